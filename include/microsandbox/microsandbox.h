@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libmicrosandbox: run untrusted workloads in small virtual machines.
+ *
+ * Conventions
+ *  - Functions that can fail return 0 (or a positive count) on success and a
+ *    negative errno on failure, and then set *ret_err when ret_err is not NULL;
+ *    free it with msb_error_free().
+ *  - Opaque objects are made by ..._new / ..._create / ..._get and released by
+ *    ..._free, which accepts NULL.
+ *  - Strings passed in are copied; strings returned as const char * are owned
+ *    by the object they came from; char ** results are freed with msb_free().
+ *  - Text is UTF-8. Units are part of the name.
+ *  - An object may be used by one thread at a time; different objects may be
+ *    used by different threads at once.
+ */
+#ifndef MICROSANDBOX_H
+#define MICROSANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct msb msb_t; /* one home directory, opened */
+typedef struct msb_error msb_error_t;
+typedef struct msb_config msb_config_t;	  /* description of a sandbox */
+typedef struct msb_sandbox msb_sandbox_t; /* handle to a stored sandbox */
+typedef struct msb_list msb_list_t;	  /* snapshot of all sandboxes */
+typedef struct msb_exec_options msb_exec_options_t;
+typedef struct msb_exec msb_exec_t; /* one command in a guest */
+
+/* ---- errors -------------------------------------------------------------- */
+
+typedef enum {
+	MSB_ERR_NONE,
+	MSB_ERR_IO,
+	MSB_ERR_INVALID,
+	MSB_ERR_SANDBOX_NOT_FOUND,
+	MSB_ERR_SANDBOX_EXISTS,
+	MSB_ERR_SANDBOX_RUNNING,
+	MSB_ERR_SANDBOX_STATE,
+	MSB_ERR_DATABASE,
+	MSB_ERR_RUNTIME,
+	MSB_ERR_BOOT,
+	MSB_ERR_PROTOCOL,
+	MSB_ERR_AGENT,
+	MSB_ERR_EXEC_FAILED,
+	MSB_ERR_TIMEOUT,
+	MSB_ERR_UNSUPPORTED,
+	MSB_ERR_NO_SPACE,
+	MSB_ERR_PERMISSION,
+	MSB_ERR_NO_MEMORY,
+	MSB_ERR_FS,
+} msb_error_kind_t;
+
+msb_error_kind_t msb_error_kind(const msb_error_t *e);
+const char *msb_error_kind_name(
+	msb_error_kind_t kind);			     /* "sandbox_not_found" */
+const char *msb_error_message(const msb_error_t *e); /* one line, no prefix */
+int msb_error_errno(const msb_error_t *e);	     /* 0 when none applies */
+/*
+ * Further text of a boot or exec failure, each NULL when absent:
+ * "stage" (boot: mount, build_vm, config, network, image, other),
+ * "sandbox", "kind" (exec failure: not_found, permission_denied, ...),
+ * "errno_name", "command", "kernel_log" (last lines, when the kernel died).
+ */
+const char *msb_error_detail(const msb_error_t *e, const char *key);
+void msb_error_free(msb_error_t *e);
+
+void msb_free(void *p);
+const char *msb_version(void); /* "0.1.0" */
+
+/* ---- home ---------------------------------------------------------------- */
+
+/*
+ * Open the state directory: home, or when NULL $MSB_HOME, ~/.microsandbox.
+ * Created (0700) when missing. Reads config.json.
+ */
+int msb_open(const char *home, msb_t **ret, msb_error_t **ret_err);
+void msb_close(msb_t *m);
+const char *msb_home(const msb_t *m);
+
+/* Mend the records of sandboxes whose process has gone. Best effort. */
+void msb_reconcile(msb_t *m);
+
+/* ---- description of a sandbox -------------------------------------------- */
+
+/* Defaults come from config.json (sandbox_defaults). */
+int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err);
+void msb_config_free(msb_config_t *c);
+
+/* 1 to 128 of [A-Za-z0-9][A-Za-z0-9_.-]*; without a name one is made up. */
+int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e);
+/* A directory: ".", "..", or beginning with "/", "./" or "../". */
+int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e);
+int msb_config_set_cpus(msb_config_t *c, unsigned cpus, msb_error_t **e);
+int msb_config_set_memory_mib(msb_config_t *c, uint32_t mib, msb_error_t **e);
+int msb_config_set_workdir(msb_config_t *c, const char *path, msb_error_t **e);
+int msb_config_set_shell(msb_config_t *c, const char *shell, msb_error_t **e);
+int msb_config_set_hostname(msb_config_t *c, const char *name, msb_error_t **e);
+int msb_config_set_user(msb_config_t *c, const char *user, msb_error_t **e);
+int msb_config_set_entrypoint(msb_config_t *c, const char *const *argv,
+			      size_t n, msb_error_t **e);
+int msb_config_set_cmd(msb_config_t *c, const char *const *argv, size_t n,
+		       msb_error_t **e);
+/* error, warn, info, debug or trace */
+int msb_config_set_log_level(msb_config_t *c, const char *level,
+			     msb_error_t **e);
+int msb_config_add_env(msb_config_t *c, const char *key, const char *value,
+		       msb_error_t **e);
+/* resource: "nofile", "nproc", ...; UINT64_MAX = unlimited. Applies to PID 1
+ * and everything below it. */
+int msb_config_add_rlimit(msb_config_t *c, const char *resource, uint64_t soft,
+			  uint64_t hard, msb_error_t **e);
+/* size_mib 0 = the guest kernel's default */
+int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
+			 uint32_t size_mib, msb_error_t **e);
+/* Executable /.msb/scripts/<name>; contents verbatim. */
+int msb_config_add_script(msb_config_t *c, const char *name, const void *data,
+			  size_t len, msb_error_t **e);
+
+typedef enum {
+	MSB_STAT_VIRT_STRICT,
+	MSB_STAT_VIRT_RELAXED,
+	MSB_STAT_VIRT_OFF
+} msb_stat_virt_t;
+typedef enum { MSB_HOST_PERMS_PRIVATE, MSB_HOST_PERMS_MIRROR } msb_host_perms_t;
+enum {
+	MSB_MOUNT_READONLY = 1 << 0,
+	MSB_MOUNT_NOEXEC = 1 << 1,
+	MSB_MOUNT_NOSUID = 1 << 2,
+	MSB_MOUNT_NODEV = 1 << 3,
+};
+/* Share a host directory or file. host is made absolute now. */
+int msb_config_add_bind(msb_config_t *c, const char *host,
+			const char *guest_path, unsigned flags,
+			msb_stat_virt_t stat_virt, msb_host_perms_t host_perms,
+			msb_error_t **e);
+
+/* Hand PID 1 to this program ("auto" or an absolute path) after set-up. */
+int msb_config_set_init(msb_config_t *c, const char *path, msb_error_t **e);
+int msb_config_add_init_arg(msb_config_t *c, const char *arg, msb_error_t **e);
+int msb_config_add_init_env(msb_config_t *c, const char *key, const char *value,
+			    msb_error_t **e);
+
+/* Lifetime limits of one boot, in seconds; 0 = none. */
+int msb_config_set_max_duration_s(msb_config_t *c, uint64_t s, msb_error_t **e);
+int msb_config_set_idle_timeout_s(msb_config_t *c, uint64_t s, msb_error_t **e);
+
+/* "auto", "kvm" or "uml" */
+int msb_config_set_engine(msb_config_t *c, const char *engine, msb_error_t **e);
+/* "strict" (default) or "relaxed": run without jail layers the host forbids */
+int msb_config_set_engine_jail(msb_config_t *c, const char *jail,
+			       msb_error_t **e);
+/* uml with one vCPU: "auto", "ptrace" or "seccomp" */
+int msb_config_set_engine_mode(msb_config_t *c, const char *mode,
+			       msb_error_t **e);
+
+/* Remove the sandbox when its work ends, however it ends. */
+void msb_config_set_ephemeral(msb_config_t *c, bool on);
+/* Stop the sandbox when this process dies. Default off. */
+void msb_config_set_attached(msb_config_t *c, bool on);
+/* Replace an existing sandbox of that name; grace before it is killed. */
+void msb_config_set_replace(msb_config_t *c, bool on, uint64_t grace_ms);
+/*
+ * A command the runtime itself starts once the guest is ready; when it ends
+ * the sandbox stops. Environment, user and directory are the sandbox's.
+ */
+int msb_config_set_startup(msb_config_t *c, const char *const *argv, size_t n,
+			   msb_error_t **e);
+
+/* ---- life cycle ---------------------------------------------------------- */
+
+/* Create, boot, and wait until the guest is ready. */
+int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
+		       msb_error_t **ret_err);
+int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
+		    msb_error_t **ret_err);
+void msb_sandbox_free(msb_sandbox_t *s); /* does not stop the sandbox */
+
+/* Boot a stopped sandbox from its stored configuration. */
+int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err);
+
+/*
+ * Untie a sandbox that was created or started as attached from this process.
+ * An ephemeral one then ends when its last command does.
+ */
+int msb_sandbox_release(msb_sandbox_t *s, msb_error_t **ret_err);
+
+typedef enum {
+	MSB_STOP_NOT_RUNNING, /* nothing to do */
+	MSB_STOP_GRACEFUL,    /* the guest flushed and powered off */
+	MSB_STOP_FORCED,      /* killed: pending writes may be lost */
+} msb_stop_result_t;
+/* timeout_ms 0 = kill at once. An expired timeout kills and is success. */
+int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
+		     msb_stop_result_t *ret_result, msb_error_t **ret_err);
+/* Remove state and record; force kills a running sandbox first. */
+int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err);
+
+typedef enum {
+	MSB_STATUS_RUNNING,
+	MSB_STATUS_DRAINING,
+	MSB_STATUS_PAUSED,
+	MSB_STATUS_STOPPED,
+	MSB_STATUS_CRASHED,
+} msb_status_t;
+const char *msb_status_name(msb_status_t s); /* "Running", ... */
+
+/* As of the last msb_sandbox_get / _refresh / _start / _stop. */
+int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err);
+const char *msb_sandbox_name(const msb_sandbox_t *s);
+msb_status_t msb_sandbox_status(const msb_sandbox_t *s);
+const char *msb_sandbox_image(const msb_sandbox_t *s); /* as typed, or path */
+int64_t msb_sandbox_created_unix_ms(const msb_sandbox_t *s);
+int64_t msb_sandbox_updated_unix_ms(const msb_sandbox_t *s);
+bool msb_sandbox_is_ephemeral(const msb_sandbox_t *s);
+/* Why the last boot ended ("Completed", "IdleTimeout", ...), or NULL. */
+const char *msb_sandbox_exit_reason(const msb_sandbox_t *s);
+/* Stored configuration as JSON text (see docs/json.md); owned by s. */
+const char *msb_sandbox_config_json(const msb_sandbox_t *s);
+/*
+ * Engine, mode, CPU and jail layers of the running machine as JSON text, or
+ * NULL when it is not running; owned by s.
+ */
+const char *msb_sandbox_machine_json(const msb_sandbox_t *s);
+/* Host process id of the runtime, -1 when not running. */
+int msb_sandbox_pid(const msb_sandbox_t *s);
+/* Directory that holds exec.log, runtime.log, kernel.log; owned by s. */
+const char *msb_sandbox_log_dir(const msb_sandbox_t *s);
+/* Path of the agent socket; owned by s. */
+const char *msb_sandbox_agent_socket(const msb_sandbox_t *s);
+
+/* All stored sandboxes after mending, newest first. */
+int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err);
+size_t msb_list_count(const msb_list_t *l);
+const msb_sandbox_t *msb_list_item(const msb_list_t *l,
+				   size_t i); /* borrowed */
+void msb_list_free(msb_list_t *l);
+
+/* ---- commands ------------------------------------------------------------ */
+
+msb_exec_options_t *msb_exec_options_new(void); /* NULL: out of memory */
+void msb_exec_options_free(msb_exec_options_t *o);
+/* argv[0] is the program; taken literally, no entrypoint is added. */
+int msb_exec_options_set_command(msb_exec_options_t *o, const char *const *argv,
+				 size_t n, msb_error_t **e);
+/* On top of the sandbox's own environment; same key replaces. */
+int msb_exec_options_add_env(msb_exec_options_t *o, const char *key,
+			     const char *value, msb_error_t **e);
+int msb_exec_options_set_cwd(msb_exec_options_t *o, const char *path,
+			     msb_error_t **e);
+int msb_exec_options_set_user(msb_exec_options_t *o, const char *user,
+			      msb_error_t **e);
+int msb_exec_options_add_rlimit(msb_exec_options_t *o, const char *resource,
+				uint64_t soft, uint64_t hard, msb_error_t **e);
+/* term: value of TERM when the environment has none; NULL = "xterm" */
+void msb_exec_options_set_tty(msb_exec_options_t *o, bool tty, unsigned rows,
+			      unsigned cols, const char *term);
+
+/*
+ * What `run` and `exec` execute: entrypoint, command and shell of the stored
+ * configuration combined with the user's words by the documented table.
+ * Returns a malloc'ed NULL-terminated vector (one msb_free), or *ret_argv =
+ * NULL when there is nothing to run. interactive allows the shell fallback.
+ */
+int msb_sandbox_resolve_command(const msb_sandbox_t *s, bool with_entrypoint,
+				const char *const *user_argv, size_t n,
+				bool interactive, char ***ret_argv,
+				size_t *ret_n, msb_error_t **ret_err);
+
+/* Start a command over a connection of its own. Freeing the handle of an
+ * unfinished command kills that command. */
+int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
+		   msb_exec_t **ret, msb_error_t **ret_err);
+void msb_exec_free(msb_exec_t *x);
+
+/* Poll this for POLLIN (and for POLLOUT while msb_exec_wants_write), then call
+ * msb_exec_next with timeout 0. */
+int msb_exec_fd(const msb_exec_t *x);
+bool msb_exec_wants_write(const msb_exec_t *x);
+
+typedef enum {
+	MSB_EXEC_NONE, /* nothing within the timeout */
+	MSB_EXEC_STARTED,
+	MSB_EXEC_STDOUT, /* also everything of a terminal */
+	MSB_EXEC_STDERR,
+	MSB_EXEC_STDIN_ERROR, /* message in data; the command goes on */
+	MSB_EXEC_EXITED,      /* last event */
+} msb_exec_event_kind_t;
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(msb_exec_event_t) */
+	msb_exec_event_kind_t kind;
+	const void *data; /* valid until the next call on x */
+	size_t len;
+	uint32_t pid;  /* STARTED */
+	int exit_code; /* EXITED: -1 when a signal ended it */
+	int signal;    /* EXITED: that signal, 0 if unknown or none */
+} msb_exec_event_t;
+/*
+ * Next event; timeout_ms -1 waits. A program that could not be started is the
+ * error MSB_ERR_EXEC_FAILED; a lost connection MSB_ERR_AGENT.
+ */
+int msb_exec_next(msb_exec_t *x, int timeout_ms, msb_exec_event_t *ev,
+		  msb_error_t **ret_err);
+
+/* Queue input; returns the number of bytes taken (0 = try when writable). */
+int64_t msb_exec_write_stdin(msb_exec_t *x, const void *data, size_t len,
+			     msb_error_t **ret_err);
+int msb_exec_close_stdin(msb_exec_t *x, msb_error_t **ret_err);
+int msb_exec_resize(msb_exec_t *x, unsigned rows, unsigned cols,
+		    msb_error_t **ret_err);
+int msb_exec_signal(msb_exec_t *x, int signal, msb_error_t **ret_err);
+/* Leave the command running without this client; x is then only to be freed.
+ * msb_sandbox_attach() comes back to it. */
+int msb_exec_detach(msb_exec_t *x, msb_error_t **ret_err);
+/* Come back to the most recently detached command that still runs. Its events
+ * continue (output since the detach is in exec.log only). */
+int msb_sandbox_attach(msb_sandbox_t *s, msb_exec_t **ret,
+		       msb_error_t **ret_err);
+bool msb_exec_is_tty(const msb_exec_t *x);
+
+/* Is path a directory in the guest? 1 yes, 0 no, negative: error. */
+int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
+		       msb_error_t **ret_err);
+
+/* ---- host checks --------------------------------------------------------- */
+
+typedef enum {
+	MSB_CHECK_OK,
+	MSB_CHECK_WARN,
+	MSB_CHECK_FAIL,
+	MSB_CHECK_INFO
+} msb_check_state_t;
+typedef struct {
+	size_t struct_size;
+	msb_check_state_t state;
+	const char *name;
+	const char *detail;
+	const char *remedy; /* "" when there is nothing to do */
+} msb_check_t;
+/* Calls fn for each check, in order; stops when fn returns non-zero. */
+int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
+	       void *ctx, msb_error_t **ret_err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time: monotonic for durations, wall clock only for what people read. */
+#ifndef MSB_BASE_CLOCK_H
+#define MSB_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NSEC_PER_SEC 1000000000ull
+#define NSEC_PER_MSEC 1000000ull
+
+uint64_t clock_mono_ns(void);
+uint64_t clock_mono_ms(void);
+uint64_t clock_boot_ns(void);
+uint64_t clock_wall_ns(void);
+
+/* "2026-01-02T03:04:05.678Z" with 0, 3 or 6 fraction digits. buf >= 32. */
+void clock_format_rfc3339(uint64_t wall_ns, int digits, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that defines a sandbox, and its one JSON form: stored in the
+ * catalogue, shown by `inspect --format json`, handed to the runtime. Missing
+ * keys take defaults so that older records stay loadable; unknown keys are
+ * ignored when reading.
+ */
+#ifndef MSB_STORE_SANDBOX_CONFIG_H
+#define MSB_STORE_SANDBOX_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum stat_virt { STAT_VIRT_STRICT, STAT_VIRT_RELAXED, STAT_VIRT_OFF };
+enum host_perms { HOST_PERMS_PRIVATE, HOST_PERMS_MIRROR };
+
+enum mount_kind { MOUNT_BIND, MOUNT_TMPFS };
+
+enum mount_flags {
+	MOUNT_READONLY = 1 << 0,
+	MOUNT_NOEXEC = 1 << 1,
+	MOUNT_NOSUID = 1 << 2,
+	MOUNT_NODEV = 1 << 3,
+};
+
+struct mount_config {
+	enum mount_kind kind;
+	char *host;  /* absolute path; NULL for tmpfs */
+	char *guest; /* absolute path */
+	unsigned flags;
+	enum stat_virt stat_virt;
+	enum host_perms host_perms;
+	uint32_t size_mib; /* tmpfs; 0 = guest default */
+};
+
+struct rlimit_config {
+	char resource[16]; /* lower case, as on the wire */
+	uint64_t soft, hard;
+};
+
+struct script_config {
+	char *name;
+	char *data; /* len bytes */
+	size_t len;
+};
+
+struct sandbox_config {
+	char *name;
+	char *image; /* absolute directory; JSON {"Bind": path} */
+	uint32_t cpus;
+	uint32_t memory_mib;
+	char *log_level;			 /* NULL = default */
+	char *workdir, *shell, *hostname, *user; /* NULL = unset */
+	struct strv env;			 /* KEY=VALUE, keys unique */
+	struct strv entrypoint, cmd;
+	struct script_config *scripts;
+	size_t nscripts;
+	struct rlimit_config *rlimits;
+	size_t nrlimits;
+	struct mount_config *mounts;
+	size_t nmounts;
+	char *init; /* NULL, "auto" or absolute path */
+	struct strv init_args, init_env;
+	uint64_t max_duration_s, idle_timeout_s; /* 0 = none */
+	char *engine;				 /* "auto", "kvm", "uml" */
+	char *engine_mode; /* "auto", "ptrace", "seccomp" */
+	char *engine_jail; /* "strict", "relaxed" */
+	bool ephemeral;
+};
+
+/* Defaults of the product: 1 vCPU, 512 MiB, engine auto, strict jail. */
+int sandbox_config_init(struct sandbox_config *c); /* 0 or -ENOMEM */
+void sandbox_config_fini(struct sandbox_config *c);
+/* malloc'ed compact JSON text, or NULL when out of memory. */
+char *sandbox_config_to_json(const struct sandbox_config *c);
+/* Fills *c (initialised by this call); on failure nothing is left to free. */
+int sandbox_config_from_json(const char *text, struct sandbox_config *c,
+			     struct err *err);
+
+#endif
