@@ -1,0 +1,42 @@
+# Front of the Meson build. `make help` lists the targets.
+BUILD ?= build
+PREFIX ?= /usr/local
+MESON_ARGS ?=
+
+.PHONY: all run test bench kernels install clean help
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@scripts/install-packages.sh build rootfs
+	@meson setup $(BUILD) --prefix=$(PREFIX) -Dtests=false $(MESON_ARGS) >/dev/null
+
+run: ## install what is missing, build, run a command in a sandbox
+	@scripts/install-packages.sh build rootfs
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/msb run ./$(BUILD)/rootfs -- \
+		sh -c 'echo "hello from $$(uname -sr), process $$$$ of a machine of its own"'
+
+test: ## install what tests need, build with warnings as errors, run every suite
+	@scripts/install-packages.sh build rootfs test
+	@/usr/bin/python3 scripts/run_tests.py $(TESTS)
+
+bench: ## measure; see bench/README.md
+	@scripts/install-packages.sh build rootfs bench
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 bench/bench.py --build $(BUILD) $(BENCH)
+
+kernels: ## rebuild the guest kernels from the Debian source package
+	@scripts/install-packages.sh kernels
+	@kernel/build.sh
+
+install: all ## install below PREFIX (default /usr/local)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
+	@meson install -C $(BUILD) --quiet
+
+clean:
+	rm -rf build build-*
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile

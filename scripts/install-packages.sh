@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Install the Debian packages of the named groups of packages.txt that are
+# missing. Needs root (or sudo) only when something is missing.
+set -eu
+
+list=$(dirname "$0")/packages.txt
+missing=
+for group in "$@"; do
+	names=$(sed -n "s/^$group://p" "$list")
+	if [ -z "$names" ]; then
+		echo "install-packages: no group '$group' in $list" >&2
+		exit 2
+	fi
+	for name in $names; do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$name" \
+			2>/dev/null) || status=
+		[ "$status" = installed ] || missing="$missing $name"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "install-packages: please install as root:" >&2
+		echo "  apt-get install$missing" >&2
+		exit 1
+	fi
+	as_root=sudo
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # word splitting is the point
+$as_root apt-get install -y --no-install-recommends $missing >/dev/null ||
+	{ $as_root apt-get update &&
+	  $as_root apt-get install -y --no-install-recommends $missing; }

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run every suite, or those named on the command line, and count the results.
+
+Suites: style unit root user asan vhost kernel. The last line printed is
+'N passed, N failed, N skipped'.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"
+SUPPRESS = ["missingIncludeSystem", "missingInclude", "unmatchedSuppression", "checkersReport",
+            "normalCheckLevelMaxBranches", "unusedStructMember", "constParameterCallback",
+            "constParameterPointer", "constVariablePointer", "variableScope", "unreadVariable"]
+
+
+class Results:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+        self.skips = {}
+
+    def one(self, name, ok, output=""):
+        if ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.failures.append(name)
+            print(f"FAILED {name}\n{output}", flush=True)
+
+    def junit(self, suite, path):
+        """Count a JUnit report; a missing or empty one is a failure."""
+        cases = 0
+        try:
+            for case in ElementTree.parse(path).getroot().iter("testcase"):
+                cases += 1
+                name = f"{suite}: {case.get('classname') or ''} {case.get('name')}"
+                skip = case.find("skipped")
+                if skip is not None:
+                    self.skipped += 1
+                    why = skip.get("message") or "no reason given"
+                    self.skips.setdefault(why, []).append(name)
+                elif case.find("failure") is not None or case.find("error") is not None:
+                    self.failed += 1
+                    self.failures.append(name)
+                else:
+                    self.passed += 1
+        except (OSError, ElementTree.ParseError) as e:
+            self.one(f"{suite}: report", False, str(e))
+            return
+        if not cases:
+            self.one(f"{suite}: ran no test", False)
+
+
+def run(cmd, **kw):
+    return subprocess.run([str(c) for c in cmd], cwd=ROOT, **kw)
+
+
+def quiet(cmd):
+    p = run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return p.returncode == 0, p.stdout
+
+
+def c_files(*under):
+    out = run(["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
+              stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return [f for f in out if f.startswith(under) and (ROOT / f).exists()]
+
+
+def build(directory, *options):
+    if not (ROOT / directory / "build.ninja").exists():
+        ok, out = quiet(["meson", "setup", directory, "-Dwerror=true", *options])
+        if not ok:
+            return ok, out
+    return quiet(["ninja", "-C", directory])
+
+
+def suite_style(res):
+    for name in ("arrows", "style"):
+        res.one(f"style: {name}", *quiet([PYTHON, f"scripts/check_{name}.py"]))
+    files = c_files("src/", "include/", "tests/")
+    res.one("style: clang-format", *quiet(["clang-format", "--dry-run", "-Werror", *files]))
+    scripts = run(["git", "ls-files", "*.sh", ".ci/run"], stdout=subprocess.PIPE, text=True,
+                  check=True).stdout.split()
+    res.one("style: shellcheck", *quiet(["shellcheck", *scripts]))
+    res.one("style: codespell", *quiet(["codespell", "-q3", "-L", "nd,crate,ans,fo,inout,ot,te",
+                                        "README.md", "docs", "src", "include", "scripts"]))
+    sources = [f for f in c_files("src/") if f.endswith(".c")]
+    res.one("style: cppcheck", *quiet(
+        ["cppcheck", "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
+         "--error-exitcode=1", "-j2", "-Isrc", "-Iinclude", "-D_GNU_SOURCE", "--std=c11",
+         *[f"--suppress={s}" for s in SUPPRESS], *sources]))
+    ok, out = build("build-test")
+    if ok:
+        ok, out = clang_tidy(sources)
+    res.one("style: clang-tidy", ok, out)
+
+
+def clang_tidy(sources):
+    jobs = subprocess.run(["xargs", "-P2", "-n4", "clang-tidy", "--quiet", "-p", "build-test"],
+                          input="\n".join(sources), cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    return jobs.returncode == 0, "\n".join(
+        line for line in jobs.stdout.splitlines() if "warnings generated" not in line)
+
+
+def meson_tests(res, directory, name):
+    log = ROOT / directory / "meson-logs"
+    p = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-q"])
+    res.junit(name, log / "testlog.junit.xml")
+    return p.returncode
+
+
+def suite_unit(res):
+    ok, out = build("build-test")
+    res.one("unit: build with warnings as errors", ok, out)
+    if ok:
+        meson_tests(res, "build-test", "unit")
+
+
+def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=()):
+    with tempfile.TemporaryDirectory(prefix="msb-report-") as tmp:
+        os.chmod(tmp, 0o777)
+        report = pathlib.Path(tmp) / "report.xml"
+        run([*prefix, PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", jobs,
+             "--dist=worksteal", f"--junitxml={report}", where, *select],
+            env={**os.environ, "MSB_BUILD": str(ROOT / directory),
+                 "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}, stdin=subprocess.DEVNULL)
+        res.junit(name, report)
+
+
+def ordinary_user():
+    """Prefix that runs a command as a user without any privilege."""
+    return ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "--inh-caps=-all",
+            "env", "HOME=/nonexistent", "USER=ordinary"]
+
+
+def func_suite(res, name, directory, as_user, **kw):
+    ok, out = build(directory)
+    if not ok:
+        res.one(f"{name}: build", False, out)
+        return
+    pytest(res, name, "tests/func", directory, prefix=ordinary_user() if as_user else (), **kw)
+
+
+def suite_root(res):
+    if os.geteuid() != 0:
+        res.skipped += 1
+        res.skips["not started as root"] = ["root: the functional suite"]
+        return
+    func_suite(res, "root", "build-test", False)
+
+
+def suite_user(res):
+    func_suite(res, "user", "build-test", os.geteuid() == 0)
+
+
+def suite_asan(res):
+    """Host code under ASan and UBSan: unit tests and the functional suite."""
+    ok, out = build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false")
+    res.one("asan: build", ok, out)
+    if not ok:
+        return
+    os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
+    meson_tests(res, "build-asan", "asan unit")
+    logs = tempfile.mkdtemp(prefix="msb-asan-")
+    os.chmod(logs, 0o1777)
+    options = f"log_path={logs}/report:detect_leaks=1"
+    func_suite(res, "asan func", "build-asan", False,
+               env={"ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"{options}:halt_on_error=1",
+                    "MSB_SANITIZED": "1"}, select=["-m", "not slow"])
+    reports = sorted(pathlib.Path(logs).iterdir())
+    res.one("asan: no report from any process", not reports,
+            "\n".join(r.read_text(errors="replace")[:4000] for r in reports[:5]))
+    shutil.rmtree(logs)
+
+
+def suite_vhost(res):
+    ok, out = build("build-test")
+    if not ok:
+        res.one("vhost: build", False, out)
+        return
+    pytest(res, "vhost", "tests/vhost", "build-test", jobs="1")
+
+
+def suite_kernel(res):
+    res.one("kernel: prebuilt kernels match their inputs", *quiet(["kernel/check.sh"]))
+
+
+SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
+          "user": suite_user, "vhost": suite_vhost, "asan": suite_asan}
+
+
+def main():
+    names = sys.argv[1:] or list(SUITES)
+    unknown = [n for n in names if n not in SUITES]
+    if unknown:
+        print(f"run_tests: no suite '{unknown[0]}'; there are: {' '.join(SUITES)}")
+        return 2
+    res = Results()
+    for name in names:
+        start = time.monotonic()
+        print(f"== {name}", flush=True)
+        SUITES[name](res)
+        print(f"== {name}: {time.monotonic() - start:.0f} s", flush=True)
+    for why, which in res.skips.items():
+        print(f"skipped ({why}): {', '.join(which)}")
+    for name in res.failures:
+        print(f"failed: {name}")
+    print(f"{res.passed} passed, {res.failed} failed, {res.skipped} skipped")
+    return 1 if res.failed or not res.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
