@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs build/msb as a user would: a home of its own, a copy of the root directory."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
+MSB = BUILD / "msb"
+SANITIZED = bool(os.environ.get("MSB_SANITIZED"))
+DEADLINE = 300 if SANITIZED else 120  # of one command; generous, never a measurement
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out of sanitizer runs")
+
+
+def wait_for(condition, what, seconds=60):
+    """Poll condition() until it is true; the only kind of waiting in these tests."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"gave up waiting for {what}"
+        time.sleep(0.02)
+
+
+def host_processes(home):
+    """Processes that belong to sandboxes of this home: (pid, command line)."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            cmd = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            env = (entry / "environ").read_bytes() if "msb" in cmd else b""
+            fds = [os.readlink(fd) for fd in (entry / "fd").iterdir()] if "msb" in cmd else []
+        except OSError:
+            continue
+        if str(home) in cmd or f"MSB_HOME={home}".encode() in env or any(
+                str(home) in fd for fd in fds):
+            found.append((int(entry.name), cmd))
+    return found
+
+
+class Msb:
+    def __init__(self, base):
+        self.base = base
+        self.home = base / "home"
+        self.rootfs = base / "rootfs"
+        self.cwd = base
+        shutil.copytree(BUILD / "rootfs", self.rootfs, symlinks=True)
+
+    def env(self, **extra):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("MSB_", "CLICOLOR"))}
+        env.update(MSB_HOME=str(self.home), TERM="xterm", NO_COLOR="1", **extra)
+        return env
+
+    def __call__(self, *args, input=None, timeout=DEADLINE, text=True, env=None, cwd=None, **kw):
+        """Run msb and return the finished process; stdin is empty unless given."""
+        if input is None and "stdin" not in kw:
+            kw["stdin"] = subprocess.DEVNULL
+        return subprocess.run([str(MSB), *map(str, args)], input=input, capture_output=True,
+                              text=text, timeout=timeout, env=env or self.env(),
+                              cwd=cwd or self.cwd, **kw)
+
+    def ok(self, *args, **kw):
+        p = self(*args, **kw)
+        assert p.returncode == 0, f"msb {args}: {p.returncode}\n{p.stdout}\n{p.stderr}"
+        return p.stdout
+
+    def popen(self, *args, env=None, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("stdout", subprocess.PIPE)
+        kw.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen([str(MSB), *map(str, args)], env=env or self.env(), cwd=self.cwd,
+                                **kw)
+
+    def run(self, *args, **kw):
+        """msb run [options] ./rootfs -- command"""
+        split = args.index("--") if "--" in args else len(args)
+        return self("run", *args[:split], "./rootfs", *args[split:], **kw)
+
+    def create(self, name, *options):
+        self.ok("create", "-q", "-n", name, *options, "./rootfs")
+        return name
+
+    def json(self, *args):
+        return json.loads(self.ok(*args, "--format", "json"))
+
+    def status(self, name):
+        return self.json("inspect", name)["status"]
+
+    def dir(self, name):
+        return self.home / "sandboxes" / name
+
+    def runtime_pid(self, name):
+        return int((self.dir(name) / "runtime/runtime.lock").read_text().split()[0])
+
+    def processes(self):
+        return host_processes(self.home)
+
+    def clean(self):
+        names = self("ls", "-q").stdout.split()
+        if names:
+            self("rm", "-f", *names)
+        for pid, _ in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+
+@pytest.fixture
+def msb():
+    base = pathlib.Path(tempfile.mkdtemp(prefix="msb-test-"))
+    m = Msb(base)
+    yield m
+    m.clean()
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def box(msb):
+    """A running sandbox named 'box'."""
+    msb.create("box")
+    return msb
