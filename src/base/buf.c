@@ -41,7 +41,7 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 	}
 	if (b->data && b->cap - b->len >= len)
 		return b->data + b->len;
-	if (b->head) {
+	if (b->data && b->head) {
 		memmove(b->data, b->data + b->head, live);
 		b->head = 0;
 		b->len = live;
