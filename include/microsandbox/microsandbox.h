@@ -24,6 +24,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 
 typedef struct msb msb_t; /* one home directory, opened */
 typedef struct msb_error msb_error_t;
@@ -59,9 +62,15 @@ typedef enum {
 
 msb_error_kind_t msb_error_kind(const msb_error_t *e);
 const char *msb_error_kind_name(
-	msb_error_kind_t kind);			     /* "sandbox_not_found" */
-const char *msb_error_message(const msb_error_t *e); /* one line, no prefix */
-int msb_error_errno(const msb_error_t *e);	     /* 0 when none applies */
+	msb_error_kind_t kind); /* "sandbox_not_found" */
+/*
+ * One line, without the category: for MSB_ERR_SANDBOX_NOT_FOUND just the name.
+ * msb_error_text() is the line with its category in front, as msb prints it
+ * after "error: ": "sandbox not found: box", "invalid config: ...".
+ */
+const char *msb_error_message(const msb_error_t *e);
+const char *msb_error_text(const msb_error_t *e);
+int msb_error_errno(const msb_error_t *e); /* 0 when none applies */
 /*
  * Further text of a boot or exec failure, each NULL when absent:
  * "stage" (boot: mount, build_vm, config, network, image, other),
@@ -168,7 +177,10 @@ void msb_config_set_attached(msb_config_t *c, bool on);
 void msb_config_set_replace(msb_config_t *c, bool on, uint64_t grace_ms);
 /*
  * A command the runtime itself starts once the guest is ready; when it ends
- * the sandbox stops. Environment, user and directory are the sandbox's.
+ * the sandbox stops. Environment, user and directory are the sandbox's. argv
+ * are the user's words (n may be 0): entrypoint and default command are
+ * combined with them as by msb_sandbox_resolve_command; when that gives
+ * nothing, the sandbox just boots. Of this boot only, not stored.
  */
 int msb_config_set_startup(msb_config_t *c, const char *const *argv, size_t n,
 			   msb_error_t **e);
@@ -180,14 +192,20 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 		       msb_error_t **ret_err);
 int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
 		    msb_error_t **ret_err);
-void msb_sandbox_free(msb_sandbox_t *s); /* does not stop the sandbox */
+/*
+ * Does not stop the sandbox, unless this handle is what it is attached to (see
+ * msb_config_set_attached, msb_sandbox_start, msb_sandbox_hold): then it stops
+ * by itself, gracefully, and nobody waits for it.
+ */
+void msb_sandbox_free(msb_sandbox_t *s);
 
 /* Boot a stopped sandbox from its stored configuration. */
 int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err);
 
 /*
- * Untie a sandbox that was created or started as attached from this process.
- * An ephemeral one then ends when its last command does.
+ * Untie a sandbox that was created, started or held by this handle from this
+ * process: it goes on running. An ephemeral one then ends when its last command
+ * does.
  */
 int msb_sandbox_release(msb_sandbox_t *s, msb_error_t **ret_err);
 
@@ -199,6 +217,18 @@ typedef enum {
 /* timeout_ms 0 = kill at once. An expired timeout kills and is success. */
 int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 		     msb_stop_result_t *ret_result, msb_error_t **ret_err);
+
+/*
+ * Use a sandbox that may be stopped. hold starts it when it is not running;
+ * drop stops it again when a hold started it and no other holder, in any
+ * process, is left (timeout and result as in msb_sandbox_stop). A process that
+ * dies drops what it held. A sandbox that was started in any other way stays
+ * running; starting a held one makes it stay.
+ */
+int msb_sandbox_hold(msb_sandbox_t *s, msb_error_t **ret_err);
+int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
+		     msb_stop_result_t *ret_result, msb_error_t **ret_err);
+
 /* Remove state and record; force kills a running sandbox first. */
 int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err);
 
@@ -279,8 +309,11 @@ int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
 		   msb_exec_t **ret, msb_error_t **ret_err);
 void msb_exec_free(msb_exec_t *x);
 
-/* Poll this for POLLIN (and for POLLOUT while msb_exec_wants_write), then call
- * msb_exec_next with timeout 0. */
+/*
+ * For a loop of the caller's own: call msb_exec_next with timeout 0 until it
+ * gives MSB_EXEC_NONE, then poll this for POLLIN (and for POLLOUT while
+ * msb_exec_wants_write), and so on. Stays the same for the life of x.
+ */
 int msb_exec_fd(const msb_exec_t *x);
 bool msb_exec_wants_write(const msb_exec_t *x);
 
@@ -290,7 +323,7 @@ typedef enum {
 	MSB_EXEC_STDOUT, /* also everything of a terminal */
 	MSB_EXEC_STDERR,
 	MSB_EXEC_STDIN_ERROR, /* message in data; the command goes on */
-	MSB_EXEC_EXITED,      /* last event */
+	MSB_EXEC_EXITED,      /* last event; given again when asked again */
 } msb_exec_event_kind_t;
 typedef struct {
 	size_t struct_size; /* set by the caller to sizeof(msb_exec_event_t) */
@@ -347,6 +380,9 @@ typedef struct {
 int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
 	       void *ctx, msb_error_t **ret_err);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
