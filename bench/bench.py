@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures msb against something else in the same run; see bench/README.md."""
+import argparse
+import calendar
+import os
+import pathlib
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+WORKLOADS = [
+    ("python3 -c pass", "python3 -c pass"),
+    ("gcc hello.c", "gcc -o /tmp/hello.$$ /tmp/hello.c"),
+    ("node -e 0", "node -e 0"),
+    ("git --version", "git --version"),
+    ("200 x /bin/true", "for i in {1..200}; do /bin/true; done"),
+]
+
+
+def ms(seconds):
+    return f"{seconds * 1000:8.1f} ms"
+
+
+def summary(values):
+    return (f"median {ms(statistics.median(values))}   min {ms(min(values))}   "
+            f"max {ms(max(values))}")
+
+
+class Bench:
+    def __init__(self, build, runs):
+        self.build = pathlib.Path(build).resolve()
+        self.msb = self.build / "msb"
+        self.rootfs = self.build / "rootfs"
+        self.kernel = self.build / "guest/linux-um"
+        self.runs = runs
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="msb-bench-"))
+        self.env = {**os.environ, "MSB_HOME": str(self.base / "home")}
+
+    def close(self):
+        self.cmd("ls", "-q")
+        names = self.cmd("ls", "-q").stdout.split()
+        if names:
+            self.cmd("rm", "-f", *names)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def cmd(self, *args, check=True, **kw):
+        p = subprocess.run([str(self.msb), *map(str, args)], env=self.env, text=True,
+                           stdin=subprocess.DEVNULL, capture_output=True, **kw)
+        if check and p.returncode:
+            sys.exit(f"msb {' '.join(map(str, args))}: {p.returncode}\n{p.stderr}")
+        return p
+
+    def timed(self, args, **kw):
+        start = time.perf_counter()
+        p = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kw)
+        took = time.perf_counter() - start
+        if p.returncode:
+            sys.exit(f"{args}: exit code {p.returncode}")
+        return took
+
+    # -- the bare kernel, for scale ---------------------------------------
+
+    def bare_initramfs(self):
+        """An initramfs whose /init is one line of shell."""
+        root = self.base / "bare"
+        (root / "bin").mkdir(parents=True)
+        (root / "proc").mkdir()
+        shutil.copy(self.rootfs / "bin/busybox", root / "bin/busybox")
+        (root / "init").write_text("#!/bin/busybox sh\nexec /bin/busybox poweroff -f\n")
+        (root / "init").chmod(0o755)
+        image = self.base / "bare.cpio"
+        with open(image, "wb") as out:
+            names = subprocess.run(["find", "."], cwd=root, capture_output=True, check=True)
+            subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names.stdout,
+                           stdout=out, check=True)
+        return image
+
+    def bare_boot(self, initramfs):
+        env = {"TMPDIR": "/dev/shm"}
+        return self.timed([shutil.which("taskset"), "-c", str(min(os.sched_getaffinity(0))),
+                           self.kernel, "mem=512M", f"initrd={initramfs}", "quiet", "con=null",
+                           "console=hvc0", "seccomp=off"], env=env)
+
+    def boot(self):
+        print("# start to exit, interleaved")
+        initramfs = self.bare_initramfs()
+        self.cmd("run", self.rootfs, "--", "true")
+        self.cmd("create", "-n", "running", self.rootfs)
+        bare, run, execs = [], [], []
+        for _ in range(self.runs):
+            bare.append(self.bare_boot(initramfs))
+            run.append(self.timed([self.msb, "run", self.rootfs, "--", "true"], env=self.env))
+            execs.append(self.timed([self.msb, "exec", "running", "--", "true"], env=self.env))
+        print(f"bare kernel, boot to power-off      {summary(bare)}")
+        print(f"msb run <dir> -- true               {summary(run)}")
+        print(f"msb exec <running> -- true          {summary(execs)}")
+        base = statistics.median(bare)
+        print(f"run / bare  = {statistics.median(run) / base:.2f}   (goal: at most 1.5)")
+        print(f"exec / bare = {statistics.median(execs) / base:.2f}   (goal: at most 0.15)")
+        self.cmd("rm", "-f", "running")
+        self.breakdown()
+
+    def breakdown(self):
+        """Where the time of one run goes, from the runtime's own log."""
+        steps = {}
+        for i in range(self.runs):
+            name = f"steps{i}"
+            start = time.time()
+            self.cmd("run", "-n", name, "--log-level", "debug", self.rootfs, "--", "true")
+            end = time.time()
+            log = (self.base / f"home/sandboxes/{name}/logs/runtime.log").read_text()
+            marks = [("start", start)]
+            for line in log.splitlines():
+                m = re.match(r"(\S+)Z .*mark: (\w+)", line)
+                if m:
+                    stamp = time.strptime(m.group(1)[:19], "%Y-%m-%dT%H:%M:%S")
+                    marks.append((m.group(2), calendar.timegm(stamp) + float(m.group(1)[19:])))
+            marks.append(("end", end))
+            for (a, ta), (b, tb) in zip(marks, marks[1:]):
+                steps.setdefault(f"{a} -> {b}", []).append(tb - ta)
+            self.cmd("rm", name)
+        for step, values in steps.items():
+            print(f"  {step:<34}{summary(values)}")
+
+    # -- idle cost ---------------------------------------------------------
+
+    def tree(self, name):
+        lock = self.base / f"home/sandboxes/{name}/runtime/runtime.lock"
+        todo, found = [int(lock.read_text().split()[0])], []
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                todo += map(int, (task / "children").read_text().split())
+        return found
+
+    def idle(self):
+        print("# one idle 512 MiB sandbox")
+        self.cmd("create", "-n", "idle", "-m", "512M", self.rootfs)
+        self.cmd("exec", "idle", "--", "true")
+        time.sleep(2)
+
+        def pss(pid):
+            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            return int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+
+        def ticks():
+            total = 0
+            for pid in self.tree("idle"):
+                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                total += int(fields[11]) + int(fields[12])
+            return total
+
+        total = 0
+        for pid in self.tree("idle"):
+            comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+            kib = pss(pid)
+            total += kib
+            print(f"  {comm:<20}{kib / 1024:7.1f} MiB PSS")
+        print(f"all processes together: {total / 1024:.1f} MiB PSS   (goal: at most 40)")
+        before = ticks()
+        time.sleep(20)
+        used = (ticks() - before) / os.sysconf("SC_CLK_TCK")
+        print(f"CPU time used in 20 s of idling: {used:.2f} s   (goal: none)")
+        self.cmd("rm", "-f", "idle")
+
+    # -- programs ----------------------------------------------------------
+
+    def programs(self):
+        print("# programs in the guest against native, host's own root directory, read as is")
+        source = '#include <stdio.h>\nint main(void) { puts("hi"); }\n'
+        modes = {"ptrace": [], "seccomp": ["--engine-mode", "seccomp"]}
+        results = {"native": self.program_times(
+            lambda script: subprocess.run(["taskset", "-c", "0", "bash", "-c", script], text=True,
+                                          capture_output=True, check=True).stdout, source)}
+        for mode, flags in modes.items():
+            self.cmd("create", "-n", mode, "-m", "1G", "--tmpfs", "/tmp:512M", *flags, "/")
+            results[mode] = self.program_times(
+                lambda script: self.cmd("exec", mode, "--", "bash", "-c", script).stdout, source)
+            self.cmd("rm", "-f", mode)
+        print(f"{'':<20}{'native':>12}{'ptrace':>12}{'seccomp':>12}   (ms, median)")
+        for name, _ in WORKLOADS:
+            row = "".join(f"{results[k][name] * 1000:12.1f}" for k in ("native", *modes))
+            print(f"{name:<20}{row}")
+
+    def program_times(self, shell, source):
+        times = {}
+        shell(f"cat > /tmp/hello.c <<'E'\n{source}E")
+        for name, command in WORKLOADS:
+            count = 5 if "200" in name else 15
+            out = shell("export PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp\n"
+                        f"for n in {{1..{count}}}; do s=$EPOCHREALTIME\n"
+                        f"{command} >/dev/null\n"
+                        'e=$EPOCHREALTIME; echo "$s $e"; done')
+            spans = [float(e) - float(s) for s, e in
+                     (line.split() for line in out.splitlines())]
+            times[name] = statistics.median(spans[1:])
+        return times
+
+    # -- many --------------------------------------------------------------
+
+    def many(self, count=100):
+        print(f"# {count} sandboxes alive at once")
+        start = time.perf_counter()
+        for i in range(count):
+            self.cmd("create", "-n", f"many{i}", "-m", "128M", self.rootfs)
+        created = time.perf_counter() - start
+        start = time.perf_counter()
+        for i in range(count):
+            out = self.cmd("exec", f"many{i}", "--", "echo", str(i)).stdout
+            assert out == f"{i}\n", out
+        answered = time.perf_counter() - start
+        memory = 0
+        for i in range(count):
+            for pid in self.tree(f"many{i}"):
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+                memory += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+        print(f"created in {created:.1f} s, each answered an exec in {answered:.1f} s, "
+              f"{memory / 1024 / count:.1f} MiB PSS each")
+        self.cmd("rm", "-f", *[f"many{i}" for i in range(count)])
+        start = time.perf_counter()
+        procs = [subprocess.Popen([str(self.msb), "run", str(self.rootfs), "--", "true"],
+                                  env=self.env, stdin=subprocess.DEVNULL) for _ in range(8)]
+        codes = [p.wait() for p in procs]
+        print(f"8 started at the same moment: {codes.count(0)} succeeded, all gone after "
+              f"{time.perf_counter() - start:.2f} s")
+
+
+def main():
+    parts = ["boot", "idle", "programs", "many"]
+    ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("--build", default="build")
+    ap.add_argument("--runs", type=int, default=20)
+    ap.add_argument("part", nargs="*", choices=[*parts, []], help="default: all")
+    args = ap.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    bench = Bench(args.build, args.runs)
+    try:
+        for part in args.part or parts:
+            getattr(bench, part)()
+            print(flush=True)
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
