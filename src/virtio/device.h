@@ -6,6 +6,10 @@
  * Threads: a device is served by exactly one thread, the one running its
  * transport's loop. Devices that may block on the host (block, fs) ask for a
  * thread of their own with wants_thread; the others share the runtime's loop.
+ *
+ * Life: start -> queue_ready* -> queue_stop per queue -> stop, any number of
+ * times, then free. A driver that breaks the rules is answered with
+ * virtio_fault(): its queues go dead until the device is stopped.
  */
 #ifndef MSB_VIRTIO_DEVICE_H
 #define MSB_VIRTIO_DEVICE_H
@@ -20,6 +24,11 @@
 
 #define VIRTIO_MAX_QUEUES 40
 
+/* Features every transport of ours understands, virtio 1.2 section 6. */
+#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
+#define VIRTIO_F_EVENT_IDX (1ull << 29)
+#define VIRTIO_F_VERSION_1 (1ull << 32)
+
 /* Device ids, virtio 1.2 section 5. */
 enum virtio_id {
 	VIRTIO_ID_NET = 1,
@@ -32,6 +41,7 @@ enum virtio_id {
 
 struct virtio_device;
 
+/* All on the serving thread, whose loop is d->loop, except free. */
 struct virtio_device_ops {
 	uint32_t id; /* enum virtio_id */
 	const char *name;
@@ -39,13 +49,21 @@ struct virtio_device_ops {
 	/* Config space, little-endian, config_len bytes in the device. Writes
 	 * outside it are ignored by the transport; NULL = read-only. */
 	void (*config_written)(struct virtio_device *d, size_t off, size_t len);
-	/* Features are agreed and queues are usable; on the serving thread,
-	 * whose loop is d->loop. 0 or -errno. */
+	/* Features are agreed; queues become ready one by one from here on.
+	 * 0 or -errno, which faults the device. */
 	int (*start)(struct virtio_device *d);
 	/* The driver kicked queue q, or it just became usable. */
 	void (*queue_ready)(struct virtio_device *d, unsigned q);
-	/* Reset: forget everything in flight. Queues become unusable. */
+	/*
+	 * Queue q is about to lose its rings, and the memory behind requests
+	 * taken from it: on return nothing may be in flight there. The queue
+	 * still works during the call. The same queue may become ready again
+	 * and go on where it stood. NULL: never anything in flight.
+	 */
+	void (*queue_stop)(struct virtio_device *d, unsigned q);
+	/* The last queue stopped: forget the driver and what it agreed. */
 	void (*stop)(struct virtio_device *d);
+	/* By the owner, when no transport serves the device any more. */
 	void (*free)(struct virtio_device *d);
 };
 
@@ -59,7 +77,31 @@ struct virtio_device {
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
 	struct guest_memory *mem; /* set by the transport before start */
 	struct loop *loop;	  /* the serving thread's loop */
-	bool broken; /* vq_fault() was called: NEEDS_RESET, no more work */
+	bool broken; /* virtio_fault() was called: NEEDS_RESET, no more work */
+	/* Set by the transport while it serves the device, else NULL. */
+	const struct virtio_transport_ops *transport;
+	void *transport_ctx;
 };
+
+/* What a device may ask of whatever carries it; on the serving thread. */
+struct virtio_transport_ops {
+	void (*fault)(struct virtio_device *d, const char *why);
+	void (*config_changed)(struct virtio_device *d);
+};
+
+/*
+ * The driver broke the rules: no queue works any more until a reset, and the
+ * transport's owner is told why. Only the first reason counts.
+ */
+void virtio_fault(struct virtio_device *d, const char *why);
+
+/* Tell the driver that the config space has changed. */
+void virtio_config_changed(struct virtio_device *d);
+
+/* True when the driver agreed to the feature bit(s). */
+static inline bool virtio_has(const struct virtio_device *d, uint64_t features)
+{
+	return (d->acked & features) == features;
+}
 
 #endif

@@ -24,6 +24,12 @@ struct guest_memory {
 	unsigned nregions;
 };
 
+/*
+ * Add a mapped region. -EINVAL when it is empty, wraps around or overlaps
+ * another one in guest physical space; -ENOSPC when there are too many.
+ */
+int gmem_add(struct guest_memory *m, const struct gmem_region *add);
+
 /* Host pointer to [gpa, gpa+len), or NULL when any byte is outside one
  * region. len 0 gives NULL. */
 void *gmem_range(const struct guest_memory *m, uint64_t gpa, uint64_t len);

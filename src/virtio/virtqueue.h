@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Split virtqueues, device side (virtio 1.2 section 2.7). */
+/*
+ * Split virtqueues, device side (virtio 1.2 section 2.7).
+ *
+ * All calls on one queue are made by the thread that serves its device. On a
+ * queue that is not ready, vq_pop() finds nothing and vq_push() does nothing,
+ * so a device that was faulted or stopped touches no ring any more.
+ */
 #ifndef MSB_VIRTIO_VIRTQUEUE_H
 #define MSB_VIRTIO_VIRTQUEUE_H
 
@@ -16,8 +22,10 @@
 struct virtqueue {
 	bool ready;
 	bool event_idx; /* VIRTIO_F_EVENT_IDX agreed */
+	bool indirect;	/* VIRTIO_F_INDIRECT_DESC agreed */
 	uint16_t size;	/* power of two, at most VQ_MAX_SIZE */
 	uint16_t last_avail;
+	uint16_t avail_idx; /* what was last seen in the ring */
 	uint16_t used_idx;
 	uint16_t signalled; /* used index at the last notification */
 	bool signalled_valid;
@@ -41,11 +49,33 @@ struct vq_chain {
 	struct iovec *writable;
 };
 
+/* Where the driver put the rings, in the address space of the transport. */
+struct vq_rings {
+	uint64_t desc, avail, used;
+};
+
+/* gmem_range or gmem_user_range. */
+typedef void *(*vq_lookup_fn)(const struct guest_memory *, uint64_t, uint64_t);
+
+/*
+ * Map the rings and make the queue ready; the transport has set event_idx,
+ * indirect and notify. Requests from index last_avail on are new. -EPROTO:
+ * impossible size, or rings that are misaligned or outside guest memory.
+ */
+int vq_start(struct virtqueue *vq, const struct guest_memory *mem,
+	     uint16_t size, uint16_t last_avail, const struct vq_rings *rings,
+	     vq_lookup_fn lookup);
+/* Forget the rings. last_avail stays: the next request to take. */
+void vq_stop(struct virtqueue *vq);
+
 /*
  * Take the next request; iov must hold VQ_MAX_IOV entries. 1: filled; 0: none;
  * -EPROTO: the driver broke the ring or a chain, the caller faults the device.
  */
 int vq_pop(struct virtqueue *vq, struct iovec *iov, struct vq_chain *ret);
+/* Undo the latest vq_pop, which nothing was pushed for: the next one finds the
+ * same request again and checks it again. */
+void vq_unpop(struct virtqueue *vq);
 /* Give the request back with the number of bytes written into it. */
 void vq_push(struct virtqueue *vq, const struct vq_chain *c, uint32_t written);
 /* Interrupt the driver if it asked for that; call once per batch. */
