@@ -341,7 +341,6 @@ int loop_turn(struct loop *l, int timeout_ms)
 	int n;
 
 	l->now_ms = clock_mono_ms();
-	run_timers(l);
 	n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
 		       wait_budget(l, timeout_ms));
 	if (n < 0 && errno != EINTR)
@@ -355,6 +354,7 @@ int loop_turn(struct loop *l, int timeout_ms)
 		if (w && l->slots[slot].generation == generation)
 			w->on_ready(w, ev[i].events);
 	}
+	run_timers(l);
 	run_posted(l);
 	run_deferred(l);
 	return 0;

@@ -4,8 +4,8 @@
  * descriptors. Everything here is called on the loop's own thread, except
  * loop_post() and loop_stop().
  *
- * A turn: cache the monotonic clock -> due timers -> wait -> descriptor
- * callbacks -> posted work -> deferred work. A watch removed inside a turn gets
+ * A turn: wait -> cache the monotonic clock -> descriptor callbacks -> due
+ * timers -> posted work -> deferred work. A watch removed inside a turn gets
  * no further callback in that turn, also when its event is already pending, so
  * its owner may be freed at once.
  */
