@@ -33,7 +33,7 @@ class Results:
         else:
             self.failed += 1
             self.failures.append(name)
-            print(f"FAILED {name}\n{output}", flush=True)
+            print(f"FAILED {name}\n{output[-4000:]}", flush=True)
 
     def junit(self, suite, path):
         """Count a JUnit report; a missing or empty one is a failure."""
