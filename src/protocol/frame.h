@@ -25,11 +25,17 @@ enum frame_flags {
 	FRAME_TERMINAL = 0x01,
 	FRAME_SESSION_START = 0x02,
 	FRAME_SHUTDOWN = 0x04,
+	FRAME_RELAY = 0x80, /* for the relay itself, never forwarded */
 };
 
 /* Relay id ranges: slot s owns ids s*STEP+1 .. s*STEP+STEP-1. */
 #define RELAY_MAX_CLIENTS 128u
 #define RELAY_ID_STEP 33554431u
+
+/* Slot that owns an id (id 0 belongs to none but maps to slot 0). */
+unsigned relay_slot(uint32_t id);
+/* Ids of a slot: [*ret_start, *ret_end). */
+void relay_range(unsigned slot, uint32_t *ret_start, uint32_t *ret_end);
 
 struct frame {
 	uint32_t id;
@@ -50,16 +56,25 @@ struct envelope {
 	struct view payload;
 };
 
-/* 0 or -EBADMSG. Views borrow from body, or from scratch. */
-int envelope_parse(struct view body, struct envelope *ret, void *scratch,
-		   size_t scratch_len);
+/* 0 or -EBADMSG. Views borrow from body, or from scratch (may be NULL). */
+int envelope_parse(struct view body, struct cbor_scratch *scratch,
+		   struct envelope *ret);
 
 /*
- * Append one complete frame; flags are derived from the type. Fails with
- * -EMSGSIZE (nothing appended) when the frame would exceed FRAME_LEN_MAX, and
- * with -ENOSPC/-ENOMEM when the buffer cannot take it.
+ * Append one complete frame. The flags follow from the type, which must be one
+ * of msg.h's table (else -EINVAL). -EMSGSIZE: the frame would exceed
+ * FRAME_LEN_MAX, or the payload buffer had failed; -ENOSPC, -ENOMEM: out
+ * cannot take it. On failure out is as it was, and not marked failed.
  */
 int frame_put(struct buf *out, uint32_t id, unsigned generation,
 	      const char *type, const struct buf *payload);
+
+/* The same for a payload {"data": bytes}, without building it first. */
+int frame_put_data(struct buf *out, uint32_t id, unsigned generation,
+		   const char *type, const void *data, size_t len);
+
+/* Append a frame around an encoded body with the flags given. */
+int frame_put_raw(struct buf *out, uint32_t id, uint8_t flags, const void *body,
+		  size_t len);
 
 #endif
