@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log queue and writer thread.
+ *
+ * Records are appended to one buffer under a lock that is held for the copy
+ * only; the writer takes the whole buffer at once, so order is kept and a burst
+ * costs one wake-up. Past QUEUE_MAX, captured output is dropped and counted,
+ * and the gap is written down where it is.
+ */
+#include "logs/logs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "logs/exec_entry.h"
+#include "logs/rotate.h"
+
+#define QUEUE_MAX (16u << 20)
+#define QUEUE_RESERVE (64u << 10) /* kept free for markers and diagnostics */
+#define KEEP_BYTES (128u << 10)	  /* memory kept between bursts */
+#define RECORD_MAX (256u << 10)	  /* data in one record */
+#define RETRY_NS (5 * NSEC_PER_SEC)
+
+enum record_kind { REC_EXEC, REC_RUNTIME, REC_KERNEL, REC_KIND_COUNT };
+
+static const char *const file_name[] = { "exec.log", "runtime.log",
+					 "kernel.log" };
+
+_Static_assert(ARRAY_SIZE(file_name) == REC_KIND_COUNT,
+	       "file_name[] does not match enum record_kind");
+
+struct record {
+	uint32_t len; /* data bytes that follow */
+	uint8_t kind;
+	uint8_t stream;
+	uint64_t id;
+	uint64_t wall_ns;
+};
+
+struct out_file {
+	struct rotfile rot;
+	uint64_t retry_at; /* monotonic; 0: healthy */
+};
+
+struct logs {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;	    /* guarded by lock */
+	struct buf pending; /* guarded by lock */
+	/* guarded by lock; bytes since the last note */
+	uint64_t dropped[REC_KIND_COUNT];
+	/* the writer's own */
+	struct buf work;
+	struct buf line;
+	struct out_file file[REC_KIND_COUNT];
+};
+
+static void put_locked(struct logs *l, const struct record *r, const void *head,
+		       size_t nhead, const void *data)
+{
+	bool was_empty = buf_len(&l->pending) == 0;
+
+	if (!buf_reserve(&l->pending, sizeof(*r) + r->len)) {
+		l->pending.failed = false; /* its contents are intact */
+		l->dropped[r->kind] += r->len;
+		return;
+	}
+	(void)buf_append(&l->pending, r, sizeof(*r));
+	(void)buf_append(&l->pending, head, nhead);
+	(void)buf_append(&l->pending, data, r->len - nhead);
+	if (was_empty)
+		pthread_cond_signal(&l->wake);
+}
+
+/* The data is head followed by data; both may be empty. */
+static void put(struct logs *l, struct record *r, const void *head,
+		size_t nhead, const void *data, size_t len)
+{
+	size_t ceiling = QUEUE_MAX;
+
+	r->len = (uint32_t)(nhead + len);
+	r->wall_ns = clock_wall_ns();
+	if (r->kind != REC_RUNTIME && r->stream != LOG_SYSTEM)
+		ceiling -= QUEUE_RESERVE;
+	pthread_mutex_lock(&l->lock);
+	if (buf_len(&l->pending) + sizeof(*r) + r->len > ceiling)
+		l->dropped[r->kind] += r->len;
+	else
+		put_locked(l, r, head, nhead, data);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void logs_exec(struct logs *l, struct log_capture *c, const void *data,
+	       size_t len)
+{
+	struct record r = { .kind = REC_EXEC,
+			    .stream = (uint8_t)c->stream,
+			    .id = c->id };
+	const uint8_t *p = data;
+
+	while (len) {
+		size_t n = len < RECORD_MAX ? len : RECORD_MAX;
+		uint8_t joined[sizeof(c->tail) + 4];
+		size_t whole;
+
+		/* does the tail end inside this chunk? look at its first bytes
+		 */
+		if (c->ntail && n <= 3) {
+			memcpy(joined, c->tail, c->ntail);
+			memcpy(joined + c->ntail, p, n);
+			n += c->ntail;
+			c->ntail = 0;
+			whole = utf8_complete_prefix(joined, n);
+			if (whole)
+				put(l, &r, joined, whole, NULL, 0);
+			c->ntail = (uint8_t)(n - whole);
+			memcpy(c->tail, joined + whole, c->ntail);
+			return;
+		}
+		/* more than three bytes: no sequence spans the whole chunk */
+		whole = utf8_complete_prefix(p, n);
+		put(l, &r, c->tail, c->ntail, p, whole);
+		c->ntail = (uint8_t)(n - whole);
+		memcpy(c->tail, p + whole, c->ntail);
+		p += n;
+		len -= n;
+	}
+}
+
+void logs_exec_end(struct logs *l, struct log_capture *c)
+{
+	struct record r = { .kind = REC_EXEC,
+			    .stream = (uint8_t)c->stream,
+			    .id = c->id };
+
+	if (c->ntail)
+		put(l, &r, c->tail, c->ntail, NULL, 0);
+	c->ntail = 0;
+}
+
+void logs_marker(struct logs *l, const char *text)
+{
+	struct record r = { .kind = REC_EXEC, .stream = LOG_SYSTEM };
+
+	put(l, &r, NULL, 0, text, strlen(text));
+}
+
+void logs_kernel(struct logs *l, const void *data, size_t len)
+{
+	struct record r = { .kind = REC_KERNEL };
+
+	for (const uint8_t *p = data; len;) {
+		size_t n = len < RECORD_MAX ? len : RECORD_MAX;
+
+		put(l, &r, NULL, 0, p, n);
+		p += n;
+		len -= n;
+	}
+}
+
+void logs_runtime_line(void *ctx, const char *line, unsigned long len)
+{
+	struct record r = { .kind = REC_RUNTIME };
+
+	put(ctx, &r, NULL, 0, line, len);
+}
+
+/* A failing file rests for a while; the failure is told once in runtime.log,
+ * unless that is the one that fails. */
+static void note_result(struct logs *l, struct out_file *f, int rc)
+{
+	if (rc && !f->retry_at)
+		log_warn("logs", "%s: capture paused: %s", f->rot.name,
+			 strerror(-rc));
+	if (!rc && f->retry_at && f != &l->file[REC_RUNTIME])
+		log_info("logs", "%s: capture resumed", f->rot.name);
+	f->retry_at = rc ? clock_mono_ns() + RETRY_NS : 0;
+}
+
+static void add_line(struct logs *l, struct out_file *f, const void *data,
+		     size_t len)
+{
+	int rc;
+
+	if (f->retry_at && clock_mono_ns() < f->retry_at)
+		return;
+	rc = rotfile_add(&f->rot, data, len);
+	if (rc || f->retry_at) {
+		if (!rc)
+			rc = rotfile_flush(&f->rot); /* does it work again? */
+		note_result(l, f, rc);
+	}
+}
+
+static void add_exec(struct logs *l, uint64_t wall_ns, enum log_stream stream,
+		     uint64_t id, const void *data, size_t len)
+{
+	buf_reset(&l->line);
+	if (!exec_entry_format(&l->line, wall_ns, stream, id, data, len))
+		add_line(l, &l->file[REC_EXEC], buf_data(&l->line),
+			 buf_len(&l->line));
+	if (l->line.cap > KEEP_BYTES)
+		buf_fini(&l->line);
+}
+
+static void write_batch(struct logs *l)
+{
+	struct record r;
+
+	while (buf_len(&l->work) >= sizeof(r)) {
+		const uint8_t *data;
+
+		memcpy(&r, buf_data(&l->work), sizeof(r));
+		data = buf_data(&l->work) + sizeof(r);
+		if (r.kind == REC_EXEC)
+			add_exec(l, r.wall_ns, (enum log_stream)r.stream, r.id,
+				 data, r.len);
+		else
+			add_line(l, &l->file[r.kind], data, r.len);
+		buf_consume(&l->work, sizeof(r) + r.len);
+	}
+	if (l->work.cap > KEEP_BYTES)
+		buf_fini(&l->work);
+}
+
+static void note_dropped(struct logs *l, const uint64_t *dropped)
+{
+	for (unsigned i = 0; i < REC_KIND_COUNT; i++) {
+		char text[96];
+		int n;
+
+		if (!dropped[i])
+			continue;
+		n = snprintf(text, sizeof(text),
+			     "--- %llu bytes were not captured ---\n",
+			     (unsigned long long)dropped[i]);
+		log_warn("logs", "%s: the disk is too slow: %.*s", file_name[i],
+			 n - 1, text);
+		if (i == REC_EXEC)
+			add_exec(l, clock_wall_ns(), LOG_SYSTEM, 0, text,
+				 (size_t)n);
+	}
+}
+
+/* Wait for records and take them all; false once stopped and drained. */
+static bool take_batch(struct logs *l, uint64_t *ret_dropped)
+{
+	struct buf empty = l->work;
+	bool more;
+
+	pthread_mutex_lock(&l->lock);
+	while (!buf_len(&l->pending) && !l->stop)
+		pthread_cond_wait(&l->wake, &l->lock);
+	more = buf_len(&l->pending) > 0;
+	l->work = l->pending;
+	l->pending = empty;
+	memcpy(ret_dropped, l->dropped, sizeof(l->dropped));
+	memset(l->dropped, 0, sizeof(l->dropped));
+	pthread_mutex_unlock(&l->lock);
+	return more;
+}
+
+static void *writer_main(void *arg)
+{
+	uint64_t dropped[REC_KIND_COUNT];
+	struct logs *l = arg;
+
+	while (take_batch(l, dropped)) {
+		write_batch(l);
+		note_dropped(l, dropped); /* newer than all in this batch */
+		for (unsigned i = 0; i < REC_KIND_COUNT; i++) {
+			struct out_file *f = &l->file[i];
+			int rc = rotfile_flush(&f->rot);
+
+			if (rc)
+				note_result(l, f, rc);
+		}
+	}
+	return NULL;
+}
+
+static void destroy(struct logs *l)
+{
+	for (unsigned i = 0; i < REC_KIND_COUNT; i++)
+		rotfile_close(&l->file[i].rot);
+	pthread_cond_destroy(&l->wake);
+	pthread_mutex_destroy(&l->lock);
+	buf_fini(&l->pending);
+	buf_fini(&l->work);
+	buf_fini(&l->line);
+	free(l);
+}
+
+int logs_new(int dirfd, struct logs **ret)
+{
+	struct logs *l = calloc(1, sizeof(*l));
+	int rc;
+
+	if (!l)
+		return -ENOMEM;
+	buf_init(&l->pending, QUEUE_MAX);
+	buf_init(&l->work, QUEUE_MAX);
+	buf_init(&l->line, RECORD_MAX * 8u);
+	for (unsigned i = 0; i < REC_KIND_COUNT; i++) {
+		struct out_file *f = &l->file[i];
+
+		/* retried by the first write, which also reports it */
+		(void)rotfile_open(&f->rot, dirfd, file_name[i], ROTATE_LIMIT);
+	}
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->wake, NULL);
+	rc = pthread_create(&l->thread, NULL, writer_main, l);
+	if (rc) {
+		destroy(l);
+		return -rc;
+	}
+	*ret = l;
+	return 0;
+}
+
+struct logs *logs_free(struct logs *l)
+{
+	if (!l)
+		return NULL;
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	(void)pthread_join(l->thread, NULL); /* fails for a bad handle only */
+	destroy(l);
+	return NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An append-only file that is renamed away when it is full: NAME -> NAME.1 ->
+ * ... -> NAME.4, the oldest is lost. Items (lines) are buffered and never split
+ * over two files; after a failed write the file is cut back to whole items.
+ */
+#ifndef MSB_LOGS_ROTATE_H
+#define MSB_LOGS_ROTATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define ROTATE_LIMIT (10u << 20) /* bytes in one file */
+#define ROTATE_KEEP 4		 /* old files kept */
+
+struct rotfile {
+	int dirfd; /* borrowed */
+	const char *name;
+	int fd; /* -1: closed, or a rotation could not reopen it */
+	uint64_t limit;
+	uint64_t size;	   /* whole items on disk */
+	struct buf buffer; /* whole items not written yet */
+};
+
+/* Open for appending, creating it when missing; 0 or -errno. A refusal leaves
+ * the object usable: the next write tries again. */
+int rotfile_open(struct rotfile *f, int dirfd, const char *name,
+		 uint64_t limit);
+/* Add one item; it reaches the file at the latest with the next flush. */
+int rotfile_add(struct rotfile *f, const void *item, size_t len);
+int rotfile_flush(struct rotfile *f);
+void rotfile_close(struct rotfile *f); /* flushes */
+
+#endif
