@@ -53,6 +53,10 @@ static const struct msg_info table[] = {
 			       MSG_TO_RELAY },
 	[MSG_RELAY_ATTACHED] = { MSG_T_RELAY_ATTACHED, 6, FRAME_RELAY | TERM,
 				 MSG_FROM_RELAY },
+	[MSG_EXEC_PAUSE] = { MSG_T_EXEC_PAUSE, 6, FRAME_RELAY,
+			     MSG_TO_GUEST | MSG_FROM_GUEST },
+	[MSG_EXEC_RESUME] = { MSG_T_EXEC_RESUME, 6, FRAME_RELAY,
+			      MSG_TO_GUEST | MSG_FROM_GUEST },
 };
 static_assert(ARRAY_SIZE(table) == MSG_TYPE_COUNT,
 	      "table[] doesn't match enum msg_type");

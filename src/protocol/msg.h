@@ -56,6 +56,8 @@ enum msg_type {
 	MSG_RELAY_DETACH,
 	MSG_RELAY_ATTACH,
 	MSG_RELAY_ATTACHED,
+	MSG_EXEC_PAUSE,
+	MSG_EXEC_RESUME,
 	MSG_TYPE_COUNT
 };
 
@@ -95,6 +97,15 @@ enum msg_type {
 #define MSG_T_RELAY_DETACH "core.relay.detach"
 #define MSG_T_RELAY_ATTACH "core.relay.attach"
 #define MSG_T_RELAY_ATTACHED "core.relay.attached"
+/*
+ * Flow control of one session between relay and agent; payload {}, id of the
+ * session, never seen by a client. To the agent: stop (go on) producing output
+ * for this id; what is queued already may still follow. From the agent: stop
+ * (go on) sending input (exec.stdin, fs.data, tcp.data) for this id; what is
+ * under way still arrives. Signals and resizes are never held back.
+ */
+#define MSG_T_EXEC_PAUSE "core.exec.pause"
+#define MSG_T_EXEC_RESUME "core.exec.resume"
 
 enum msg_dir {
 	MSG_TO_GUEST = 1,
