@@ -50,7 +50,7 @@ struct virtio_device_ops {
 	 * outside it are ignored by the transport; NULL = read-only. */
 	void (*config_written)(struct virtio_device *d, size_t off, size_t len);
 	/* Features are agreed; queues become ready one by one from here on.
-	 * 0 or -errno, which faults the device. */
+	 * 0 or -errno: the driver cannot have the device. */
 	int (*start)(struct virtio_device *d);
 	/* The driver kicked queue q, or it just became usable. */
 	void (*queue_ready)(struct virtio_device *d, unsigned q);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rings of a vhost-user device: when they run, kicks and interrupts.
+ *
+ * Kick descriptors are watched edge-triggered and never read: every write to
+ * an eventfd is an edge, also when its counter was not zero. That spares one
+ * system call per kick, and a read could block, because the front end shares
+ * the descriptor's blocking mode.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "virtio/transport/vhost_user_backend.h"
+
+void vu_signal_send(const struct vu_signal *s)
+{
+	const uint64_t one = 1;
+
+	if (s->fd < 0)
+		return;
+	/* when it is full, the peer has unread ones already */
+	if (s->socket)
+		(void)send(s->fd, &one, sizeof(one),
+			   MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		(void)io_write(s->fd, &one, sizeof(one));
+}
+
+int vu_signal_set(const struct vu_backend *b, struct vu_signal *s,
+		  struct vu_msg *m)
+{
+	struct stat st;
+
+	if (m->nfds == 0) {
+		close_fd(&s->fd);
+		return 0;
+	}
+	if (fstat(m->fds[0], &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode)) {
+		int rc;
+
+		/* an eventfd has no file type */
+		if (!b->eventfd_call || (st.st_mode & S_IFMT))
+			return -EPERM;
+		rc = io_set_nonblock(m->fds[0], true);
+		if (rc)
+			return rc;
+	}
+	close_fd(&s->fd);
+	s->fd = take_fd(&m->fds[0]);
+	s->socket = S_ISSOCK(st.st_mode);
+	return 0;
+}
+
+static void notify_driver(struct virtqueue *vq)
+{
+	const struct vu_ring *r = vq->notify_ctx;
+
+	vu_signal_send(&r->call);
+}
+
+static void on_kick(struct watch *w, uint32_t events)
+{
+	struct vu_ring *r = container_of(w, struct vu_ring, kick);
+	struct virtio_device *dev = r->backend->dev;
+
+	if (!(events & EPOLLIN)) { /* the other end of a pipe is gone */
+		loop_unwatch(w);
+		return;
+	}
+	if (!dev->broken)
+		dev->ops->queue_ready(dev, r->index);
+}
+
+static void backend_fault(struct virtio_device *dev, const char *why)
+{
+	struct vu_backend *b = dev->transport_ctx;
+
+	for (unsigned i = 0; i < dev->nqueues; i++) {
+		loop_unwatch(&b->ring[i].kick);
+		vu_signal_send(&b->ring[i].err);
+	}
+	b->on_fault(b, why);
+}
+
+static void backend_config_changed(struct virtio_device *dev)
+{
+	const struct vu_backend *b = dev->transport_ctx;
+	uint8_t header[VU_HEADER_LEN];
+
+	if (b->req_fd < 0)
+		return;
+	le32_put(header, VU_BACKEND_CONFIG_CHANGED);
+	le32_put(header + 4, VU_VERSION);
+	le32_put(header + 8, 0);
+	/* a front end that does not read these misses a hint, no more */
+	(void)send(b->req_fd, header, sizeof(header),
+		   MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static const struct virtio_transport_ops transport_ops = {
+	.fault = backend_fault,
+	.config_changed = backend_config_changed,
+};
+
+static void ring_init(struct vu_backend *b, unsigned i)
+{
+	b->ring[i] = (struct vu_ring){ .backend = b,
+				       .index = i,
+				       .kick_fd = -1,
+				       .call.fd = -1,
+				       .err.fd = -1 };
+}
+
+void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
+		     struct loop *loop, bool eventfd_call,
+		     void (*on_fault)(struct vu_backend *, const char *))
+{
+	*b = (struct vu_backend){ .dev = dev,
+				  .loop = loop,
+				  .eventfd_call = eventfd_call,
+				  .req_fd = -1,
+				  .on_fault = on_fault };
+	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		ring_init(b, i);
+	dev->transport = &transport_ops;
+	dev->transport_ctx = b;
+	dev->loop = loop;
+	dev->mem = &b->mem;
+}
+
+void vu_ring_stop(struct vu_ring *r)
+{
+	struct vu_backend *b = r->backend;
+	struct virtio_device *dev = b->dev;
+	struct virtqueue *vq = &dev->queues[r->index];
+
+	if (!r->running)
+		return;
+	loop_unwatch(&r->kick);
+	if (dev->ops->queue_stop)
+		dev->ops->queue_stop(dev, r->index);
+	r->base = vq->last_avail;
+	r->running = false;
+	vq_stop(vq);
+	b->running--;
+}
+
+void vu_settle(struct vu_backend *b)
+{
+	if (!b->started || b->running)
+		return;
+	b->started = false;
+	b->dev->ops->stop(b->dev);
+	b->dev->broken = false;
+	b->dev->acked = 0;
+}
+
+static int device_start(struct vu_backend *b)
+{
+	struct virtio_device *dev = b->dev;
+	int rc;
+
+	if (b->started)
+		return 0;
+	dev->acked = b->features;
+	dev->broken = false;
+	rc = dev->ops->start(dev);
+	if (rc)
+		return rc;
+	b->started = true;
+	return 0;
+}
+
+static int ring_start(struct vu_ring *r)
+{
+	struct vu_backend *b = r->backend;
+	struct virtio_device *dev = b->dev;
+	struct virtqueue *vq = &dev->queues[r->index];
+	int rc;
+
+	vq->event_idx = b->features & VIRTIO_F_EVENT_IDX;
+	vq->indirect = b->features & VIRTIO_F_INDIRECT_DESC;
+	vq->notify = notify_driver;
+	vq->notify_ctx = r;
+	rc = vq_start(vq, &b->mem, r->size, r->base, &r->addr, gmem_user_range);
+	if (rc)
+		return rc;
+	rc = loop_watch(b->loop, &r->kick, r->kick_fd, EPOLLIN | EPOLLET,
+			on_kick);
+	if (!rc)
+		rc = device_start(b);
+	if (rc) {
+		loop_unwatch(&r->kick);
+		vq_stop(vq);
+		return rc;
+	}
+	r->running = true;
+	b->running++;
+	if (dev->broken) {
+		vq->ready = false; /* since another queue's fault */
+		loop_unwatch(&r->kick);
+	} else {
+		dev->ops->queue_ready(dev, r->index);
+	}
+	return 0;
+}
+
+int vu_ring_update(struct vu_ring *r)
+{
+	const struct vu_backend *b = r->backend;
+	bool enabled = r->enable == VU_ENABLE_UNSAID
+			       ? !(b->features & VU_F_PROTOCOL_FEATURES)
+			       : r->enable == VU_ENABLE_ON;
+	bool run = enabled && r->kick_fd >= 0 && r->have_addr && r->size &&
+		   b->mem.nregions && (b->features & VIRTIO_F_VERSION_1);
+
+	if (run == r->running)
+		return 0;
+	if (run)
+		return ring_start(r);
+	vu_ring_stop(r);
+	return 0;
+}
+
+int vu_update_all(struct vu_backend *b)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < b->dev->nqueues && !rc; i++)
+		rc = vu_ring_update(&b->ring[i]);
+	return rc;
+}
+
+void vu_stop_all(struct vu_backend *b)
+{
+	for (unsigned i = 0; i < b->dev->nqueues; i++)
+		vu_ring_stop(&b->ring[i]);
+}
+
+void vu_backend_reset(struct vu_backend *b)
+{
+	vu_stop_all(b);
+	vu_settle(b);
+	for (unsigned i = 0; i < b->dev->nqueues; i++) {
+		close_fd(&b->ring[i].kick_fd);
+		close_fd(&b->ring[i].call.fd);
+		close_fd(&b->ring[i].err.fd);
+		ring_init(b, i);
+	}
+	vu_mem_clear(b);
+	close_fd(&b->req_fd);
+	b->features = b->protocol_features = 0;
+}
