@@ -36,6 +36,26 @@ ssize_t io_write(int fd, const void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+ssize_t io_preadv(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	ssize_t len;
+
+	do
+		len = preadv2(fd, iov, n, off, flags);
+	while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : len;
+}
+
+ssize_t io_pwritev(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	ssize_t len;
+
+	do
+		len = pwritev2(fd, iov, n, off, flags);
+	while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : len;
+}
+
 int io_read_full(int fd, void *data, size_t len)
 {
 	uint8_t *p = data;

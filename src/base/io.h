@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 
@@ -14,6 +15,12 @@
 ssize_t io_read(int fd, void *data, size_t len);
 /* Bytes written (may be short), -errno. SIGPIPE is the caller's business. */
 ssize_t io_write(int fd, const void *data, size_t len);
+
+/* The same at a file offset, gathered or scattered; may be short. flags are
+ * those of preadv2 and pwritev2. */
+ssize_t io_preadv(int fd, const struct iovec *iov, int n, off_t off, int flags);
+ssize_t io_pwritev(int fd, const struct iovec *iov, int n, off_t off,
+		   int flags);
 
 /* All len bytes or an error; -ENODATA when the file ends early. */
 int io_read_full(int fd, void *data, size_t len);
