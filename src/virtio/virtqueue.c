@@ -101,6 +101,7 @@ int vq_start(struct virtqueue *vq, const struct guest_memory *mem,
 	vq->last_avail = vq->avail_idx = last_avail;
 	/* a ring may be handed over half-way: carry on where it stands */
 	vq->used_idx = load16(at(used, 2), __ATOMIC_RELAXED);
+	vq->signalled = vq->used_idx;
 	vq->signalled_valid = false;
 	vq->ready = true;
 	return 0;
@@ -260,9 +261,7 @@ static bool wants_signal(struct virtqueue *vq)
 
 void vq_signal(struct virtqueue *vq)
 {
-	if (!vq->ready)
-		return;
-	if (vq->signalled_valid && vq->signalled == vq->used_idx)
+	if (!vq->ready || vq->signalled == vq->used_idx)
 		return;
 	if (wants_signal(vq))
 		vq->notify(vq);
