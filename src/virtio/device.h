@@ -14,6 +14,7 @@
 #ifndef MSB_VIRTIO_DEVICE_H
 #define MSB_VIRTIO_DEVICE_H
 
+#include <linux/virtio_ids.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,26 +25,17 @@
 
 #define VIRTIO_MAX_QUEUES 40
 
-/* Features every transport of ours understands, virtio 1.2 section 6. */
-#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
-#define VIRTIO_F_EVENT_IDX (1ull << 29)
-#define VIRTIO_F_VERSION_1 (1ull << 32)
-
-/* Device ids, virtio 1.2 section 5. */
-enum virtio_id {
-	VIRTIO_ID_NET = 1,
-	VIRTIO_ID_BLOCK = 2,
-	VIRTIO_ID_CONSOLE = 3,
-	VIRTIO_ID_RNG = 4,
-	VIRTIO_ID_BALLOON = 5,
-	VIRTIO_ID_FS = 26,
-};
+/* Features every transport of ours understands, virtio 1.2 section 6, as bits
+ * (the names of the kernel's headers are bit numbers). */
+#define VIRTIO_BIT_INDIRECT_DESC (1ull << 28)
+#define VIRTIO_BIT_EVENT_IDX (1ull << 29)
+#define VIRTIO_BIT_VERSION_1 (1ull << 32)
 
 struct virtio_device;
 
 /* All on the serving thread, whose loop is d->loop, except free. */
 struct virtio_device_ops {
-	uint32_t id; /* enum virtio_id */
+	uint32_t id; /* VIRTIO_ID_* */
 	const char *name;
 	bool wants_thread;
 	/* Config space, little-endian, config_len bytes in the device. Writes

@@ -10,8 +10,8 @@
 #include "virtio/transport/vhost_user_backend.h"
 
 #define TRANSPORT_FEATURES                                                     \
-	(VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC |    \
-	 VU_F_PROTOCOL_FEATURES)
+	(VIRTIO_BIT_VERSION_1 | VIRTIO_BIT_EVENT_IDX |                         \
+	 VIRTIO_BIT_INDIRECT_DESC | VU_F_PROTOCOL_FEATURES)
 #define PROTOCOL_FEATURES                                                      \
 	(VU_PROTOCOL_F_MQ | VU_PROTOCOL_F_REPLY_ACK |                          \
 	 VU_PROTOCOL_F_BACKEND_REQ | VU_PROTOCOL_F_CONFIG |                    \

@@ -184,8 +184,8 @@ static int ring_start(struct vu_ring *r)
 	struct virtqueue *vq = &dev->queues[r->index];
 	int rc;
 
-	vq->event_idx = b->features & VIRTIO_F_EVENT_IDX;
-	vq->indirect = b->features & VIRTIO_F_INDIRECT_DESC;
+	vq->event_idx = b->features & VIRTIO_BIT_EVENT_IDX;
+	vq->indirect = b->features & VIRTIO_BIT_INDIRECT_DESC;
 	vq->notify = notify_driver;
 	vq->notify_ctx = r;
 	rc = vq_start(vq, &b->mem, r->size, r->base, &r->addr, gmem_user_range);
@@ -218,7 +218,7 @@ int vu_ring_update(struct vu_ring *r)
 			       ? !(b->features & VU_F_PROTOCOL_FEATURES)
 			       : r->enable == VU_ENABLE_ON;
 	bool run = enabled && r->kick_fd >= 0 && r->have_addr && r->size &&
-		   b->mem.nregions && (b->features & VIRTIO_F_VERSION_1);
+		   b->mem.nregions && (b->features & VIRTIO_BIT_VERSION_1);
 
 	if (run == r->running)
 		return 0;

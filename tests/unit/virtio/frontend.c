@@ -209,9 +209,9 @@ uint64_t fe_get_u64(struct frontend *fe, uint32_t request)
 
 void fe_negotiate(struct frontend *fe, uint64_t device_features)
 {
-	uint64_t f = device_features | VIRTIO_F_VERSION_1 |
-		     VU_F_PROTOCOL_FEATURES | VIRTIO_F_EVENT_IDX |
-		     VIRTIO_F_INDIRECT_DESC;
+	uint64_t f = device_features | VIRTIO_BIT_VERSION_1 |
+		     VU_F_PROTOCOL_FEATURES | VIRTIO_BIT_EVENT_IDX |
+		     VIRTIO_BIT_INDIRECT_DESC;
 
 	assert_int_equal(fe_ack(fe, VU_SET_OWNER, NULL, 0, NULL, 0), 0);
 	assert_int_equal(fe_get_u64(fe, VU_GET_FEATURES) & f, f);
@@ -219,9 +219,9 @@ void fe_negotiate(struct frontend *fe, uint64_t device_features)
 	assert_int_equal(fe_ack_u64(fe, VU_SET_PROTOCOL_FEATURES, f), 0);
 	/* flags instead of event indexes are covered elsewhere */
 	assert_int_equal(fe_ack_u64(fe, VU_SET_FEATURES,
-				    device_features | VIRTIO_F_VERSION_1 |
+				    device_features | VIRTIO_BIT_VERSION_1 |
 					    VU_F_PROTOCOL_FEATURES |
-					    VIRTIO_F_INDIRECT_DESC),
+					    VIRTIO_BIT_INDIRECT_DESC),
 			 0);
 }
 

@@ -450,7 +450,7 @@ static void rings_enable_themselves_without_protocol_features(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(
-		fe_ack_u64(&f->fe, VU_SET_FEATURES, VIRTIO_F_VERSION_1), 0);
+		fe_ack_u64(&f->fe, VU_SET_FEATURES, VIRTIO_BIT_VERSION_1), 0);
 	assert_int_equal(fe_set_memory(&f->fe), 0);
 	fe_queue(&f->fe, 0, 16, false);
 	ping(f, 0);
