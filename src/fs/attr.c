@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attributes as the guest sees them: the host's, with owner, mode and device
+ * number replaced by an override kept in an extended attribute, or with the
+ * owner mapped when there is none.
+ *
+ * Without an override, what belongs to the exporting user (who runs the
+ * server, or owns the exported directory) is shown as the guest's user. The
+ * other owners mean something only in a tree made by the host's root: there
+ * they are shown as they are, elsewhere as nobody.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "base/bytes.h"
+#include "base/compiler.h"
+#include "fs/fs_int.h"
+
+#define OVERRIDE_NAME "user.msb.override_stat"
+#define OVERRIDE_NAME_OLD "user.containers.override_stat"
+#define PROBE_NAME "user.msb._probe"
+#define PROBE_NAME_OLD "user.containers._probe"
+#define OVERRIDE_VERSION 1
+#define NOBODY 65534u
+
+bool fs_xattr_hidden(const char *name)
+{
+	static const char *const names[] = { OVERRIDE_NAME, OVERRIDE_NAME_OLD,
+					     PROBE_NAME, PROBE_NAME_OLD };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+int fs_xattr_probe(int fd)
+{
+	struct fs_proc p;
+
+	if (setxattr(fs_proc(&p, fd), PROBE_NAME, "\1", 1, 0) < 0)
+		return -errno;
+	return removexattr(p.path, PROBE_NAME) < 0 ? -errno : 0;
+}
+
+/* Version, padding, uid, gid, mode, rdev; false when malformed. */
+static bool override_decode(const uint8_t *b, struct fs_override *ret)
+{
+	if (b[0] != OVERRIDE_VERSION)
+		return false;
+	*ret = (struct fs_override){ .present = true,
+				     .uid = le32_get(b + 4),
+				     .gid = le32_get(b + 8),
+				     .mode = le32_get(b + 12),
+				     .rdev = le32_get(b + 16) };
+	return true;
+}
+
+static void override_encode(const struct fs_stat *st, uint8_t *b)
+{
+	memset(b, 0, FS_OVERRIDE_LEN);
+	b[0] = OVERRIDE_VERSION;
+	le32_put(b + 4, st->uid);
+	le32_put(b + 8, st->gid);
+	le32_put(b + 12, st->mode);
+	le32_put(b + 16, st->rdev);
+}
+
+static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
+			struct fs_override *ret)
+{
+	uint8_t b[FS_OVERRIDE_LEN];
+	struct fs_proc p;
+	ssize_t n;
+
+	ret->present = false;
+	if (s->virt == FS_STAT_OFF ||
+	    (!S_ISREG(host_mode) && !S_ISDIR(host_mode)))
+		return 0;
+	n = getxattr(fs_proc(&p, fd), OVERRIDE_NAME, b, sizeof(b));
+	if (n < 0 && errno == ENODATA)
+		n = getxattr(p.path, OVERRIDE_NAME_OLD, b, sizeof(b));
+	if (n < 0) {
+		/* What we may not read is not ours, so has no override. */
+		if (errno == ENODATA || errno == EACCES || errno == EPERM)
+			return 0;
+		if (errno == EOPNOTSUPP && s->virt == FS_STAT_RELAXED)
+			return 0;
+		return errno == ERANGE || errno == EOPNOTSUPP ? -EIO : -errno;
+	}
+	if (n != sizeof(b) || !override_decode(b, ret) ||
+	    S_ISDIR(ret->mode) != S_ISDIR(host_mode))
+		return -EIO;
+	return 0;
+}
+
+static int override_set(const struct fs_server *s, int fd,
+			const struct fs_stat *st)
+{
+	struct fs_widen w = { 0 };
+	uint8_t b[FS_OVERRIDE_LEN];
+	struct fs_proc p;
+	int rc;
+
+	override_encode(st, b);
+	do
+		rc = setxattr(fs_proc(&p, fd), OVERRIDE_NAME, b, sizeof(b), 0) <
+				     0
+			     ? -errno
+			     : 0;
+	while (rc == -EACCES && fs_widen(s, &w, fd));
+	fs_unwiden(&w);
+	return rc;
+}
+
+static void map_owner(const struct fs_server *s, struct fs_stat *st)
+{
+	bool real_ids = s->owner_uid == 0;
+
+	if (st->uid == s->owner_uid || st->uid == s->euid) {
+		st->uid = s->guest_uid;
+		if (!real_ids || st->gid == s->owner_gid)
+			st->gid = s->guest_gid;
+	} else if (!real_ids) {
+		st->uid = NOBODY;
+		st->gid = NOBODY;
+	}
+}
+
+/* As the guest encodes device numbers on the wire. */
+static uint32_t rdev_encode(const struct statx *st)
+{
+	return (st->stx_rdev_minor & 0xff) | st->stx_rdev_major << 8 |
+	       (st->stx_rdev_minor & ~0xffu) << 12;
+}
+
+int fs_stat_fd(const struct fs_server *s, int fd, struct fs_stat *ret)
+{
+	struct fs_override ov;
+	int rc = fs_statx(fd, "", &ret->host);
+
+	if (!rc)
+		rc = override_get(s, fd, ret->host.stx_mode, &ov);
+	if (rc)
+		return rc;
+	ret->overridden = ov.present;
+	if (ov.present) {
+		ret->uid = ov.uid;
+		ret->gid = ov.gid;
+		ret->mode = ov.mode;
+		ret->rdev = S_ISCHR(ov.mode) || S_ISBLK(ov.mode) ? ov.rdev : 0;
+		return 0;
+	}
+	ret->uid = ret->host.stx_uid;
+	ret->gid = ret->host.stx_gid;
+	ret->mode = ret->host.stx_mode;
+	ret->rdev = rdev_encode(&ret->host);
+	if (s->virt != FS_STAT_OFF)
+		map_owner(s, ret);
+	return 0;
+}
+
+int fs_stat_inode(struct fs_server *s, struct fs_inode *in, struct fs_stat *ret)
+{
+	int fd = fs_inode_fd(s, in);
+
+	if (fd < 0)
+		return fd;
+	if (!s->file || in != s->root)
+		return fs_stat_fd(s, fd, ret);
+	/* A directory that exists nowhere. */
+	*ret = (struct fs_stat){ .uid = s->guest_uid,
+				 .gid = s->guest_gid,
+				 .mode = S_IFDIR | 0755 };
+	ret->host.stx_mask = STATX_BASIC_STATS;
+	ret->host.stx_mode = S_IFDIR | 0755;
+	ret->host.stx_ino = FUSE_ROOT_ID;
+	ret->host.stx_nlink = 2;
+	ret->host.stx_blksize = 4096;
+	return 0;
+}
+
+void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
+		  struct fuse_attr *ret)
+{
+	const struct statx *h = &st->host;
+
+	*ret = (struct fuse_attr){
+		.ino = h->stx_ino,
+		.size = h->stx_size,
+		.blocks = h->stx_blocks,
+		.atime = (uint64_t)h->stx_atime.tv_sec,
+		.mtime = (uint64_t)h->stx_mtime.tv_sec,
+		.ctime = (uint64_t)h->stx_ctime.tv_sec,
+		.atimensec = h->stx_atime.tv_nsec,
+		.mtimensec = h->stx_mtime.tv_nsec,
+		.ctimensec = h->stx_ctime.tv_nsec,
+		.mode = st->mode,
+		.nlink = h->stx_nlink,
+		.uid = st->uid,
+		.gid = st->gid,
+		.rdev = st->rdev,
+		.blksize = h->stx_blksize,
+	};
+	/* Without an x bit not even the guest's root can execute a file. */
+	if (s->noexec && S_ISREG(st->mode))
+		ret->mode &= ~0111u;
+}
+
+void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec)
+{
+	*ret_sec = ms / 1000;
+	*ret_nsec = ms % 1000 * 1000000;
+}
+
+static int chmod_host(int fd, const struct fs_stat *st)
+{
+	mode_t type = st->host.stx_mode & S_IFMT;
+	mode_t mode = st->mode & 07777;
+
+	if (S_ISREG(type) || S_ISDIR(type))
+		mode = (mode & 0777) | fs_floor(type);
+	if (mode == (st->host.stx_mode & 07777))
+		return 0;
+	return fs_chmod(fd, mode);
+}
+
+int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
+		  bool mode_changed)
+{
+	bool special = !S_ISREG(st->mode) && !S_ISDIR(st->mode);
+	int rc = 0;
+
+	if (s->virt == FS_STAT_OFF)
+		return mode_changed ? chmod_host(fd, st) : 0;
+	if (S_ISLNK(st->host.stx_mode))
+		return -EPERM; /* the host keeps no attributes on links */
+	if (s->perms == FS_PERMS_MIRROR && mode_changed && !special)
+		rc = chmod_host(fd, st);
+	if (!rc)
+		rc = override_set(s, fd, st);
+	if (rc != -EOPNOTSUPP || s->virt != FS_STAT_RELAXED)
+		return rc;
+	/* No place for the rest: keep what the host can. */
+	if (special)
+		return rc;
+	return mode_changed ? chmod_host(fd, st) : 0;
+}
+
+uint32_t fs_kill_suidgid(uint32_t mode)
+{
+	mode &= ~(uint32_t)S_ISUID;
+	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
+}
+
+int fs_kill_priv(const struct fs_server *s, int fd)
+{
+	struct fs_stat st;
+	uint32_t mode;
+	int rc = fs_stat_fd(s, fd, &st);
+
+	if (rc)
+		return rc;
+	mode = fs_kill_suidgid(st.mode);
+	if (mode == st.mode)
+		return 0;
+	if (s->virt == FS_STAT_OFF)
+		return fs_chmod(fd, mode & 07777);
+	st.mode = mode;
+	return fs_stat_apply(s, fd, &st, true);
+}

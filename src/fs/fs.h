@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Passthrough file server: answers the FUSE requests of one guest mount from
+ * one host directory, which the guest can never leave.
+ *
+ * The server knows nothing of the transport: a request is a list of guest
+ * buffers, the reply goes straight into another list. It is not thread-safe;
+ * one thread at a time serves a server. Descriptors are re-opened through
+ * /proc/self/fd, so /proc has to stay mounted and the server has to stay in
+ * the process that made it.
+ *
+ * What the guest sees and when: names, attributes and their absence (when
+ * negative_ms is set) may be as old as the timeouts; the contents of a file
+ * are at least as new as its last open. Locks are the guest's own.
+ */
+#ifndef MSB_FS_FS_H
+#define MSB_FS_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+
+struct fs_server;
+
+/* Where the guest's idea of owner, mode and device number is kept. */
+enum fs_stat_virt {
+	FS_STAT_STRICT,	 /* in an extended attribute; refuse to do without */
+	FS_STAT_RELAXED, /* in an extended attribute where that is possible */
+	FS_STAT_OFF,	 /* nowhere: the guest sees the host's */
+};
+
+enum fs_host_perms {
+	FS_PERMS_PRIVATE, /* 0600 and 0700, whatever the guest asks for */
+	FS_PERMS_MIRROR,  /* follow the guest's rwx bits */
+};
+
+enum fs_cache {
+	FS_CACHE_AUTO,	 /* keep file pages while the host file is unchanged */
+	FS_CACHE_NEVER,	 /* the guest keeps no pages at all */
+	FS_CACHE_ALWAYS, /* nobody but this guest changes the tree */
+};
+
+#define FS_TIMEOUT_DEFAULT_MS 5000
+
+/* All zero but path is a usable configuration: a writable, strict export. */
+struct fs_config {
+	const char *path; /* directory; NULL: use dir_fd */
+	int dir_fd;	  /* borrowed, may be O_PATH; used without path */
+	/*
+	 * Export a directory that holds only this entry of path, a regular
+	 * file. It is found by name at each use, so a file that the host
+	 * replaces by rename is followed.
+	 */
+	const char *file;
+	bool follow_symlinks; /* else any symbolic link in path is an error */
+	bool readonly;
+	bool noexec; /* no regular file is executable in the guest */
+	enum fs_stat_virt stat_virt;
+	/* When extended attributes cannot be written to the directory, be
+	 * relaxed instead of failing: for root directories. */
+	bool strict_or_relaxed;
+	enum fs_host_perms host_perms;
+	enum fs_cache cache;
+	/* Names and attributes; 0 = FS_TIMEOUT_DEFAULT_MS. */
+	uint32_t timeout_ms;
+	/* How long the guest may remember that a name does not exist. */
+	uint32_t negative_ms;
+	/* Shown as the owner of what belongs to the exporting user. */
+	uint32_t guest_uid, guest_gid;
+	/* Files the guest may know at once; 0 = 1048576. About 200 bytes
+	 * each; a guest needs more than 1 KiB of its own memory for one. */
+	uint32_t max_inodes;
+};
+
+/* Borrows all of *c. 0 or -errno with err filled. */
+int fs_server_new(const struct fs_config *c, struct fs_server **ret,
+		  struct err *err);
+struct fs_server *fs_server_free(struct fs_server *s);
+
+/* The mode in force, after strict_or_relaxed. */
+enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s);
+
+/* Forget everything the guest knew: its driver was reset. */
+void fs_server_reset(struct fs_server *s);
+
+/*
+ * Answer one request. in and out are borrowed for the call; in may change
+ * under our eyes, nothing of it is read twice. Returns the length of the reply
+ * written to out, 0 when there is none (FORGET, or buffers too small even for
+ * an error).
+ */
+ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
+		  const struct iovec *out, unsigned nout);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the fs room share. */
+#ifndef MSB_FS_FS_INT_H
+#define MSB_FS_FS_INT_H
+
+#include <linux/fuse.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "fs/fs.h"
+#include "fs/slots.h"
+
+#define FS_OVERRIDE_LEN 20
+#define FS_MAX_HANDLES 65536u
+#define FS_MAX_WRITE (1u << 20)
+#define FS_MAX_PAGES 256
+#define FS_SCRATCH 81920 /* the largest xattr value, a name and a header */
+#define FS_MAX_DEPTH 65536u
+
+/* Open flag of the guest kernel's own execve, as it arrives in FUSE_OPEN. */
+#define FS_FMODE_EXEC 0x20u
+
+/*
+ * Identity of a host file. The mount id keeps two bind mounts of one directory
+ * apart, the time of birth a reused inode number from its previous owner.
+ */
+struct fs_key {
+	uint64_t ino, mnt, btime_ns;
+	uint32_t major, minor;
+	uint32_t type; /* S_IFMT of the host file */
+};
+
+/* A version of a file's contents, see fs_open_flags(). */
+struct fs_version {
+	uint64_t mtime_ns, ctime_ns, size;
+	bool valid;
+};
+
+struct fs_handle;
+
+/*
+ * A host file the guest knows, or a directory above one (inode table: see
+ * inode.c). Found by nodeid (slots) and by key (hash).
+ */
+struct fs_inode {
+	struct fs_key key;
+	uint64_t nodeid;
+	uint64_t nlookup;   /* references the guest holds */
+	uint32_t nchildren; /* inodes whose parent is this one */
+	int fd;		    /* O_PATH, or -1; owned */
+	bool pinned;	    /* the name is gone: fd is the only way here */
+	struct list lru;    /* in fds or pins of the server while fd >= 0 */
+	struct fs_inode *hash_next;
+	struct fs_handle *handles; /* open handles of this inode */
+	struct fs_inode *parent;   /* counted in its nchildren; NULL: no name */
+	char *name;		   /* in parent; owned */
+	struct fs_inode *down;	   /* scratch of the path walk */
+	struct fs_version seen;	   /* of the pages the guest may have */
+};
+
+struct fs_handle {
+	uint64_t fh;
+	struct fs_inode *inode;
+	struct fs_handle *next; /* of the same inode */
+	int fd;			/* owned; -1 for the synthetic directory */
+	bool dir;
+};
+
+/* One directory is read ahead at a time, whoever reads next takes it over. */
+struct fs_dirbuf {
+	uint8_t *data; /* owned, FS_SCRATCH bytes */
+	size_t pos, len;
+	uint64_t owner; /* fh, 0 = nobody */
+	uint64_t next;	/* directory offset of the entry at pos */
+};
+
+struct fs_server {
+	bool readonly, noexec;
+	enum fs_stat_virt virt;
+	enum fs_host_perms perms;
+	enum fs_cache cache;
+	uint32_t timeout_ms, negative_ms;
+	uint32_t guest_uid, guest_gid;
+	char *file; /* single-file export: its name; owned */
+
+	uid_t euid;
+	uint32_t owner_uid, owner_gid; /* of the exported directory */
+	uint32_t dev_major, dev_minor; /* of the exported directory */
+	/* The exported file system is a local one: close() cannot fail late,
+	 * and birth times are stable. */
+	bool local;
+
+	bool inited;		 /* INIT was answered */
+	int root_fd;		 /* O_PATH; owned */
+	struct fs_inode *root;	 /* also in slots */
+	struct fs_inode *single; /* the inode of file, once looked up */
+	struct slots inodes, handles;
+	struct fs_inode **hash;
+	uint32_t hash_size; /* power of two */
+	uint64_t seed;
+	struct list fds;  /* least recently used first */
+	struct list pins; /* oldest first */
+	uint32_t nfds, npins, max_fds;
+	struct fs_dirbuf dirbuf;
+	uint8_t *in, *out; /* scratch: request and reply body; owned */
+	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
+};
+
+struct fs_override {
+	bool present;
+	uint32_t uid, gid, mode, rdev;
+};
+
+/* A file as the host has it and as the guest sees it. */
+struct fs_stat {
+	struct statx host;
+	bool overridden;
+	uint32_t uid, gid, mode, rdev;
+};
+
+/* One request on its way through a handler. */
+struct fs_req {
+	struct fuse_in_header h;
+	struct fs_inode *inode; /* of h.nodeid; NULL for ops without one */
+	const void *arg;	/* fixed part of the body, in scratch */
+	const char *name, *name2;
+	const uint8_t *rest; /* body after the fixed part, in scratch */
+	size_t rest_len;
+	const struct iovec *in_iov; /* for bulk ops, whole request */
+	unsigned nin;
+	size_t in_off, in_len; /* of the bulk data behind the fixed part */
+	const struct iovec *out_iov;
+	unsigned nout;
+	size_t room; /* bytes for the reply body */
+};
+
+/* --- inode.c: the inode table ------------------------------------------- */
+
+int fs_table_init(struct fs_server *s, uint32_t max_inodes);
+void fs_table_fini(struct fs_server *s);
+struct fs_inode *fs_inode_by_id(struct fs_server *s, uint64_t nodeid);
+struct fs_inode *fs_inode_by_key(struct fs_server *s, const struct fs_key *key);
+/*
+ * The inode of key, made when unknown, with (parent, name) as its newest name
+ * and one more reference of the guest. Without parent (a nameless file) *fd
+ * stays open for it. *fd is an O_PATH descriptor or -1; it is taken (set to
+ * -1) or left to the caller.
+ */
+int fs_inode_get(struct fs_server *s, const struct fs_key *key,
+		 struct fs_inode *parent, const char *name, int *fd,
+		 struct fs_inode **ret);
+void fs_inode_forget(struct fs_server *s, struct fs_inode *in, uint64_t n);
+/* Its name was just removed, or moved to (parent, name). */
+void fs_inode_orphan(struct fs_server *s, struct fs_inode *in);
+int fs_inode_move(struct fs_server *s, struct fs_inode *in,
+		  struct fs_inode *parent, const char *name);
+/*
+ * A descriptor of the inode, O_PATH or better, borrowed until the end of the
+ * request; -ESTALE when the host moved or replaced the file.
+ */
+int fs_inode_fd(struct fs_server *s, struct fs_inode *in);
+/* Make sure the inode survives the loss of its name. */
+int fs_inode_hold(struct fs_server *s, struct fs_inode *in);
+/* Close cached descriptors down to keep; true when any was closed. */
+bool fs_fds_trim(struct fs_server *s, uint32_t keep);
+
+/* NULL unless fh is a handle of this kind, and of in (NULL: of any inode). */
+struct fs_handle *fs_handle_get(struct fs_server *s, uint64_t fh,
+				const struct fs_inode *in, bool dir);
+/* Takes *fd on success. */
+int fs_handle_add(struct fs_server *s, struct fs_inode *in, int *fd, bool dir,
+		  uint64_t *ret_fh);
+void fs_handle_close(struct fs_server *s, struct fs_handle *h);
+
+/* --- host.c: host system calls on one file ------------------------------- */
+
+struct fs_proc {
+	char path[32];
+};
+
+/* The path that reaches the file behind fd, whatever its type. */
+const char *fs_proc(struct fs_proc *p, int fd);
+/* One component, never following a link: O_PATH descriptor or -errno. */
+int fs_open_child(const struct fs_server *s, int dirfd, const char *name);
+/* A real descriptor of the regular file or directory behind an O_PATH one. */
+int fs_reopen(const struct fs_server *s, int fd, int flags);
+int fs_statx(int dirfd, const char *name, struct statx *ret);
+void fs_key_of(const struct fs_server *s, const struct statx *st,
+	       struct fs_key *ret);
+uint64_t fs_time_ns(const struct statx_timestamp *t);
+int fs_chmod(int fd, mode_t mode);
+/* Bits the server needs itself on a host file of this type. */
+mode_t fs_floor(mode_t type);
+
+/*
+ * The guest's root may write what its owner's mode forbids. Where the server
+ * owns a file but its mode stands in the way, the mode is widened for the
+ * length of one operation. Use: do op; while (rc == -EACCES &&
+ * fs_widen(...)); fs_unwiden().
+ */
+struct fs_widen {
+	bool on;
+	int fd;
+	mode_t mode;
+};
+bool fs_widen(const struct fs_server *s, struct fs_widen *w, int fd);
+void fs_unwiden(struct fs_widen *w);
+
+/* --- attr.c: attributes as the guest sees them --------------------------- */
+
+int fs_stat_fd(const struct fs_server *s, int fd, struct fs_stat *ret);
+int fs_stat_inode(struct fs_server *s, struct fs_inode *in,
+		  struct fs_stat *ret);
+void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
+		  struct fuse_attr *ret);
+void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec);
+/*
+ * Make the guest's owner, mode and device those of st, as far as the
+ * configuration allows: override, and host bits where they follow. fresh: the
+ * file was just made by us.
+ */
+int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
+		  bool mode_changed);
+/* Clear set-id bits as a write by an unprivileged process does. */
+uint32_t fs_kill_suidgid(uint32_t mode);
+int fs_kill_priv(const struct fs_server *s, int fd);
+/* True for names that belong to the server, not to the guest. */
+bool fs_xattr_hidden(const char *name);
+int fs_xattr_probe(int fd);
+
+/* --- reply helpers (server.c) -------------------------------------------- */
+
+/* Copy a reply body; its length, for the handler to return. */
+ssize_t fs_reply(struct fs_server *s, const void *data, size_t len);
+void fs_entry_fill(const struct fs_server *s, const struct fs_inode *in,
+		   const struct fs_stat *st, struct fuse_entry_out *ret);
+
+/* --- name resolution (ops_name.c) ---------------------------------------- */
+
+int fs_name_check(const char *name);
+int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
+	      struct fuse_entry_out *ret);
+
+/* --- operations: bytes of reply body in s->out, or -errno ---------------- */
+
+typedef ssize_t fs_op_fn(struct fs_server *s, struct fs_req *r);
+
+/* ops_name.c */
+fs_op_fn fs_op_lookup, fs_op_unlink, fs_op_rmdir, fs_op_rename, fs_op_rename2,
+	fs_op_link;
+/* ops_attr.c */
+fs_op_fn fs_op_getattr, fs_op_setattr, fs_op_statx, fs_op_access, fs_op_statfs,
+	fs_op_readlink;
+/* ops_create.c */
+fs_op_fn fs_op_create, fs_op_mkdir, fs_op_mknod, fs_op_symlink, fs_op_tmpfile;
+/* ops_file.c; fs_op_read fills the guest's buffers itself */
+fs_op_fn fs_op_open, fs_op_read, fs_op_write, fs_op_release, fs_op_flush,
+	fs_op_fsync, fs_op_fallocate, fs_op_lseek, fs_op_copy_file_range;
+/* ops_dir.c */
+fs_op_fn fs_op_opendir, fs_op_readdir, fs_op_readdirplus, fs_op_fsyncdir;
+/* ops_xattr.c */
+fs_op_fn fs_op_setxattr, fs_op_getxattr, fs_op_listxattr, fs_op_removexattr;
+
+/* ops_file.c: flags of a successful open, and the handle for it. */
+int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
+		  uint32_t flags, struct fuse_open_out *ret);
+
+/* --- iov.c ---------------------------------------------------------------- */
+
+size_t fs_iov_len(const struct iovec *iov, unsigned n);
+size_t fs_iov_gather(const struct iovec *iov, unsigned n, size_t off, void *dst,
+		     size_t len);
+size_t fs_iov_scatter(const struct iovec *iov, unsigned n, size_t off,
+		      const void *src, size_t len);
+/* The part [off, off+len) as a list of at most max entries; their number. */
+unsigned fs_iov_slice(const struct iovec *iov, unsigned n, size_t off,
+		      size_t len, struct iovec *dst, unsigned max);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host system calls on one file. Everything is reached from a directory
+ * descriptor by a single component that is never followed, or from a
+ * descriptor we hold, through /proc/self/fd.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "fs/fs_int.h"
+
+#define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
+const char *fs_proc(struct fs_proc *p, int fd)
+{
+	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", fd);
+	return p->path; /* an int always fits */
+}
+
+int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
+{
+	struct fs_widen w = { 0 };
+	int fd;
+
+	do
+		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	while (fd < 0 && errno == EACCES && fs_widen(s, &w, dirfd));
+	if (fd < 0)
+		fd = -errno;
+	fs_unwiden(&w);
+	return fd;
+}
+
+int fs_reopen(const struct fs_server *s, int fd, int flags)
+{
+	struct fs_widen w = { 0 };
+	struct fs_proc p;
+	int ret;
+
+	flags |= O_CLOEXEC | O_NOCTTY;
+	do
+		ret = open(fs_proc(&p, fd), flags);
+	while (ret < 0 && errno == EACCES && fs_widen(s, &w, fd));
+	if (ret < 0)
+		ret = -errno;
+	fs_unwiden(&w);
+	return ret;
+}
+
+int fs_statx(int dirfd, const char *name, struct statx *ret)
+{
+	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+
+	if (!*name)
+		flags |= AT_EMPTY_PATH;
+	return statx(dirfd, name, flags, STATX_WANTED, ret) < 0 ? -errno : 0;
+}
+
+uint64_t fs_time_ns(const struct statx_timestamp *t)
+{
+	return (uint64_t)t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
+}
+
+void fs_key_of(const struct fs_server *s, const struct statx *st,
+	       struct fs_key *ret)
+{
+	*ret = (struct fs_key){
+		.ino = st->stx_ino,
+		.major = st->stx_dev_major,
+		.minor = st->stx_dev_minor,
+		.type = st->stx_mode & S_IFMT,
+	};
+	if (st->stx_mask & STATX_MNT_ID)
+		ret->mnt = st->stx_mnt_id;
+	/* stacked and network file systems may change it under way */
+	if (s->local && st->stx_mask & STATX_BTIME &&
+	    ret->major == s->dev_major && ret->minor == s->dev_minor)
+		ret->btime_ns = fs_time_ns(&st->stx_btime);
+}
+
+int fs_chmod(int fd, mode_t mode)
+{
+	struct fs_proc p;
+
+	return chmod(fs_proc(&p, fd), mode) < 0 ? -errno : 0;
+}
+
+mode_t fs_floor(mode_t type)
+{
+	if (S_ISDIR(type))
+		return 0700;
+	return S_ISREG(type) ? 0600 : 0;
+}
+
+bool fs_widen(const struct fs_server *s, struct fs_widen *w, int fd)
+{
+	struct statx st;
+	mode_t need;
+
+	if (w->on || s->readonly || s->virt == FS_STAT_OFF || s->euid == 0)
+		return false;
+	if (fs_statx(fd, "", &st) || st.stx_uid != s->euid)
+		return false;
+	need = fs_floor(st.stx_mode);
+	w->mode = st.stx_mode & 07777;
+	if ((w->mode & need) == need || fs_chmod(fd, w->mode | need))
+		return false;
+	w->fd = fd;
+	w->on = true;
+	return true;
+}
+
+void fs_unwiden(struct fs_widen *w)
+{
+	if (w->on) /* cannot fail where the widening did not */
+		(void)fs_chmod(w->fd, w->mode);
+	w->on = false;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on open files. Data goes between host file and guest memory
+ * without a copy of ours. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "fs/fs_int.h"
+
+/* Copying more than this at once would keep other requests waiting. */
+#define COPY_MAX (64u << 20)
+/* The coarsest time stamps a host file system has. */
+#define STAMP_GRAIN_NS (2 * NSEC_PER_SEC)
+
+/*
+ * True when the pages the guest may hold are those of the file as it is now.
+ * A file changed just now may change once more without a newer time stamp, so
+ * such a version is not remembered.
+ */
+static bool is_unchanged(struct fs_inode *in, int fd)
+{
+	struct fs_version now = { 0 };
+	struct statx st;
+	bool same;
+
+	if (fs_statx(fd, "", &st)) {
+		in->seen.valid = false;
+		return false;
+	}
+	now.mtime_ns = fs_time_ns(&st.stx_mtime);
+	now.ctime_ns = fs_time_ns(&st.stx_ctime);
+	now.size = st.stx_size;
+	now.valid = now.ctime_ns + STAMP_GRAIN_NS < clock_wall_ns();
+	same = now.valid && in->seen.valid &&
+	       now.mtime_ns == in->seen.mtime_ns &&
+	       now.ctime_ns == in->seen.ctime_ns && now.size == in->seen.size;
+	in->seen = now;
+	return same;
+}
+
+int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
+		  uint32_t flags, struct fuse_open_out *ret)
+{
+	bool same_dev =
+		in->key.major == s->dev_major && in->key.minor == s->dev_minor;
+
+	*ret = (struct fuse_open_out){ 0 };
+	if (s->cache == FS_CACHE_NEVER)
+		ret->open_flags |= FOPEN_DIRECT_IO;
+	else if (s->cache == FS_CACHE_ALWAYS || is_unchanged(in, *fd))
+		ret->open_flags |= FOPEN_KEEP_CACHE;
+	/* Where closing cannot fail late, FLUSH is a round trip for nothing. */
+	if ((flags & O_ACCMODE) == O_RDONLY || (s->local && same_dev))
+		ret->open_flags |= FOPEN_NOFLUSH;
+	return fs_handle_add(s, in, fd, false, &ret->fh);
+}
+
+ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_open_in *a = r->arg;
+	int path_fd = fs_inode_fd(s, r->inode);
+	struct fuse_open_out o;
+	autoclose int fd = -1;
+	ssize_t rc;
+
+	if (path_fd < 0)
+		return path_fd;
+	/* Never a host FIFO, socket or device: opening alone has effects. */
+	if (r->inode->key.type != S_IFREG)
+		return S_ISDIR(r->inode->key.type) ? -EISDIR : -ENXIO;
+	if ((a->flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	if (s->readonly && a->flags & (O_ACCMODE | O_TRUNC))
+		return -EROFS;
+	if (s->noexec && a->flags & FS_FMODE_EXEC)
+		return -EACCES;
+	/*
+	 * O_APPEND is not passed on: the guest says with each write whether it
+	 * appends, and page write-back may use any handle. O_DIRECT would put
+	 * the host's alignment rules on guest buffers.
+	 */
+	fd = fs_reopen(s, path_fd,
+		       (int)a->flags &
+			       (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC));
+	if (fd < 0)
+		return fd;
+	if (a->flags & O_TRUNC && a->open_flags & FUSE_OPEN_KILL_SUIDGID) {
+		rc = fs_kill_priv(s, fd);
+		if (rc)
+			return rc;
+	}
+	rc = fs_open_reply(s, r->inode, &fd, a->flags, &o);
+	return rc ? rc : fs_reply(s, &o, sizeof(o));
+}
+
+ssize_t fs_op_read(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_read_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	size_t len = a->size < r->room ? a->size : r->room;
+	unsigned n;
+	ssize_t rc;
+
+	if (!h)
+		return -EBADF;
+	if (a->offset > INT64_MAX)
+		return -EINVAL;
+	n = fs_iov_slice(r->out_iov, r->nout, sizeof(struct fuse_out_header),
+			 len, s->iov, IOV_MAX);
+	do
+		rc = preadv(h->fd, s->iov, (int)n, (off_t)a->offset);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : rc;
+}
+
+ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_write_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	struct fuse_write_out o = { 0 };
+	bool append;
+	unsigned n;
+	ssize_t rc;
+
+	if (!h)
+		return -EBADF;
+	if (a->size > r->in_len || a->offset > INT64_MAX)
+		return -EINVAL;
+	if (a->write_flags & FUSE_WRITE_KILL_SUIDGID) {
+		rc = fs_kill_priv(s, h->fd);
+		if (rc)
+			return rc;
+	}
+	/* Pages written back from a mapping know where they belong. */
+	append = a->flags & O_APPEND && !(a->write_flags & FUSE_WRITE_CACHE);
+	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, a->size, s->iov,
+			 IOV_MAX);
+	do
+		rc = pwritev2(h->fd, s->iov, (int)n, (off_t)a->offset,
+			      append ? RWF_APPEND : 0);
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0)
+		return -errno;
+	o.size = (uint32_t)rc;
+	return fs_reply(s, &o, sizeof(o));
+}
+
+ssize_t fs_op_release(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_release_in *a = r->arg;
+	bool dir = r->h.opcode == FUSE_RELEASEDIR;
+	struct fs_handle *h = fs_handle_get(s, a->fh, NULL, dir);
+
+	if (!h)
+		return -EBADF;
+	fs_handle_close(s, h);
+	return 0;
+}
+
+/* Errors of a late write surface when a duplicate is closed. */
+ssize_t fs_op_flush(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_flush_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	int fd;
+
+	if (!h)
+		return -EBADF;
+	fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) /* out of descriptors is no reason to fail a close */
+		return errno == EMFILE || errno == ENFILE ? 0 : -errno;
+	return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+ssize_t fs_op_fsync(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_fsync_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	int rc;
+
+	if (!h)
+		return -EBADF;
+	rc = a->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(h->fd)
+						   : fsync(h->fd);
+	return rc < 0 ? -errno : 0;
+}
+
+/* For the changes of content whose requests do not say it. */
+static int kill_priv_unless_root(struct fs_server *s, const struct fs_req *r,
+				 int fd)
+{
+	return r->h.uid ? fs_kill_priv(s, fd) : 0;
+}
+
+ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_fallocate_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	int rc;
+
+	if (!h)
+		return -EBADF;
+	if (a->offset > INT64_MAX || a->length > INT64_MAX)
+		return -EFBIG;
+	rc = kill_priv_unless_root(s, r, h->fd);
+	if (rc)
+		return rc;
+	do
+		rc = fallocate(h->fd, (int)a->mode, (off_t)a->offset,
+			       (off_t)a->length);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : 0;
+}
+
+ssize_t fs_op_lseek(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_lseek_in *a = r->arg;
+	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	struct fuse_lseek_out o;
+	off_t off;
+
+	if (!h)
+		return -EBADF;
+	if (a->whence != SEEK_DATA && a->whence != SEEK_HOLE)
+		return -EINVAL; /* the others need no server */
+	off = lseek(h->fd, (off_t)a->offset, (int)a->whence);
+	if (off < 0)
+		return -errno;
+	o.offset = (uint64_t)off;
+	return fs_reply(s, &o, sizeof(o));
+}
+
+ssize_t fs_op_copy_file_range(struct fs_server *s, struct fs_req *r)
+{
+	const struct fuse_copy_file_range_in *a = r->arg;
+	const struct fs_inode *to = fs_inode_by_id(s, a->nodeid_out);
+	const struct fs_handle *h_in, *h_out;
+	off_t off_in = (off_t)a->off_in, off_out = (off_t)a->off_out;
+	struct fuse_write_out o = { 0 };
+	ssize_t n;
+
+	h_in = fs_handle_get(s, a->fh_in, r->inode, false);
+	h_out = to ? fs_handle_get(s, a->fh_out, to, false) : NULL;
+	if (!h_in || !h_out)
+		return -EBADF;
+	if (a->flags || off_in < 0 || off_out < 0)
+		return -EINVAL;
+	n = kill_priv_unless_root(s, r, h_out->fd);
+	if (n)
+		return n;
+	n = copy_file_range(h_in->fd, &off_in, h_out->fd, &off_out,
+			    a->len < COPY_MAX ? (size_t)a->len : COPY_MAX, 0);
+	if (n < 0)
+		return -errno;
+	o.size = (uint32_t)n;
+	return fs_reply(s, &o, sizeof(o));
+}
