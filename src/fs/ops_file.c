@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "fs/fs_int.h"
 
 /* Copying more than this at once would keep other requests waiting. */
@@ -103,18 +104,16 @@ ssize_t fs_op_read(struct fs_server *s, struct fs_req *r)
 	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
 	size_t len = a->size < r->room ? a->size : r->room;
 	unsigned n;
-	ssize_t rc;
 
 	if (!h)
 		return -EBADF;
 	if (a->offset > INT64_MAX)
 		return -EINVAL;
+	if (len > FS_MAX_WRITE)
+		len = FS_MAX_WRITE;
 	n = fs_iov_slice(r->out_iov, r->nout, sizeof(struct fuse_out_header),
 			 len, s->iov, IOV_MAX);
-	do
-		rc = preadv(h->fd, s->iov, (int)n, (off_t)a->offset);
-	while (rc < 0 && errno == EINTR);
-	return rc < 0 ? -errno : rc;
+	return io_preadv(h->fd, s->iov, (int)n, (off_t)a->offset, 0);
 }
 
 ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
@@ -128,7 +127,8 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 
 	if (!h)
 		return -EBADF;
-	if (a->size > r->in_len || a->offset > INT64_MAX)
+	if (a->size > r->in_len || a->size > FS_MAX_WRITE ||
+	    a->offset > INT64_MAX)
 		return -EINVAL;
 	if (a->write_flags & FUSE_WRITE_KILL_SUIDGID) {
 		rc = fs_kill_priv(s, h->fd);
@@ -139,12 +139,10 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	append = a->flags & O_APPEND && !(a->write_flags & FUSE_WRITE_CACHE);
 	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, a->size, s->iov,
 			 IOV_MAX);
-	do
-		rc = pwritev2(h->fd, s->iov, (int)n, (off_t)a->offset,
-			      append ? RWF_APPEND : 0);
-	while (rc < 0 && errno == EINTR);
+	rc = io_pwritev(h->fd, s->iov, (int)n, (off_t)a->offset,
+			append ? RWF_APPEND : 0);
 	if (rc < 0)
-		return -errno;
+		return rc;
 	o.size = (uint32_t)rc;
 	return fs_reply(s, &o, sizeof(o));
 }
@@ -209,10 +207,7 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 	rc = kill_priv_unless_root(s, r, h->fd);
 	if (rc)
 		return rc;
-	do
-		rc = fallocate(h->fd, (int)a->mode, (off_t)a->offset,
-			       (off_t)a->length);
-	while (rc < 0 && errno == EINTR);
+	rc = fallocate(h->fd, (int)a->mode, (off_t)a->offset, (off_t)a->length);
 	return rc < 0 ? -errno : 0;
 }
 

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "virtio/dev/block.h"
 #include "virtio/dev/console.h"
+#include "virtio/dev/fs.h"
 #include "virtio/transport/vhost_user.h"
 
 struct server {
@@ -79,6 +80,26 @@ static int make_block(struct server *s, const char *path)
 	rc = vblock_new(&config, &s->dev);
 	if (rc)
 		(void)close(config.fd);
+	return rc;
+}
+
+static int make_fs(struct server *s, const char *path, bool readonly)
+{
+	const struct fs_config config = { .path = path,
+					  .follow_symlinks = true,
+					  .readonly = readonly,
+					  .strict_or_relaxed = true };
+	struct err err = { 0 };
+	struct fs_server *fs;
+	int rc = fs_server_new(&config, &fs, &err);
+
+	if (rc) {
+		fprintf(stderr, "%s\n", err.msg);
+		return rc;
+	}
+	rc = vdev_fs_new("msb", fs, &s->dev);
+	if (rc)
+		fs = fs_server_free(fs);
 	return rc;
 }
 
@@ -158,12 +179,16 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && !strcmp(argv[1], "block"))
 		rc = make_block(&s, argv[2]);
+	else if (argc == 4 && !strcmp(argv[1], "fs"))
+		rc = make_fs(&s, argv[2], false);
+	else if (argc == 4 && !strcmp(argv[1], "rofs"))
+		rc = make_fs(&s, argv[2], true);
 	else if (argc == 3 && !strcmp(argv[1], "console"))
 		rc = make_console(&s);
 	else
 		fprintf(stderr,
 			"usage: %s block FILE SOCKET | "
-			"console SOCKET\n",
+			"fs|rofs DIRECTORY SOCKET | console SOCKET\n",
 			argv[0]);
 	if (!rc)
 		rc = serve(&s, argv[argc - 1]);
