@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Serves one device on a Unix socket, for tests against other front ends and
- * for benchmarks: msb-vhost block FILE SOCKET | console SOCKET. Ends when its
- * standard input does. Faults and disconnects are told on standard error.
+ * for benchmarks: msb-vhost block FILE SOCKET | console SOCKET, or a directory
+ * with tag "msb": msb-vhost fs|rofs DIRECTORY SOCKET. Ends when its standard
+ * input does. Faults and disconnects are told on standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
