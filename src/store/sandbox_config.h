@@ -15,6 +15,16 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#define SANDBOX_DEFAULT_CPUS 1
+#define SANDBOX_DEFAULT_MEMORY_MIB 512
+
+/* The texts a setting may have; NULL-terminated. */
+extern const char *const sandbox_log_levels[];
+extern const char *const sandbox_engines[];
+extern const char *const sandbox_engine_modes[];
+extern const char *const sandbox_engine_jails[];
+extern const char *const sandbox_rlimits[]; /* lower case */
+
 enum stat_virt { STAT_VIRT_STRICT, STAT_VIRT_RELAXED, STAT_VIRT_OFF };
 enum host_perms { HOST_PERMS_PRIVATE, HOST_PERMS_MIRROR };
 
@@ -38,8 +48,8 @@ struct mount_config {
 };
 
 struct rlimit_config {
-	char resource[16]; /* lower case, as on the wire */
-	uint64_t soft, hard;
+	char resource[16];   /* lower case, as on the wire */
+	uint64_t soft, hard; /* UINT64_MAX = unlimited */
 };
 
 struct script_config {

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects behind the opaque types of microsandbox.h, shared by this room. */
+#ifndef MSB_API_API_INT_H
+#define MSB_API_API_INT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "microsandbox/microsandbox.h"
+#include "store/catalogue.h"
+#include "store/config_file.h"
+#include "store/lock.h"
+#include "store/paths.h"
+#include "store/sandbox_config.h"
+
+/* ---- errors: filled inside, converted once at the exported function ------ */
+
+struct api_err {
+	struct err err;
+	struct strv details; /* KEY=VALUE */
+};
+
+/* Best effort: an error without its details is still the error. */
+void api_detail(struct api_err *e, const char *key, const char *value);
+void api_detail_n(struct api_err *e, const char *key, const void *value,
+		  size_t len);
+/* Hand e (emptied) to the caller as *ret, unless ret is NULL. Returns rc. */
+int api_fail(struct api_err *e, int rc, msb_error_t **ret);
+/* The same for what failed with a plain struct err. */
+int api_fail_err(const struct err *err, int rc, msb_error_t **ret);
+void api_err_clear(struct api_err *e);
+int api_no_memory(struct err *err);
+
+/* ---- home ---------------------------------------------------------------- */
+
+/* A runtime this process started and has not yet reaped. */
+struct child {
+	pid_t pid;
+	int pidfd; /* -1 on hosts without pidfds */
+};
+
+struct msb {
+	struct home home;
+	struct config_file cfg;
+	pthread_mutex_t lock;
+	struct catalogue *cat;	/* guarded by lock; NULL until needed */
+	struct child *children; /* guarded by lock */
+	size_t nchildren;
+};
+
+/*
+ * The catalogue, opened on first use. *ret is NULL, without an error, when
+ * there is none and create is false.
+ */
+int api_catalogue(msb_t *m, bool create, struct catalogue **ret,
+		  struct err *err);
+void api_child_add(msb_t *m, pid_t pid);
+void api_children_reap(msb_t *m);
+
+/* ---- configuration ------------------------------------------------------- */
+
+struct msb_config {
+	msb_t *m; /* borrowed */
+	struct sandbox_config c;
+	bool named; /* by the caller, not made up */
+	bool attached;
+	bool replace;
+	uint64_t grace_ms;
+	bool has_startup;
+	struct strv startup; /* the user's words */
+	size_t script_bytes;
+};
+
+/* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.
+ * Rejects relative ones, "..", "/", ":" and ";". */
+int guest_path_parse(const char *path, char **ret, struct err *err);
+int rlimit_parse(const char *resource, uint64_t soft, uint64_t hard,
+		 struct rlimit_config *ret, struct err *err);
+/* Add, or replace the limit of the same resource. */
+int rlimits_set(struct rlimit_config **list, size_t *n,
+		const struct rlimit_config *r);
+/* "KEY=VALUE", malloc'ed, key checked. */
+int env_entry(const char *key, const char *value, char **ret, struct err *err);
+int user_check(const char *user, struct err *err);
+/* Hostname of the guest: as configured, or derived from the name. len >= 65. */
+void hostname_derive(const struct sandbox_config *c, char *buf, size_t len);
+
+/* Is the stored image still there? Texts of the image errors. */
+int image_check(const char *path, const char *shown, struct err *err);
+
+/* ---- commands ------------------------------------------------------------ */
+
+/*
+ * Entrypoint, command and shell combined with the user's words. out (empty)
+ * receives the vector; it stays empty when there is nothing to run.
+ */
+int command_resolve(const struct sandbox_config *c, bool with_entrypoint,
+		    const char *const *user_argv, size_t n, bool interactive,
+		    struct strv *out);
+
+struct msb_exec_options {
+	struct strv argv;
+	struct strv env;
+	char *cwd, *user, *term;
+	struct rlimit_config *rlimits;
+	size_t nrlimits;
+	bool tty;
+	uint16_t rows, cols;
+};
+
+/* ---- sandboxes ----------------------------------------------------------- */
+
+struct msb_sandbox {
+	msb_t *m;		/* borrowed */
+	struct sandbox_row row; /* as of the last refresh */
+	msb_status_t status;
+	int pid;
+	char *dir, *log_dir, *agent_sock; /* absolute paths */
+	char *machine_json;
+	/* What keeps the sandbox attached to this process, -1 = nothing. */
+	int watchdog_fd;
+	int users_fd; /* shared lock on users.lock: held, see hold.c */
+};
+
+/* Handle for a row (which is taken); NULL when out of memory. */
+msb_sandbox_t *sandbox_new(msb_t *m, struct sandbox_row *row);
+/* Bring the volatile facts up to date from the directory. */
+void sandbox_look(msb_sandbox_t *s);
+/* Take over a row read anew (emptied). */
+void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row);
+/* The stored configuration; the caller frees it. */
+int sandbox_config_of(const msb_sandbox_t *s, struct sandbox_config *ret,
+		      struct err *err);
+void sandbox_detach_fds(msb_sandbox_t *s);
+
+/* Row of name, or ERR_SANDBOX_NOT_FOUND. */
+int row_get(msb_t *m, const char *name, struct sandbox_row *ret,
+	    struct err *err);
+/* The same, with *ret_n = 0 or 1 rows. */
+int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
+	     struct err *err);
+
+/* Is the runtime of name alive? 1, 0, -errno. */
+int sandbox_alive(const msb_t *m, const char *name);
+
+/* ---- transitions: all need the lifecycle lock ----------------------------- */
+
+/*
+ * What became of row, whose runtime is dead: the row gets its last state, or
+ * it is removed with its directory (ephemeral, half-made). Afterwards *r is
+ * the row as it is now; 1, or 0 when it is gone.
+ */
+int mend_row(msb_t *m, struct sandbox_row *r, struct err *err);
+/* Remove directory, then row. */
+int erase_row(msb_t *m, const struct sandbox_row *r, struct err *err);
+/*
+ * Mend r if it needs it and nobody else is at it: takes the lock only when it
+ * is free. 1: *r is as it is now; 0: it is gone.
+ */
+int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err);
+
+/*
+ * End the runtime of row r: through the guest until timeout_ms have passed,
+ * then by force. Not running is MSB_STOP_NOT_RUNNING. The row is mended.
+ */
+int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
+	     msb_stop_result_t *ret, struct err *err);
+/* Kill the runtime without asking anybody, also one that is still booting. */
+int kill_runtime(msb_t *m, const char *name, struct err *err);
+
+/* ---- launching ------------------------------------------------------------ */
+
+struct artefacts {
+	char *runtime;	 /* msb-runtime */
+	char *kernel;	 /* of the engine */
+	char *initramfs; /* with the guest agent */
+};
+/* Find them; the message of a missing one says where it was looked for. */
+int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
+		   struct err *err);
+void artefacts_fini(struct artefacts *a);
+
+struct launch {
+	const struct sandbox_config *config;
+	const struct strv *startup; /* resolved; NULL or empty = none */
+	const char *engine;	    /* "uml" or "kvm", already chosen */
+	bool attached;
+	int watchdog_rd; /* read end for the runtime, -1 unless attached */
+};
+
+/*
+ * Start the runtime of a sandbox whose directory exists, and wait until its
+ * guest is ready. *ret_booted tells whether the failure came from the machine
+ * (its logs are worth keeping) or from before it.
+ */
+int launch_runtime(msb_t *m, const struct launch *l,
+		   const struct artefacts *a, bool *ret_booted,
+		   struct api_err *e);
+
+/* Engine a configuration gets on this host: "uml" or "kvm". */
+int engine_choose(const struct sandbox_config *c, const char **ret,
+		  struct err *err);
+
+/*
+ * Boot the sandbox of an existing directory and check its work directory;
+ * after a failed check it is stopped again.
+ */
+int boot_sandbox(msb_t *m, const struct sandbox_config *c,
+		 const struct strv *startup, bool attached, int watchdog_rd,
+		 bool *ret_booted, struct api_err *e);
+
+/* Start row r (locked, dead), which must be startable. */
+int start_row(msb_t *m, struct sandbox_row *r, bool attached, int watchdog_rd,
+	      struct api_err *e);
+
+/* A pipe for a watchdog: fds[0] for the runtime, fds[1] for its creator. */
+int watchdog_pipe(int fds[2], struct err *err);
+/* Tell the runtime to ignore the end of its creator from now on. */
+int watchdog_release(int fd);
+
+/* Is the running sandbox one that ends with its last holder? */
+bool sandbox_is_temporary(const msb_t *m, const char *name);
+/* Make a temporary sandbox stay. */
+int sandbox_make_permanent(msb_t *m, const char *name, struct err *err);
+
+#endif

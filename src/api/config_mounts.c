@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Builder of a sandbox's configuration: image, mounts and guest paths. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/api_int.h"
+
+static int done(const struct err *err, int rc, msb_error_t **e)
+{
+	return rc ? api_fail_err(err, rc, e) : 0;
+}
+
+/* ".", ".." or something that begins with "/", "./" or "../". */
+static bool is_path_like(const char *text)
+{
+	return text[0] == '/' || !strcmp(text, ".") || !strcmp(text, "..") ||
+	       str_starts(text, "./") || str_starts(text, "../");
+}
+
+static bool is_disk_image(const char *path)
+{
+	return str_ends(path, ".qcow2") || str_ends(path, ".raw") ||
+	       str_ends(path, ".vmdk");
+}
+
+int image_check(const char *path, const char *shown, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return err_set(err, ERR_INVALID, ENOENT,
+				       "rootfs bind path does not exist: %.300s",
+				       shown);
+		return err_sys(err, ERR_INVALID, errno,
+			       "rootfs bind path cannot be used: %.300s",
+			       shown);
+	}
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INVALID, ENOTDIR,
+			       "rootfs bind path is not a directory: %.300s",
+			       shown);
+	return 0;
+}
+
+/* The host path without links and relative parts; the sandbox may be started
+ * again from anywhere. */
+static int canonical(const char *path, char **ret, struct err *err)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real)
+		return err_sys(err, errno == ENOMEM ? ERR_NO_MEMORY : ERR_INVALID,
+			       errno, "host path cannot be used: %.300s", path);
+	if (!utf8_valid(real, strlen(real))) {
+		free(real);
+		return err_set(err, ERR_INVALID, EILSEQ,
+			       "host path is not valid UTF-8: %.300s", path);
+	}
+	*ret = real;
+	return 0;
+}
+
+static int set_image(msb_config_t *c, const char *image, struct err *err)
+{
+	char *real;
+	int rc;
+
+	if (!*image)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "image source is required");
+	if (!is_path_like(image))
+		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
+			       "image '%.200s' is a registry reference, which "
+			       "this version cannot pull; give a directory as "
+			       "./DIR or /DIR",
+			       image);
+	if (is_disk_image(image))
+		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
+			       "image '%.200s' is a disk image, which this "
+			       "version cannot boot; give a directory",
+			       image);
+	rc = image_check(image, image, err);
+	if (!rc)
+		rc = canonical(image, &real, err);
+	if (rc)
+		return rc;
+	free(c->c.image);
+	c->c.image = real;
+	return 0;
+}
+
+int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
+{
+	struct err err = { 0 };
+
+	return done(&err, set_image(c, image, &err), e);
+}
+
+static int bad_guest_path(struct err *err, const char *path, const char *why)
+{
+	return err_set(err, ERR_INVALID, EINVAL, "guest path '%.200s' %s", path,
+		       why);
+}
+
+int guest_path_parse(const char *path, char **ret, struct err *err)
+{
+	autofree char *out = NULL;
+	size_t len = strlen(path), used = 0;
+
+	if (path[0] != '/')
+		return bad_guest_path(err, path, "must be absolute");
+	if (len >= PATH_MAX)
+		return bad_guest_path(err, path, "is too long");
+	if (strpbrk(path, ":;"))
+		return bad_guest_path(err, path,
+				      "must not hold ':' or ';'");
+	if (!utf8_valid(path, len))
+		return bad_guest_path(err, path, "is not valid UTF-8");
+	out = malloc(len + 1);
+	if (!out)
+		return api_no_memory(err);
+	for (const char *p = path; *p;) {
+		size_t part = strcspn(p, "/");
+
+		if (part == 2 && !strncmp(p, "..", 2))
+			return bad_guest_path(err, path, "must not hold '..'");
+		if (part && !(part == 1 && *p == '.')) {
+			out[used++] = '/';
+			memcpy(out + used, p, part);
+			used += part;
+		}
+		p += part;
+		p += *p == '/';
+	}
+	out[used] = 0;
+	if (!used)
+		return bad_guest_path(err, path, "must not be '/'");
+	*ret = take_ptr(out);
+	return 0;
+}
+
+/* Is path below dir, or dir itself? */
+static bool is_at_or_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+static int check_mount_point(const msb_config_t *c, const char *guest,
+			     struct err *err)
+{
+	static const char *const system_dirs[] = { "/proc", "/sys", "/dev" };
+
+	if (is_at_or_below(guest, "/.msb"))
+		return bad_guest_path(err, guest, "is reserved");
+	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++)
+		if (!strcmp(guest, system_dirs[i]))
+			return bad_guest_path(err, guest,
+					      "belongs to the guest's system");
+	for (size_t i = 0; i < c->c.nmounts; i++)
+		if (!strcmp(c->c.mounts[i].guest, guest))
+			return bad_guest_path(err, guest,
+					      "is mounted more than once");
+	return 0;
+}
+
+/* Takes m's strings, also on failure. Parents stay in front of children. */
+static int add_mount(msb_config_t *c, struct mount_config *m, struct err *err)
+{
+	struct mount_config *list;
+	size_t at = 0;
+	int rc = check_mount_point(c, m->guest, err);
+
+	if (!rc) {
+		list = reallocarray(c->c.mounts, c->c.nmounts + 1,
+				    sizeof(*list));
+		if (list)
+			c->c.mounts = list;
+		else
+			rc = api_no_memory(err);
+	}
+	if (rc) {
+		free(m->host);
+		free(m->guest);
+		return rc;
+	}
+	while (at < c->c.nmounts && !is_at_or_below(list[at].guest, m->guest))
+		at++;
+	memmove(list + at + 1, list + at,
+		(c->c.nmounts - at) * sizeof(*list));
+	list[at] = *m;
+	c->c.nmounts++;
+	return 0;
+}
+
+int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
+			 uint32_t size_mib, msb_error_t **e)
+{
+	struct mount_config m = { .kind = MOUNT_TMPFS, .size_mib = size_mib };
+	struct err err = { 0 };
+	int rc = guest_path_parse(guest_path, &m.guest, &err);
+
+	return done(&err, rc ? rc : add_mount(c, &m, &err), e);
+}
+
+static int check_bind_source(const char *host, struct err *err)
+{
+	struct stat st;
+
+	if (!*host)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "host path of a mount must not be empty");
+	if (stat(host, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return err_set(err, ERR_INVALID, ENOENT,
+				       "host path does not exist: %.300s",
+				       host);
+		return err_sys(err, ERR_INVALID, errno,
+			       "host path cannot be used: %.300s", host);
+	}
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "host path is neither a directory nor a regular "
+			       "file: %.300s",
+			       host);
+	return 0;
+}
+
+static const struct {
+	unsigned public, stored;
+} mount_flags[] = {
+	{ MSB_MOUNT_READONLY, MOUNT_READONLY },
+	{ MSB_MOUNT_NOEXEC, MOUNT_NOEXEC },
+	{ MSB_MOUNT_NOSUID, MOUNT_NOSUID },
+	{ MSB_MOUNT_NODEV, MOUNT_NODEV },
+};
+
+static int set_bind_options(struct mount_config *m, unsigned flags,
+			    msb_stat_virt_t stat_virt,
+			    msb_host_perms_t host_perms, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mount_flags); i++) {
+		if (flags & mount_flags[i].public)
+			m->flags |= mount_flags[i].stored;
+		flags &= ~mount_flags[i].public;
+	}
+	if (flags || (unsigned)stat_virt > MSB_STAT_VIRT_OFF ||
+	    (unsigned)host_perms > MSB_HOST_PERMS_MIRROR)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "mount has an option this version does not "
+			       "have");
+	if (stat_virt == MSB_STAT_VIRT_OFF &&
+	    host_perms == MSB_HOST_PERMS_MIRROR)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "stat-virt=off and host-perms=mirror cannot be "
+			       "combined");
+	m->stat_virt = (enum stat_virt)stat_virt;
+	m->host_perms = (enum host_perms)host_perms;
+	return 0;
+}
+
+int msb_config_add_bind(msb_config_t *c, const char *host,
+			const char *guest_path, unsigned flags,
+			msb_stat_virt_t stat_virt, msb_host_perms_t host_perms,
+			msb_error_t **e)
+{
+	struct mount_config m = { .kind = MOUNT_BIND };
+	struct err err = { 0 };
+	int rc = set_bind_options(&m, flags, stat_virt, host_perms, &err);
+
+	if (!rc)
+		rc = check_bind_source(host, &err);
+	if (!rc)
+		rc = canonical(host, &m.host, &err);
+	if (!rc) {
+		rc = guest_path_parse(guest_path, &m.guest, &err);
+		if (rc)
+			free(m.host);
+	}
+	return done(&err, rc ? rc : add_mount(c, &m, &err), e);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.json: one table of keys gives parsing, checks and messages. */
+#include "store/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "store/paths.h"
+#include "store/sandbox_config.h"
+
+#define CONFIG_FILE_MAX (1u << 20)
+
+enum key_type {
+	KEY_TEXT,
+	KEY_PATH,
+	KEY_U32,
+	/* Written by other programs of the same family; of no use here. */
+	KEY_UNSUPPORTED,
+};
+
+struct key {
+	const char *section; /* "" = top level */
+	const char *name;
+	enum key_type type;
+	size_t offset;		   /* in struct config_file */
+	const char *const *values; /* allowed texts, NULL = any */
+	uint32_t min, max;	   /* KEY_U32 */
+};
+
+#define TEXT(section, name, field, values)                                     \
+	{                                                                      \
+		section, name, KEY_TEXT, offsetof(struct config_file, field),  \
+			values, 0, 0                                           \
+	}
+#define PATH(section, name, field)                                             \
+	{                                                                      \
+		section, name, KEY_PATH, offsetof(struct config_file, field),  \
+			NULL, 0, 0                                             \
+	}
+#define U32(section, name, field, min, max)                                    \
+	{                                                                      \
+		section, name, KEY_U32, offsetof(struct config_file, field),   \
+			NULL, min, max                                         \
+	}
+#define UNSUPPORTED(section, name)                                             \
+	{                                                                      \
+		section, name, KEY_UNSUPPORTED, 0, NULL, 0, 0                  \
+	}
+
+static const struct key keys[] = {
+	PATH("", "home", home),
+	TEXT("", "log_level", log_level, sandbox_log_levels),
+	UNSUPPORTED("", "registries"),
+	UNSUPPORTED("", "metrics"),
+	U32("database", "busy_timeout_secs", busy_timeout_s, 1, 3600),
+	UNSUPPORTED("database", "url"),
+	UNSUPPORTED("database", "max_connections"),
+	UNSUPPORTED("database", "connect_timeout_secs"),
+	PATH("paths", "runtime", runtime_path),
+	PATH("paths", "guest", guest_dir),
+	PATH("paths", "sandboxes", sandboxes_path),
+	UNSUPPORTED("paths", "msb"),
+	UNSUPPORTED("paths", "libkrunfw"),
+	UNSUPPORTED("paths", "cache"),
+	UNSUPPORTED("paths", "volumes"),
+	UNSUPPORTED("paths", "snapshots"),
+	UNSUPPORTED("paths", "logs"),
+	UNSUPPORTED("paths", "secrets"),
+	U32("sandbox_defaults", "cpus", cpus, 1, 1024),
+	U32("sandbox_defaults", "memory_mib", memory_mib, 1, UINT32_MAX),
+	TEXT("sandbox_defaults", "shell", shell, NULL),
+	PATH("sandbox_defaults", "workdir", workdir),
+	TEXT("sandbox_defaults", "engine", engine, sandbox_engines),
+	TEXT("sandbox_defaults", "engine_mode", engine_mode,
+	     sandbox_engine_modes),
+	TEXT("sandbox_defaults", "engine_jail", engine_jail,
+	     sandbox_engine_jails),
+	UNSUPPORTED("sandbox_defaults", "oci"),
+	UNSUPPORTED("sandbox_defaults", "metrics_sample_interval_ms"),
+	UNSUPPORTED("sandbox_defaults", "disable_metrics_sample"),
+};
+
+/* What a message says about the place: the file, and the key in it. */
+struct place {
+	const char *file;
+	const char *section;
+	const char *name;
+};
+
+static int bad_key(struct err *err, const struct place *at, const char *what)
+{
+	return err_set(err, ERR_INVALID, EINVAL, "%s: '%s%s%s' %s", at->file,
+		       at->section, *at->section ? "." : "", at->name, what);
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].section, section) &&
+		    !strcmp(keys[i].name, name))
+			return &keys[i];
+	return NULL;
+}
+
+static bool is_section(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (*keys[i].section && !strcmp(keys[i].section, name))
+			return true;
+	return false;
+}
+
+static int set_text(const struct key *key, const json_t *value, char **field,
+		    const struct place *at, struct err *err)
+{
+	const char *text = json_string_value(value);
+	bool known = !key->values;
+	char *copy;
+
+	if (!text)
+		return bad_key(err, at, "must be a string");
+	if (!*text)
+		return bad_key(err, at, "must not be empty");
+	if (key->type == KEY_PATH && text[0] != '/')
+		return bad_key(err, at, "must be an absolute path");
+	for (size_t i = 0; key->values && key->values[i]; i++)
+		known = known || !strcmp(key->values[i], text);
+	if (!known)
+		return bad_key(err, at, "has a value that is not known");
+	copy = strdup(text);
+	if (!copy)
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read %s", at->file);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int set_u32(const struct key *key, const json_t *value, uint32_t *field,
+		   const struct place *at, struct err *err)
+{
+	json_int_t v = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		return bad_key(err, at, "must be a whole number");
+	if (v < key->min || v > key->max)
+		return err_set(err, ERR_INVALID, ERANGE,
+			       "%s: '%s.%s' must be from %u to %u", at->file,
+			       at->section, at->name, key->min, key->max);
+	*field = (uint32_t)v;
+	return 0;
+}
+
+static int set_key(struct config_file *c, const struct place *at,
+		   const json_t *value, struct err *err)
+{
+	const struct key *key = find_key(at->section, at->name);
+	char *field;
+
+	if (!key)
+		return bad_key(err, at, "is not a known setting");
+	if (json_is_null(value))
+		return 0;
+	field = (char *)c + key->offset;
+	switch (key->type) {
+	case KEY_TEXT:
+	case KEY_PATH:
+		return set_text(key, value, (char **)(void *)field, at, err);
+	case KEY_U32:
+		return set_u32(key, value, (uint32_t *)(void *)field, at, err);
+	case KEY_UNSUPPORTED:
+	default:
+		return bad_key(err, at,
+			       "is a setting this version does not have");
+	}
+}
+
+static int set_all(struct config_file *c, const char *file, json_t *root,
+		   struct err *err)
+{
+	const char *name, *sub;
+	json_t *value, *member;
+	int rc;
+
+	json_object_foreach(root, name, value)
+	{
+		struct place at = { file, "", name };
+
+		if (!is_section(name)) {
+			rc = set_key(c, &at, value, err);
+			if (rc)
+				return rc;
+			continue;
+		}
+		if (!json_is_object(value))
+			return bad_key(err, &at, "must be an object");
+		json_object_foreach(value, sub, member)
+		{
+			struct place in = { file, name, sub };
+
+			rc = set_key(c, &in, member, err);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int set_defaults(struct config_file *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->busy_timeout_s = 5;
+	c->cpus = SANDBOX_DEFAULT_CPUS;
+	c->memory_mib = SANDBOX_DEFAULT_MEMORY_MIB;
+	c->engine = strdup("auto");
+	c->engine_mode = strdup("auto");
+	c->engine_jail = strdup("strict");
+	return c->engine && c->engine_mode && c->engine_jail ? 0 : -ENOMEM;
+}
+
+int config_file_parse(const char *text, const char *name,
+		      struct config_file *ret, struct err *err)
+{
+	struct config_file c;
+	json_error_t at;
+	json_t *root = NULL;
+	int rc = set_defaults(&c);
+
+	if (rc) {
+		config_file_fini(&c);
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read %s", name);
+	}
+	if (text) {
+		root = json_loads(text, JSON_REJECT_DUPLICATES, &at);
+		if (!root)
+			rc = err_set(err, ERR_INVALID, EINVAL, "%s:%d:%d: %s",
+				     name, at.line, at.column, at.text);
+		else if (!json_is_object(root))
+			rc = err_set(err, ERR_INVALID, EINVAL,
+				     "%s: must hold one JSON object", name);
+		else
+			rc = set_all(&c, name, root, err);
+		json_decref(root);
+	}
+	if (rc) {
+		config_file_fini(&c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+int config_file_load(int dirfd, const char *dir, struct config_file *ret,
+		     struct err *err)
+{
+	autofree char *name = str_fmt("%s/" CONFIG_FILE_NAME, dir);
+	autofree char *text = NULL;
+	autoclose int fd = -1;
+	struct buf b;
+	int rc;
+
+	if (!name)
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read the settings");
+	/* Follows links: people keep their settings elsewhere. */
+	fd = openat(dirfd, CONFIG_FILE_NAME, O_RDONLY | O_CLOEXEC);
+	rc = fd < 0 ? -errno : 0;
+	buf_init(&b, CONFIG_FILE_MAX);
+	if (!rc)
+		rc = io_read_all(fd, &b);
+	if (!rc) {
+		text = buf_take_str(&b);
+		if (!text)
+			rc = -EFBIG;
+	}
+	buf_fini(&b);
+	if (rc && rc != -ENOENT)
+		return path_err(err, -rc, "read", name);
+	return config_file_parse(text, name, ret, err);
+}
+
+void config_file_fini(struct config_file *c)
+{
+	free(c->home);
+	free(c->log_level);
+	free(c->runtime_path);
+	free(c->guest_dir);
+	free(c->sandboxes_path);
+	free(c->shell);
+	free(c->workdir);
+	free(c->engine);
+	free(c->engine_mode);
+	free(c->engine_jail);
+	memset(c, 0, sizeof(*c));
+}
