@@ -148,7 +148,8 @@ int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
 /* Is the runtime of name alive? 1, 0, -errno. */
 int sandbox_alive(const msb_t *m, const char *name);
 
-/* ---- transitions: all need the lifecycle lock ----------------------------- */
+/* ---- transitions: all need the lifecycle lock -----------------------------
+ */
 
 /*
  * What became of row, whose runtime is dead: the row gets its last state, or
@@ -170,10 +171,12 @@ int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err);
  */
 int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
 	     msb_stop_result_t *ret, struct err *err);
-/* Kill the runtime without asking anybody, also one that is still booting. */
+/* Kill the runtime without asking anybody, also one that is still booting.
+ * 1 done, 0 there was none. */
 int kill_runtime(msb_t *m, const char *name, struct err *err);
 
-/* ---- launching ------------------------------------------------------------ */
+/* ---- launching ------------------------------------------------------------
+ */
 
 struct artefacts {
 	char *runtime;	 /* msb-runtime */
@@ -185,37 +188,41 @@ int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
 		   struct err *err);
 void artefacts_fini(struct artefacts *a);
 
-struct launch {
+/* What a boot needs from the host, found before anything is changed. */
+struct boot_plan {
+	const char *engine; /* "uml" or "kvm" */
+	struct artefacts files;
+};
+int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
+		   struct boot_plan *ret, struct err *err);
+void boot_plan_fini(struct boot_plan *p);
+
+struct boot {
 	const struct sandbox_config *config;
-	const struct strv *startup; /* resolved; NULL or empty = none */
-	const char *engine;	    /* "uml" or "kvm", already chosen */
-	bool attached;
-	int watchdog_rd; /* read end for the runtime, -1 unless attached */
+	const struct boot_plan *plan;
+	const struct strv *startup; /* resolved command, empty = none */
+	int watchdog_rd;	    /* read end for the runtime, -1 = none */
+};
+
+/* How far a failed boot came, for what is to be kept of it. */
+enum boot_stage {
+	BOOT_NOT_STARTED, /* there is no machine and nothing in its logs */
+	BOOT_MACHINE,	  /* the machine did not come up */
+	BOOT_CHECKS,	  /* it came up, but is not as asked for; stopped */
 };
 
 /*
- * Start the runtime of a sandbox whose directory exists, and wait until its
- * guest is ready. *ret_booted tells whether the failure came from the machine
- * (its logs are worth keeping) or from before it.
+ * Start the runtime of a sandbox whose directory exists, wait until its guest
+ * is ready, check the work directory. *ret_stage is set on failure; nothing
+ * runs then.
  */
-int launch_runtime(msb_t *m, const struct launch *l,
-		   const struct artefacts *a, bool *ret_booted,
-		   struct api_err *e);
-
-/* Engine a configuration gets on this host: "uml" or "kvm". */
-int engine_choose(const struct sandbox_config *c, const char **ret,
-		  struct err *err);
+int boot_sandbox(msb_t *m, const struct boot *b, enum boot_stage *ret_stage,
+		 struct api_err *e);
 
 /*
- * Boot the sandbox of an existing directory and check its work directory;
- * after a failed check it is stopped again.
+ * Boot row r again (locked, dead). Its state is set, also after a failure.
  */
-int boot_sandbox(msb_t *m, const struct sandbox_config *c,
-		 const struct strv *startup, bool attached, int watchdog_rd,
-		 bool *ret_booted, struct api_err *e);
-
-/* Start row r (locked, dead), which must be startable. */
-int start_row(msb_t *m, struct sandbox_row *r, bool attached, int watchdog_rd,
+int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	      struct api_err *e);
 
 /* A pipe for a watchdog: fds[0] for the runtime, fds[1] for its creator. */

@@ -2,6 +2,7 @@
 /* Builder of a sandbox's configuration: everything but mounts and checks. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -94,11 +95,12 @@ int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e)
 		rc = err_set(&err, ERR_INVALID, EINVAL,
 			     "sandbox name is required");
 	else if (!sandbox_name_valid(name))
-		rc = err_set(&err, ERR_INVALID, EINVAL,
-			     "sandbox name '%.200s' must be 1 to 128 of letters, "
-			     "digits, '.', '_' and '-', and begin with a letter "
-			     "or digit",
-			     name);
+		rc = err_set(
+			&err, ERR_INVALID, EINVAL,
+			"sandbox name '%.200s' must be 1 to 128 of letters, "
+			"digits, '.', '_' and '-', and begin with a letter "
+			"or digit",
+			name);
 	else
 		rc = replace_text(&c->c.name, name, &err);
 	if (!rc)
@@ -386,10 +388,11 @@ int env_entry(const char *key, const char *value, char **ret, struct err *err)
 			       "empty or hold '='",
 			       key);
 	if (str_starts(key, "MSB_"))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "environment variable '%.100s': names that begin "
-			       "with MSB_ are reserved",
-			       key);
+		return err_set(
+			err, ERR_INVALID, EINVAL,
+			"environment variable '%.100s': names that begin "
+			"with MSB_ are reserved",
+			key);
 	entry = str_fmt("%s=%s", key, value);
 	if (!entry)
 		return api_no_memory(err);
@@ -504,8 +507,8 @@ static int add_script(msb_config_t *c, const char *name, const void *data,
 	struct script_config s = { .name = strdup(name),
 				   .data = malloc(len + 1),
 				   .len = len };
-	struct script_config *list = reallocarray(
-		c->c.scripts, c->c.nscripts + 1, sizeof(*list));
+	struct script_config *list =
+		reallocarray(c->c.scripts, c->c.nscripts + 1, sizeof(*list));
 
 	if (list)
 		c->c.scripts = list;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Builder of a sandbox's configuration: image, mounts and guest paths. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,10 @@ int image_check(const char *path, const char *shown, struct err *err)
 
 	if (stat(path, &st) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
-			return err_set(err, ERR_INVALID, ENOENT,
-				       "rootfs bind path does not exist: %.300s",
-				       shown);
+			return err_set(
+				err, ERR_INVALID, ENOENT,
+				"rootfs bind path does not exist: %.300s",
+				shown);
 		return err_sys(err, ERR_INVALID, errno,
 			       "rootfs bind path cannot be used: %.300s",
 			       shown);
@@ -53,7 +55,8 @@ static int canonical(const char *path, char **ret, struct err *err)
 	char *real = realpath(path, NULL);
 
 	if (!real)
-		return err_sys(err, errno == ENOMEM ? ERR_NO_MEMORY : ERR_INVALID,
+		return err_sys(err,
+			       errno == ENOMEM ? ERR_NO_MEMORY : ERR_INVALID,
 			       errno, "host path cannot be used: %.300s", path);
 	if (!utf8_valid(real, strlen(real))) {
 		free(real);
@@ -88,6 +91,12 @@ static int set_image(msb_config_t *c, const char *image, struct err *err)
 		rc = canonical(image, &real, err);
 	if (rc)
 		return rc;
+	if (faccessat(AT_FDCWD, real, R_OK | X_OK, AT_EACCESS) < 0) {
+		rc = err_sys(err, ERR_PERMISSION, errno,
+			     "rootfs bind path cannot be read: %.300s", real);
+		free(real);
+		return rc;
+	}
 	free(c->c.image);
 	c->c.image = real;
 	return 0;
@@ -116,8 +125,7 @@ int guest_path_parse(const char *path, char **ret, struct err *err)
 	if (len >= PATH_MAX)
 		return bad_guest_path(err, path, "is too long");
 	if (strpbrk(path, ":;"))
-		return bad_guest_path(err, path,
-				      "must not hold ':' or ';'");
+		return bad_guest_path(err, path, "must not hold ':' or ';'");
 	if (!utf8_valid(path, len))
 		return bad_guest_path(err, path, "is not valid UTF-8");
 	out = malloc(len + 1);
@@ -191,8 +199,7 @@ static int add_mount(msb_config_t *c, struct mount_config *m, struct err *err)
 	}
 	while (at < c->c.nmounts && !is_at_or_below(list[at].guest, m->guest))
 		at++;
-	memmove(list + at + 1, list + at,
-		(c->c.nmounts - at) * sizeof(*list));
+	memmove(list + at + 1, list + at, (c->c.nmounts - at) * sizeof(*list));
 	list[at] = *m;
 	c->c.nmounts++;
 	return 0;

@@ -11,8 +11,7 @@
 static_assert((int)MSB_ERR_NONE == (int)ERR_NONE, "error kinds differ");
 static_assert((int)MSB_ERR_BOOT == (int)ERR_BOOT, "error kinds differ");
 static_assert((int)MSB_ERR_FS == (int)ERR_FS, "error kinds differ");
-static_assert((int)MSB_ERR_FS + 1 == (int)ERR_KIND_COUNT,
-	      "error kinds differ");
+static_assert((int)MSB_ERR_FS + 1 == (int)ERR_KIND_COUNT, "error kinds differ");
 
 struct msb_error {
 	struct err err;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finding the runtime program and the guest's files. They lie beside the
+ * library in a build directory, below libexec and share when installed; the
+ * tree may be moved as a whole, so places are relative to the library.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_int.h"
+
+#define RUNTIME_NAME "msb-runtime"
+
+/* Below the directory of the library, in order. */
+static const char *const runtime_places[] = { "", "../libexec/microsandbox/",
+					      "../../libexec/microsandbox/" };
+static const char *const guest_places[] = { "guest/",
+					    "../share/microsandbox/guest/",
+					    "../../share/microsandbox/guest/" };
+
+/* Directory this code was loaded from, with a "/" at its end; malloc'ed. */
+static char *library_dir(void)
+{
+	autofree char *real = NULL;
+	Dl_info info;
+	char *slash;
+
+	if (!dladdr((const void *)(uintptr_t)&msb_version, &info) ||
+	    !info.dli_fname)
+		return NULL;
+	real = realpath(info.dli_fname, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (!slash)
+		return NULL;
+	slash[1] = 0;
+	return take_ptr(real);
+}
+
+static int find_one(const char *const *places, size_t nplaces,
+		    const char *fixed, const char *name, int mode, char **ret,
+		    struct err *err)
+{
+	autofree char *dir = library_dir();
+	autofree char *path = NULL;
+
+	if (fixed) {
+		path = strdup(fixed);
+		if (path && access(path, mode) == 0)
+			goto found;
+		return path_err(err, errno, "use (from config.json)", fixed);
+	}
+	for (size_t i = 0; dir && i < nplaces; i++) {
+		free(path);
+		path = str_fmt("%s%s%s", dir, places[i], name);
+		if (path && access(path, mode) == 0)
+			goto found;
+	}
+	return err_set(err, ERR_RUNTIME, ENOENT,
+		       "%s not found below '%s'; install msb completely, or "
+		       "name its place in config.json (paths)",
+		       name, dir ? dir : "?");
+found:
+	*ret = realpath(path, NULL);
+	return *ret ? 0 : api_no_memory(err);
+}
+
+static int find_guest_file(const msb_t *m, const char *name, char **ret,
+			   struct err *err)
+{
+	autofree char *fixed = NULL;
+
+	if (m->cfg.guest_dir) {
+		fixed = str_fmt("%s/%s", m->cfg.guest_dir, name);
+		if (!fixed)
+			return api_no_memory(err);
+	}
+	return find_one(guest_places, ARRAY_SIZE(guest_places), fixed, name,
+			R_OK, ret, err);
+}
+
+int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
+		   struct err *err)
+{
+	const char *kernel = !strcmp(engine, "uml") ? "linux-um" : "vmlinux";
+	struct artefacts a = { 0 };
+	int rc = find_one(runtime_places, ARRAY_SIZE(runtime_places),
+			  m->cfg.runtime_path, RUNTIME_NAME, X_OK, &a.runtime,
+			  err);
+
+	if (!rc)
+		rc = find_guest_file(m, kernel, &a.kernel, err);
+	if (!rc)
+		rc = find_guest_file(m, "initramfs.cpio", &a.initramfs, err);
+	if (rc) {
+		artefacts_fini(&a);
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+void artefacts_fini(struct artefacts *a)
+{
+	free(a->runtime);
+	free(a->kernel);
+	free(a->initramfs);
+	memset(a, 0, sizeof(*a));
+}

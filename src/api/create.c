@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Creating sandboxes. Everything that can be found out without changing
+ * anything is found out first; a failure after that takes back what was made.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "api/api_int.h"
+
+#define NAME_TRIES 8
+
+static int exists_err(struct err *err, const char *name)
+{
+	return err_set(err, ERR_SANDBOX_EXISTS, EEXIST,
+		       "sandbox '%s' already exists; remove it, start it, or "
+		       "replace it",
+		       name);
+}
+
+/* What the single setters cannot see. */
+static int check_config(const msb_config_t *c, struct err *err)
+{
+	const struct sandbox_config *s = &c->c;
+
+	if (!s->image)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "image source is required");
+	if (!s->init && (s->init_args.n || s->init_env.n))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "init arguments and environment need an init "
+			       "program");
+	/* Both may have changed since they were set. */
+	for (size_t i = 0; i < s->nmounts; i++)
+		if (s->mounts[i].kind == MOUNT_BIND &&
+		    access(s->mounts[i].host, F_OK) < 0)
+			return err_set(err, ERR_INVALID, errno,
+				       "host path does not exist: %.300s",
+				       s->mounts[i].host);
+	return image_check(s->image, s->image, err);
+}
+
+/* What one create works on. */
+struct creation {
+	msb_t *m;
+	const msb_config_t *given;
+	struct sandbox_config c; /* shallow copy of the given one, own name */
+	char name[SANDBOX_NAME_MAX + 1];
+	struct strv startup;
+	struct boot_plan plan;
+	struct catalogue *cat;
+	struct sandbox_row row;
+	int watchdog[2];
+};
+
+static int make_up_name(char *buf, size_t len, struct err *err)
+{
+	uint32_t n;
+
+	if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		return err_sys(err, ERR_IO, errno, "make up a name");
+	(void)snprintf(buf, len, "msb-%08x", n);
+	return 0;
+}
+
+/*
+ * Settle what is in the way of the name, under its lock. 0: the way is free.
+ */
+static int clear_way(struct creation *n, struct err *err)
+{
+	msb_stop_result_t result;
+	struct sandbox_row old;
+	int rc = catalogue_find(n->cat, n->name, &old, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc) {
+		if (sandbox_alive(n->m, n->name) == 0)
+			rc = mend_row(n->m, &old, err);
+		if (rc > 0 && !n->given->replace)
+			rc = exists_err(err, n->name);
+		if (rc > 0)
+			rc = stop_row(n->m, &old, n->given->grace_ms, &result,
+				      err);
+		if (rc > 0)
+			rc = erase_row(n->m, &old, err);
+		sandbox_row_fini(&old);
+		return rc;
+	}
+	/* A directory without a record: left behind, unless it lives. */
+	rc = sandbox_alive(n->m, n->name);
+	if (rc > 0 && !n->given->replace)
+		return exists_err(err, n->name);
+	if (rc > 0)
+		rc = kill_runtime(n->m, n->name, err);
+	return rc < 0 ? rc : home_sandbox_remove(&n->m->home, n->name, err);
+}
+
+static int insert_row(struct creation *n, struct err *err)
+{
+	struct sandbox_row *r = &n->row;
+
+	r->name = strdup(n->name);
+	r->image = strdup(n->c.image);
+	r->config = sandbox_config_to_json(&n->c);
+	r->status = ROW_CREATING;
+	r->ephemeral = n->c.ephemeral;
+	if (!r->name || !r->image || !r->config)
+		return api_no_memory(err);
+	return catalogue_insert(n->cat, r, err);
+}
+
+/*
+ * After a failure: the record and logs of a named sandbox whose machine did
+ * not come up are kept for whoever looks for the cause; all else goes.
+ */
+static void take_back(struct creation *n, enum boot_stage stage)
+{
+	bool keep = stage == BOOT_MACHINE && n->given->named && !n->c.ephemeral;
+
+	/* The failure itself is told; what fails here is mended by the next
+	 * reconcile, because the row still says CREATING. */
+	if (keep)
+		(void)catalogue_set_status(n->cat, n->row.id, ROW_STOPPED,
+					   "InternalError", -1, NULL);
+	else if (n->row.id)
+		(void)erase_row(n->m, &n->row, NULL);
+	else
+		(void)home_sandbox_remove(&n->m->home, n->name, NULL);
+}
+
+static int boot_new(struct creation *n, struct api_err *e)
+{
+	enum boot_stage stage = BOOT_NOT_STARTED;
+	struct boot b = { .config = &n->c,
+			  .plan = &n->plan,
+			  .startup = &n->startup,
+			  .watchdog_rd = n->watchdog[0] };
+	int rc = home_sandbox_create(&n->m->home, n->name, &e->err);
+
+	if (!rc)
+		rc = insert_row(n, &e->err);
+	if (!rc)
+		rc = boot_sandbox(n->m, &b, &stage, e);
+	if (!rc) {
+		n->row.status = ROW_RUNNING;
+		rc = catalogue_set_status(n->cat, n->row.id, ROW_RUNNING, NULL,
+					  0, &e->err);
+		rc = rc < 0 ? rc : 0;
+		if (rc)
+			(void)kill_runtime(n->m, n->name, NULL); /* unknown */
+	}
+	if (rc)
+		take_back(n, stage);
+	return rc;
+}
+
+/* After a failure: the lock file of a name that nobody has. */
+static void retire_unless_kept(struct creation *n, int *lock)
+{
+	struct sandbox_row left;
+	int rc = catalogue_find(n->cat, n->name, &left, NULL);
+
+	if (rc > 0)
+		sandbox_row_fini(&left);
+	else if (!rc)
+		lifecycle_lock_retire(&n->m->home, n->name, lock);
+}
+
+/* Is the name taken for certain, whatever the holder of its lock does? */
+static int check_taken(struct creation *n, struct err *err)
+{
+	struct sandbox_row old;
+	int rc = catalogue_find(n->cat, n->name, &old, err);
+	bool taken;
+
+	if (rc <= 0)
+		return rc;
+	taken = !old.ephemeral && (old.status != ROW_CREATING ||
+				   sandbox_alive(n->m, n->name) == 1);
+	sandbox_row_fini(&old);
+	return taken ? exists_err(err, n->name) : 0;
+}
+
+static int create_named(struct creation *n, struct api_err *e)
+{
+	autoclose int lock = -1;
+	int rc = n->given->replace ? 0 : check_taken(n, &e->err);
+
+	if (rc)
+		return rc;
+	lock = lifecycle_lock(&n->m->home, n->name, LOCK_WAIT_FOREVER, &e->err);
+	if (lock < 0)
+		return lock;
+	rc = clear_way(n, &e->err);
+	if (!rc)
+		rc = boot_new(n, e);
+	if (rc)
+		retire_unless_kept(n, &lock);
+	return rc;
+}
+
+static int create(struct creation *n, struct api_err *e)
+{
+	int rc = check_config(n->given, &e->err);
+
+	n->c = n->given->c;
+	n->c.name = n->name;
+	if (!rc)
+		rc = boot_plan_make(n->m, &n->c, &n->plan, &e->err);
+	if (!rc && n->given->has_startup &&
+	    command_resolve(&n->c, true,
+			    (const char *const *)n->given->startup.v,
+			    n->given->startup.n, false, &n->startup))
+		rc = api_no_memory(&e->err);
+	if (!rc && n->given->attached)
+		rc = watchdog_pipe(n->watchdog, &e->err);
+	if (!rc)
+		rc = api_catalogue(n->m, true, &n->cat, &e->err);
+	if (rc)
+		return rc;
+	if (n->given->named) {
+		(void)snprintf(n->name, sizeof(n->name), "%s",
+			       n->given->c.name);
+		return create_named(n, e);
+	}
+	for (unsigned tries = 0; tries < NAME_TRIES; tries++) {
+		rc = make_up_name(n->name, sizeof(n->name), &e->err);
+		if (!rc)
+			rc = create_named(n, e);
+		if (rc != -EEXIST)
+			return rc;
+		sandbox_row_fini(&n->row);
+		api_err_clear(e);
+	}
+	return exists_err(&e->err, n->name);
+}
+
+int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
+		       msb_error_t **ret_err)
+{
+	struct creation n = { .m = m, .given = c, .watchdog = { -1, -1 } };
+	struct api_err e = { 0 };
+	int rc;
+
+	api_children_reap(m);
+	rc = create(&n, &e);
+	strv_fini(&n.startup);
+	boot_plan_fini(&n.plan);
+	close_fd(&n.watchdog[0]);
+	if (!rc) {
+		*ret = sandbox_new(m, &n.row);
+		if (*ret)
+			(*ret)->watchdog_fd = take_fd(&n.watchdog[1]);
+		else
+			rc = api_no_memory(&e.err); /* it runs, unattended */
+	}
+	sandbox_row_fini(&n.row);
+	close_fd(&n.watchdog[1]);
+	return rc ? api_fail(&e, rc, ret_err) : 0;
+}

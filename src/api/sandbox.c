@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handles: looking up, listing, facts about a sandbox. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/buf.h"
+#include "base/io.h"
+
+#define MACHINE_JSON_MAX 65536u
+
+struct msb_list {
+	msb_sandbox_t **items;
+	size_t n;
+};
+
+int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
+	     struct err *err)
+{
+	struct catalogue *cat;
+	int rc = api_catalogue(m, false, &cat, err);
+
+	if (rc || !cat || !sandbox_name_valid(name))
+		return rc;
+	return catalogue_find(cat, name, ret, err);
+}
+
+int row_get(msb_t *m, const char *name, struct sandbox_row *ret,
+	    struct err *err)
+{
+	int rc = row_find(m, name, ret, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	return err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%.200s", name);
+}
+
+int sandbox_config_of(const msb_sandbox_t *s, struct sandbox_config *ret,
+		      struct err *err)
+{
+	int rc = sandbox_config_from_json(s->row.config, ret, err);
+
+	if (rc)
+		err_prefix(err, "sandbox '%s'", s->row.name);
+	return rc;
+}
+
+static msb_status_t status_of(const struct sandbox_row *r)
+{
+	switch (r->status) {
+	case ROW_CREATING:
+	case ROW_RUNNING:
+		return MSB_STATUS_RUNNING;
+	case ROW_DRAINING:
+		return MSB_STATUS_DRAINING;
+	case ROW_PAUSED:
+		return MSB_STATUS_PAUSED;
+	case ROW_STOPPED:
+		return MSB_STATUS_STOPPED;
+	case ROW_CRASHED:
+	case ROW_STATUS_COUNT:
+	default:
+		return MSB_STATUS_CRASHED;
+	}
+}
+
+static char *read_machine(int runtime_dirfd)
+{
+	char *text = NULL;
+	struct buf b;
+
+	buf_init(&b, MACHINE_JSON_MAX);
+	if (io_read_file_at(runtime_dirfd, RUNTIME_MACHINE_JSON, &b) == 0)
+		text = buf_take_str(&b);
+	buf_fini(&b);
+	return text;
+}
+
+void sandbox_look(msb_sandbox_t *s)
+{
+	struct runtime_process p;
+	autoclose int dirfd = -1;
+
+	s->status = status_of(&s->row);
+	s->pid = -1;
+	free(s->machine_json);
+	s->machine_json = NULL;
+	if (!row_status_is_active(s->row.status))
+		return;
+	dirfd = home_sandbox_open(&s->m->home, s->row.name,
+				  SANDBOX_RUNTIME_DIR);
+	if (dirfd < 0)
+		return;
+	s->machine_json = read_machine(dirfd);
+	if (runtime_process_open(dirfd, &p) == 0) {
+		s->pid = p.pid;
+		runtime_process_close(&p);
+	}
+}
+
+void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row)
+{
+	sandbox_row_fini(&s->row);
+	s->row = *row;
+	memset(row, 0, sizeof(*row));
+}
+
+msb_sandbox_t *sandbox_new(msb_t *m, struct sandbox_row *row)
+{
+	msb_sandbox_t *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		sandbox_row_fini(row);
+		return NULL;
+	}
+	s->m = m;
+	s->watchdog_fd = s->users_fd = -1;
+	sandbox_take_row(s, row);
+	s->log_dir = home_sandbox_path(&m->home, s->row.name, SANDBOX_LOG_DIR);
+	s->agent_sock =
+		home_sandbox_path(&m->home, s->row.name,
+				  SANDBOX_RUNTIME_DIR "/" RUNTIME_AGENT_SOCK);
+	if (!s->log_dir || !s->agent_sock) {
+		msb_sandbox_free(s);
+		return NULL;
+	}
+	sandbox_look(s);
+	return s;
+}
+
+void sandbox_detach_fds(msb_sandbox_t *s)
+{
+	close_fd(&s->watchdog_fd);
+	close_fd(&s->users_fd);
+}
+
+void msb_sandbox_free(msb_sandbox_t *s)
+{
+	if (!s)
+		return;
+	sandbox_detach_fds(s);
+	sandbox_row_fini(&s->row);
+	free(s->log_dir);
+	free(s->agent_sock);
+	free(s->machine_json);
+	free(s);
+}
+
+static int get(msb_t *m, const char *name, struct sandbox_row *ret,
+	       struct err *err)
+{
+	int rc = row_get(m, name, ret, err);
+
+	if (rc)
+		return rc;
+	rc = reconcile_row(m, ret, err);
+	if (rc > 0)
+		return 0;
+	sandbox_row_fini(ret);
+	if (!rc)
+		rc = err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%.200s",
+			     name);
+	return rc;
+}
+
+int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
+		    msb_error_t **ret_err)
+{
+	struct sandbox_row row;
+	struct err err = { 0 };
+	int rc;
+
+	api_children_reap(m);
+	rc = get(m, name, &row, &err);
+	if (rc)
+		return api_fail_err(&err, rc, ret_err);
+	*ret = sandbox_new(m, &row);
+	return *ret ? 0 : api_fail_err(&err, api_no_memory(&err), ret_err);
+}
+
+int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
+{
+	struct sandbox_row row;
+	struct err err = { 0 };
+	int rc;
+
+	api_children_reap(s->m);
+	rc = get(s->m, s->row.name, &row, &err);
+	if (rc)
+		return api_fail_err(&err, rc, ret_err);
+	sandbox_take_row(s, &row);
+	sandbox_look(s);
+	return 0;
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+static int list_add(msb_list_t *l, msb_t *m, struct sandbox_row *row,
+		    struct err *err)
+{
+	int rc = reconcile_row(m, row, NULL);
+
+	if (!rc)
+		return 0; /* it is gone */
+	/* A row that cannot be mended now is still shown. */
+	l->items[l->n] = sandbox_new(m, row);
+	if (!l->items[l->n])
+		return api_no_memory(err);
+	l->n++;
+	return 0;
+}
+
+static int list_fill(msb_list_t *l, msb_t *m, struct err *err)
+{
+	struct sandbox_row *rows = NULL;
+	struct catalogue *cat;
+	size_t n = 0;
+	int rc = api_catalogue(m, false, &cat, err);
+
+	if (rc || !cat)
+		return rc;
+	rc = catalogue_list(cat, &rows, &n, err);
+	if (rc)
+		return rc;
+	l->items = calloc(n + 1, sizeof(msb_sandbox_t *));
+	if (!l->items)
+		rc = api_no_memory(err);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = list_add(l, m, &rows[i], err);
+	sandbox_rows_free(rows, n);
+	return rc;
+}
+
+int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
+{
+	msb_list_t *l = calloc(1, sizeof(*l));
+	struct err err = { 0 };
+	int rc = l ? 0 : api_no_memory(&err);
+
+	api_children_reap(m);
+	if (!rc)
+		rc = list_fill(l, m, &err);
+	if (rc) {
+		msb_list_free(l);
+		return api_fail_err(&err, rc, ret_err);
+	}
+	*ret = l;
+	return 0;
+}
+
+size_t msb_list_count(const msb_list_t *l)
+{
+	return l->n;
+}
+
+const msb_sandbox_t *msb_list_item(const msb_list_t *l, size_t i)
+{
+	return i < l->n ? l->items[i] : NULL;
+}
+
+void msb_list_free(msb_list_t *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		msb_sandbox_free(l->items[i]);
+	free(l->items);
+	free(l);
+}
+
+/* ---- facts -------------------------------------------------------------- */
+
+const char *msb_status_name(msb_status_t s)
+{
+	static const char *const names[] = {
+		[MSB_STATUS_RUNNING] = "Running",
+		[MSB_STATUS_DRAINING] = "Draining",
+		[MSB_STATUS_PAUSED] = "Paused",
+		[MSB_STATUS_STOPPED] = "Stopped",
+		[MSB_STATUS_CRASHED] = "Crashed",
+	};
+
+	return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "Unknown";
+}
+
+const char *msb_sandbox_name(const msb_sandbox_t *s)
+{
+	return s->row.name;
+}
+
+msb_status_t msb_sandbox_status(const msb_sandbox_t *s)
+{
+	return s->status;
+}
+
+const char *msb_sandbox_image(const msb_sandbox_t *s)
+{
+	return s->row.image;
+}
+
+int64_t msb_sandbox_created_unix_ms(const msb_sandbox_t *s)
+{
+	return s->row.created_ms;
+}
+
+int64_t msb_sandbox_updated_unix_ms(const msb_sandbox_t *s)
+{
+	return s->row.updated_ms;
+}
+
+bool msb_sandbox_is_ephemeral(const msb_sandbox_t *s)
+{
+	return s->row.ephemeral;
+}
+
+const char *msb_sandbox_exit_reason(const msb_sandbox_t *s)
+{
+	return s->row.exit_reason;
+}
+
+const char *msb_sandbox_config_json(const msb_sandbox_t *s)
+{
+	return s->row.config;
+}
+
+const char *msb_sandbox_machine_json(const msb_sandbox_t *s)
+{
+	return s->machine_json;
+}
+
+int msb_sandbox_pid(const msb_sandbox_t *s)
+{
+	return s->pid;
+}
+
+const char *msb_sandbox_log_dir(const msb_sandbox_t *s)
+{
+	return s->log_dir;
+}
+
+const char *msb_sandbox_agent_socket(const msb_sandbox_t *s)
+{
+	return s->agent_sock;
+}

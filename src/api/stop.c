@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ending runtimes: through the guest, or by force. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/api_int.h"
+#include "api/exec_int.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "store/exit_record.h"
+
+#define IDENTITY_TIMEOUT_MS 2000u
+#define REQUEST_TIMEOUT_MS 2000u
+#define KILL_TIMEOUT_MS 5000u
+#define LOCK_AFTER_KILL_MS 15000u
+
+/* The runtime of a sandbox; one that has just begun is given time to say who
+ * it is. -ESRCH: it is dead. */
+static int open_process(int runtime_dirfd, struct runtime_process *ret)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t deadline = clock_mono_ms() + IDENTITY_TIMEOUT_MS;
+	int rc;
+
+	while ((rc = runtime_process_open(runtime_dirfd, ret)) == -EAGAIN &&
+	       clock_mono_ms() < deadline)
+		(void)nanosleep(&pause, NULL); /* early is one more look */
+	return rc;
+}
+
+static int process_err(struct err *err, int rc, const char *name)
+{
+	if (rc == -ENXIO)
+		return err_set(
+			err, ERR_RUNTIME, ENXIO,
+			"the process of sandbox '%s' cannot be seen from "
+			"here; is it in another container?",
+			name);
+	return err_sys(err, ERR_RUNTIME, -rc,
+		       "find the process of sandbox '%s'", name);
+}
+
+/* Kill and wait; -ESRCH from the kill means that it has just ended. */
+static int kill_process(const struct runtime_process *p, const char *name,
+			struct err *err)
+{
+	int rc = runtime_process_signal(p, SIGKILL);
+
+	if (!rc)
+		rc = runtime_process_wait(p, KILL_TIMEOUT_MS);
+	if (!rc || rc == -ESRCH)
+		return 0;
+	return err_sys(err, ERR_RUNTIME, -rc,
+		       "kill the process of sandbox '%s'", name);
+}
+
+int kill_runtime(msb_t *m, const char *name, struct err *err)
+{
+	autoclose int dirfd =
+		home_sandbox_open(&m->home, name, SANDBOX_RUNTIME_DIR);
+	struct runtime_process p;
+	int rc = dirfd < 0 ? -ESRCH : open_process(dirfd, &p);
+
+	if (rc == -ESRCH)
+		return 0;
+	if (rc)
+		return process_err(err, rc, name);
+	rc = kill_process(&p, name, err);
+	runtime_process_close(&p);
+	return rc ? rc : 1;
+}
+
+/* Ask the guest to flush and power off; the runtime itself when the agent
+ * cannot be reached. */
+static void request_shutdown(msb_t *m, const char *name,
+			     const struct runtime_process *p,
+			     uint64_t deadline_ms)
+{
+	uint64_t now = clock_mono_ms(), budget = REQUEST_TIMEOUT_MS;
+	struct agent_client c;
+	struct buf payload;
+	int rc;
+
+	if (deadline_ms > now && (deadline_ms - now) / 2 < budget)
+		budget = (deadline_ms - now) / 2;
+	rc = sandbox_connect(m, name, budget, &c, NULL);
+	if (!rc) {
+		buf_init(&payload, 16);
+		msg_encode_null(&payload);
+		rc = agent_send(&c, 0, MSG_SHUTDOWN, &payload);
+		if (!rc)
+			rc = agent_flush_wait(&c, now + budget);
+		buf_fini(&payload);
+		agent_close(&c);
+	}
+	if (rc) /* a runtime that is gone by now is what we want */
+		(void)runtime_process_signal(p, SIGTERM);
+}
+
+/* *ret_killed: it had to be done by force. */
+static int end_process(msb_t *m, const struct sandbox_row *r,
+		       const struct runtime_process *p, uint64_t timeout_ms,
+		       bool *ret_killed, struct err *err)
+{
+	uint64_t now = clock_mono_ms(), deadline;
+	int rc;
+
+	if (!add_u64(now, timeout_ms, &deadline))
+		deadline = UINT64_MAX;
+	*ret_killed = false;
+	if (timeout_ms) {
+		request_shutdown(m, r->name, p, deadline);
+		if (m->cat)
+			catalogue_settle(m->cat); /* while the guest flushes */
+		now = clock_mono_ms();
+		rc = runtime_process_wait(p,
+					  deadline > now ? deadline - now : 0);
+		if (!rc)
+			return 0;
+		if (rc != -ETIMEDOUT)
+			return process_err(err, rc, r->name);
+	}
+	*ret_killed = true;
+	return kill_process(p, r->name, err);
+}
+
+/* The row after a kill: stopped, because that is what was asked for. */
+static int settle_killed(msb_t *m, struct sandbox_row *r, struct err *err)
+{
+	struct catalogue *cat;
+	int rc;
+
+	if (r->ephemeral || r->status == ROW_CREATING)
+		return erase_row(m, r, err);
+	rc = api_catalogue(m, true, &cat, err);
+	if (rc)
+		return rc;
+	r->status = ROW_STOPPED;
+	return catalogue_set_status(cat, r->id, ROW_STOPPED, "Signal",
+				    128 + SIGKILL, err);
+}
+
+static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
+			const struct runtime_process *p, uint64_t timeout_ms,
+			msb_stop_result_t *ret, struct err *err)
+{
+	struct exit_record exit;
+	struct catalogue *cat;
+	bool killed;
+	int rc = api_catalogue(m, true, &cat, err);
+
+	if (!rc && timeout_ms && r->status == ROW_RUNNING)
+		rc = catalogue_set_status(cat, r->id, ROW_DRAINING, NULL, 0,
+					  err);
+	if (rc < 0)
+		return rc;
+	rc = end_process(m, r, p, timeout_ms, &killed, err);
+	if (rc)
+		return rc;
+	/* An ephemeral one has removed its record with everything else. */
+	if (!killed && exit_record_load(dirfd, &exit) == 0 && !exit.graceful)
+		*ret = MSB_STOP_FORCED;
+	else
+		*ret = killed ? MSB_STOP_FORCED : MSB_STOP_GRACEFUL;
+	api_children_reap(m);
+	return killed ? settle_killed(m, r, err) : mend_row(m, r, err);
+}
+
+int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
+	     msb_stop_result_t *ret, struct err *err)
+{
+	autoclose int dirfd =
+		home_sandbox_open(&m->home, r->name, SANDBOX_RUNTIME_DIR);
+	struct runtime_process p;
+	int rc = dirfd < 0 ? -ESRCH : open_process(dirfd, &p);
+
+	*ret = MSB_STOP_NOT_RUNNING;
+	if (rc == -ESRCH)
+		return mend_row(m, r, err);
+	if (rc)
+		return process_err(err, rc, r->name);
+	rc = stop_process(m, r, dirfd, &p, timeout_ms, ret, err);
+	runtime_process_close(&p);
+	return rc;
+}
+
+/*
+ * The lock for a stop. Whoever boots or stops the sandbox has it; when they
+ * take longer than we may, their runtime is killed under them.
+ */
+static int lock_for_stop(msb_t *m, const char *name, uint64_t timeout_ms,
+			 bool *ret_killed, struct err *err)
+{
+	int fd = lifecycle_lock(&m->home, name, timeout_ms, err);
+	int rc;
+
+	*ret_killed = false;
+	if (fd != -ETIMEDOUT)
+		return fd;
+	err_clear(err);
+	rc = kill_runtime(m, name, err);
+	if (rc < 0)
+		return rc;
+	*ret_killed = rc > 0;
+	return lifecycle_lock(&m->home, name, LOCK_AFTER_KILL_MS, err);
+}
+
+/* What stop, drop and remove have in common: s is brought up to date. */
+static int stop_locked(msb_sandbox_t *s, uint64_t timeout_ms, int *lock,
+		       msb_stop_result_t *ret, struct err *err)
+{
+	struct sandbox_row row;
+	int rc = row_find(s->m, s->row.name, &row, err);
+
+	*ret = MSB_STOP_NOT_RUNNING;
+	if (rc > 0) {
+		sandbox_take_row(s, &row);
+		rc = stop_row(s->m, &s->row, timeout_ms, ret, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (!rc) { /* it removed itself: it is as stopped as can be */
+		s->row.status = ROW_STOPPED;
+		lifecycle_lock_retire(&s->m->home, s->row.name, lock);
+	}
+	sandbox_detach_fds(s);
+	sandbox_look(s);
+	return 0;
+}
+
+int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
+		     msb_stop_result_t *ret_result, msb_error_t **ret_err)
+{
+	msb_stop_result_t result = MSB_STOP_NOT_RUNNING;
+	uint64_t start = clock_mono_ms(), spent;
+	struct err err = { 0 };
+	bool killed;
+	autoclose int lock =
+		lock_for_stop(s->m, s->row.name, timeout_ms, &killed, &err);
+	int rc = lock;
+
+	if (lock >= 0) {
+		spent = clock_mono_ms() - start;
+		rc = stop_locked(s, spent < timeout_ms ? timeout_ms - spent : 0,
+				 &lock, &result, &err);
+	}
+	if (rc < 0)
+		return api_fail_err(&err, rc, ret_err);
+	if (ret_result)
+		*ret_result = killed ? MSB_STOP_FORCED : result;
+	return 0;
+}
+
+static int still_running(const msb_sandbox_t *s, struct err *err)
+{
+	return err_set(err, ERR_SANDBOX_RUNNING, EBUSY,
+		       "cannot remove sandbox '%s': still running",
+		       s->row.name);
+}
+
+static int remove_locked(msb_sandbox_t *s, bool force, int *lock,
+			 struct err *err)
+{
+	msb_stop_result_t result;
+	struct sandbox_row row;
+	int rc = row_get(s->m, s->row.name, &row, err);
+
+	if (rc)
+		return rc;
+	sandbox_take_row(s, &row);
+	rc = sandbox_alive(s->m, s->row.name);
+	if (rc < 0)
+		return err_sys(err, ERR_IO, -rc, "look at sandbox '%s'",
+			       s->row.name);
+	if (rc && !force)
+		return still_running(s, err);
+	rc = rc ? stop_row(s->m, &s->row, 0, &result, err) : 1;
+	if (rc > 0)
+		rc = erase_row(s->m, &s->row, err);
+	if (rc < 0)
+		return rc;
+	s->row.status = ROW_STOPPED;
+	sandbox_detach_fds(s);
+	sandbox_look(s);
+	lifecycle_lock_retire(&s->m->home, s->row.name, lock);
+	return 0;
+}
+
+int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err)
+{
+	struct err err = { 0 };
+	bool killed = false;
+	autoclose int lock = -1;
+	int rc;
+
+	/* No need to wait for whoever is just booting it. */
+	if (!force && sandbox_alive(s->m, s->row.name) == 1)
+		return api_fail_err(&err, still_running(s, &err), ret_err);
+	lock = force ? lock_for_stop(s->m, s->row.name, 0, &killed, &err)
+		     : lifecycle_lock(&s->m->home, s->row.name,
+				      LOCK_WAIT_FOREVER, &err);
+	rc = lock < 0 ? lock : remove_locked(s, force, &lock, &err);
+	/* Killed under its creator, who then removed it himself. */
+	if (rc == -ENOENT && killed)
+		return 0;
+	return rc ? api_fail_err(&err, rc, ret_err) : 0;
+}
