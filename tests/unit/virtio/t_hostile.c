@@ -28,7 +28,7 @@
 #include "virtio/dev/block.h"
 #include "virtio/dev/console.h"
 
-#define ROUNDS 400
+#define ROUNDS 150
 #define STEPS 40
 #define DISK_LEN (1u << 20)
 
