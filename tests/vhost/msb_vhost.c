@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Serves one device on a Unix socket, for tests against other front ends and
- * for benchmarks: msb-vhost block FILE SOCKET | console SOCKET, or a directory
- * with tag "msb": msb-vhost fs|rofs DIRECTORY SOCKET. Ends when its standard
- * input does. Faults and disconnects are told on standard error.
+ * for benchmarks: msb-vhost block|roblock FILE SOCKET | console SOCKET, or a
+ * directory with tag "msb": msb-vhost fs|rofs DIRECTORY SOCKET. Ends when its
+ * standard input does. Faults and disconnects are told on standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,16 +66,13 @@ static void agent_open(void *ctx, bool open)
 	fprintf(stderr, "agent: %s\n", open ? "open" : "closed");
 }
 
-static int make_block(struct server *s, const char *path)
+static int make_block(struct server *s, const char *path, bool readonly)
 {
-	struct vblock_config config = { .serial = "msb-vhost" };
+	struct vblock_config config = { .serial = "msb-vhost",
+					.read_only = readonly };
 	int rc;
 
-	config.fd = open(path, O_RDWR | O_CLOEXEC);
-	if (config.fd < 0 && (errno == EACCES || errno == EROFS)) {
-		config.read_only = true;
-		config.fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
+	config.fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (config.fd < 0)
 		return -errno;
 	rc = vblock_new(&config, &s->dev);
@@ -179,7 +176,9 @@ int main(int argc, char **argv)
 	int rc = -EINVAL;
 
 	if (argc == 4 && !strcmp(argv[1], "block"))
-		rc = make_block(&s, argv[2]);
+		rc = make_block(&s, argv[2], false);
+	else if (argc == 4 && !strcmp(argv[1], "roblock"))
+		rc = make_block(&s, argv[2], true);
 	else if (argc == 4 && !strcmp(argv[1], "fs"))
 		rc = make_fs(&s, argv[2], false);
 	else if (argc == 4 && !strcmp(argv[1], "rofs"))
@@ -188,7 +187,7 @@ int main(int argc, char **argv)
 		rc = make_console(&s);
 	else
 		fprintf(stderr,
-			"usage: %s block FILE SOCKET | "
+			"usage: %s block|roblock FILE SOCKET | "
 			"fs|rofs DIRECTORY SOCKET | console SOCKET\n",
 			argv[0]);
 	if (!rc)

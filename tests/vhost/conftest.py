@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boots a stock Debian kernel in QEMU with devices of ours behind vhost-user sockets."""
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
+SERVER = BUILD / "tests" / "msb-vhost"
+QEMU = shutil.which("qemu-system-x86_64")
+BUSYBOX = shutil.which("busybox")
+DEADLINE = 600  # of one boot under software emulation; generous, never a measurement
+# in the order of their dependencies
+MODULES = ["drivers/virtio/virtio_ring", "drivers/virtio/virtio",
+           "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci_legacy_dev",
+           "drivers/virtio/virtio_pci", "drivers/block/virtio_blk", "fs/fuse/fuse",
+           "fs/fuse/virtiofs"]
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+for m in {modules}; do insmod /modules/$m.ko || echo "INSMOD FAILED $m"; done
+echo @@begin
+sh /test.sh
+echo "@@end $?"
+poweroff -f
+"""
+
+
+def find_kernel():
+    """(image, module directory) of the newest installed kernel that has all modules."""
+    for modules in sorted(pathlib.Path("/lib/modules").glob("*"), reverse=True):
+        image = pathlib.Path("/boot") / f"vmlinuz-{modules.name}"
+        if os.access(image, os.R_OK) and all(
+                (modules / "kernel" / f"{m}.ko").exists() for m in MODULES):
+            return image, modules / "kernel"
+    return None
+
+
+def cpio(files):
+    """newc archive of (name, mode, bytes)."""
+    out = bytearray()
+    for inode, (name, mode, data) in enumerate([*files, ("TRAILER!!!", 0, b"")], 1):
+        fields = [inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + data
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+def initramfs(modules, script):
+    names = [m.rsplit("/", 1)[1] for m in MODULES]
+    files = [(d, 0o40755, b"") for d in ("bin", "dev", "proc", "sys", "tmp", "mnt", "modules")]
+    files += [(f"modules/{n}.ko", 0o100644, (modules / f"{m}.ko").read_bytes())
+              for n, m in zip(names, MODULES)]
+    files += [("bin/busybox", 0o100755, pathlib.Path(BUSYBOX).read_bytes()),
+              ("init", 0o100755, INIT.format(modules=" ".join(names)).encode()),
+              ("test.sh", 0o100644, script.encode())]
+    return cpio(files)
+
+
+class Server:
+    """One msb-vhost; ends when its standard input is closed."""
+
+    def __init__(self, directory, *words):
+        self.socket = directory / f"{words[0]}.sock"
+        self.log = directory / f"{words[0]}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([SERVER, *words, self.socket], stdin=subprocess.PIPE,
+                                            stdout=subprocess.DEVNULL, stderr=log)
+        end = time.monotonic() + 60
+        while "ready" not in self.log.read_text():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def stop(self):
+        """Its exit status and what it told."""
+        self.process.stdin.close()
+        return self.process.wait(timeout=60), self.log.read_text().splitlines()
+
+
+class Machine:
+    def __init__(self, directory, kernel):
+        self.directory = directory
+        self.image, self.modules = kernel
+        self.servers = []
+
+    def serve(self, *words):
+        server = Server(self.directory, *words)
+        self.servers.append(server)
+        return server
+
+    def run(self, script, *devices):
+        """Boot, run the script, return its lines; devices = (driver, server)."""
+        archive = self.directory / "initramfs"
+        archive.write_bytes(initramfs(self.modules, script))
+        cmd = [QEMU, "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1", "-m", "512",
+               "-object", "memory-backend-memfd,id=mem,size=512M,share=on",
+               "-numa", "node,memdev=mem", "-nodefaults", "-display", "none", "-serial", "stdio",
+               "-no-reboot", "-kernel", self.image, "-initrd", archive,
+               "-append", "console=ttyS0 quiet panic=-1"]
+        for i, (driver, server) in enumerate(devices):
+            cmd += ["-chardev", f"socket,id=c{i},path={server.socket}",
+                    "-device", f"{driver},chardev=c{i}"]
+        done = subprocess.run([str(c) for c in cmd], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+                              timeout=DEADLINE)
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        assert done.returncode == 0 and "@@begin" in lines and "@@end 0" in lines, done.stdout
+        return lines[lines.index("@@begin") + 1:lines.index("@@end 0")]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    kernel = find_kernel()
+    for what, there in (("qemu-system-x86_64", QEMU), ("busybox", BUSYBOX),
+                        ("a Debian kernel with virtio and virtiofs modules", kernel)):
+        if not there:
+            pytest.skip(f"{what} is not installed")
+    m = Machine(tmp_path, kernel)
+    yield m
+    for server in m.servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
