@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Input of a program.
+ *
+ * There is no flow control towards the client in the protocol, and the channel
+ * is shared. What the program does not take at once is queued:
+ *  - up to SOFT without further ado;
+ *  - beyond, the whole channel is held back as long as this program keeps
+ *    taking data, so that a large input to a busy program is paced and not
+ *    stored;
+ *  - a program that takes nothing for STALL_MS must not stop the others: the
+ *    channel goes on, and the queue grows up to HARD. What comes after that is
+ *    refused with core.exec.stdin.error.
+ */
+#include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "agent/exec_int.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#define SOFT (1u << 20)
+#define LOW (256u << 10)
+#define HARD (64u << 20)
+#define STALL_MS 200
+
+static void on_writable(struct watch *w, uint32_t events);
+
+void exec_stdin_init(struct exec *x, int fd)
+{
+	x->in_fd = fd;
+	buf_init(&x->in_queue, HARD);
+}
+
+static void release(struct exec *x)
+{
+	loop_timer_cancel(&x->in_timer);
+	if (!x->in_holding)
+		return;
+	x->in_holding = false;
+	chan_release(&x->a->chan);
+}
+
+void exec_stdin_close(struct exec *x)
+{
+	release(x);
+	loop_unwatch(&x->in_watch);
+	close_fd(&x->in_fd);
+	buf_fini(&x->in_queue);
+}
+
+static void send_error(struct exec *x, int sys, const char *text)
+{
+	struct msg_stdin_error m = { .err_no = { true, sys },
+				     .errno_name = agent_errno_name(sys),
+				     .message = view_cstr(text) };
+	MSB_CLEANUP(buf_fini) struct buf b;
+
+	/* the only names this message knows */
+	if (sys != EPIPE && sys != EBADF && sys != EINVAL && sys != EIO &&
+	    sys != ENOSPC && sys != EFBIG)
+		m.errno_name = (struct view){ 0 };
+	buf_init(&b, 4096);
+	msg_encode_stdin_error(&b, &m);
+	(void)agent_send(x->a, x->session.id, MSG_T_EXEC_STDIN_ERROR, &b);
+}
+
+static void fail(struct exec *x, int sys)
+{
+	char text[160] = "io error: ";
+	const size_t used = sizeof("io error: ") - 1;
+
+	(void)agent_errno_text(sys, text + used, sizeof(text) - used);
+	send_error(x, sys, text);
+	exec_stdin_close(x);
+}
+
+/*
+ * Never waits, whatever state the program put its end in: the flag of a pipe
+ * is shared with everybody who opens it through /proc.
+ */
+static ssize_t write_some(struct exec *x, const uint8_t *p, size_t len)
+{
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)p, .iov_len = len };
+	ssize_t n;
+
+	if (x->tty)
+		return io_write(x->in_fd, p, len);
+	do
+		n = pwritev2(x->in_fd, &iov, 1, -1, RWF_NOWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 || errno != EOPNOTSUPP)
+		return n < 0 ? -errno : n;
+	(void)io_set_nonblock(x->in_fd, true); /* the write tells */
+	return io_write(x->in_fd, p, len);
+}
+
+/* Bytes taken, or -1 when the input is gone and closed. */
+static ssize_t push(struct exec *x, const uint8_t *p, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write_some(x, p + done, len - done);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0) {
+			fail(x, (int)-n);
+			return -1;
+		}
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static void on_stall(struct timer *t)
+{
+	struct exec *x = container_of(t, struct exec, in_timer);
+
+	if (x->in_progress) {
+		x->in_progress = false;
+		loop_timer(x->a->loop, t, STALL_MS, on_stall);
+		return;
+	}
+	x->in_stalled = true;
+	release(x);
+}
+
+static void pace(struct exec *x)
+{
+	size_t queued = buf_len(&x->in_queue);
+
+	if (queued < LOW) {
+		x->in_stalled = false;
+		release(x);
+	} else if (queued > SOFT && !x->in_holding && !x->in_stalled) {
+		x->in_holding = true;
+		x->in_progress = false;
+		chan_hold(&x->a->chan);
+		loop_timer(x->a->loop, &x->in_timer, STALL_MS, on_stall);
+	}
+}
+
+static void on_writable(struct watch *w, uint32_t events)
+{
+	struct exec *x = container_of(w, struct exec, in_watch);
+	ssize_t n = push(x, buf_data(&x->in_queue), buf_len(&x->in_queue));
+
+	(void)events;
+	if (n < 0)
+		return;
+	buf_consume(&x->in_queue, (size_t)n);
+	x->in_progress |= n > 0;
+	pace(x);
+	if (buf_len(&x->in_queue))
+		return;
+	loop_unwatch(w);
+	if (x->in_eof)
+		exec_stdin_close(x);
+}
+
+static void enqueue(struct exec *x, struct view data)
+{
+	int rc = buf_append(&x->in_queue, data.p, data.len);
+
+	if (rc) {
+		x->in_queue.failed = false;
+		x->in_overrun = true;
+		send_error(x, ENOSPC, "stdin queue is full");
+		return;
+	}
+	if (!x->in_watch.loop)
+		rc = loop_watch(x->a->loop, &x->in_watch, x->in_fd, EPOLLOUT,
+				on_writable);
+	if (rc)
+		fail(x, -rc);
+	else
+		pace(x);
+}
+
+void exec_stdin(struct agent *a, struct session *s, struct view data)
+{
+	struct exec *x = container_of(s, struct exec, session);
+
+	(void)a;
+	if (x->in_fd < 0 || x->in_eof)
+		return;
+	if (!data.len) {
+		/* a terminal's end of file is a character */
+		x->in_eof = !x->tty;
+		if (x->in_eof && !buf_len(&x->in_queue))
+			exec_stdin_close(x);
+		return;
+	}
+	if (x->in_overrun)
+		return;
+	if (!buf_len(&x->in_queue)) {
+		ssize_t n = push(x, data.p, data.len);
+
+		if (n < 0)
+			return;
+		data.p += n;
+		data.len -= (size_t)n;
+	}
+	if (data.len)
+		enqueue(x, data);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the guest that are written at every boot. */
+#include "agent/guestfiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/diag.h"
+#include "agent/env.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/io.h"
+
+#define FILE_MAX_SIZE (1u << 20)
+
+#define PROFILE_BEGIN "# >>> microsandbox scripts path >>>"
+#define PROFILE_END "# <<< microsandbox scripts path <<<"
+
+static const char profile_block[] =
+	PROFILE_BEGIN "\n"
+	"case \":$PATH:\" in\n"
+	"  *:" SCRIPTS_DIR ":*) ;;\n"
+	"  *) export PATH=\"" SCRIPTS_DIR ":$PATH\" ;;\n"
+	"esac\n" PROFILE_END "\n";
+
+void hosts_render(struct buf *out, const char *hostname)
+{
+	const char *sep = hostname ? " " : "";
+	const char *name = hostname ? hostname : "";
+
+	(void)buf_printf(out,
+			 "127.0.0.1\tlocalhost%s%s\n"
+			 "::1\tlocalhost ip6-localhost ip6-loopback%s%s\n"
+			 "fe00::\tip6-localnet\n"
+			 "ff00::\tip6-mcastprefix\n"
+			 "ff02::1\tip6-allnodes\n"
+			 "ff02::2\tip6-allrouters\n",
+			 sep, name, sep, name);
+}
+
+static bool contains(struct view text, const char *needle)
+{
+	return text.len && memmem(text.p, text.len, needle, strlen(needle));
+}
+
+bool profile_render(struct buf *out, struct view old)
+{
+	if (contains(old, PROFILE_BEGIN) && contains(old, PROFILE_END))
+		return false;
+	(void)buf_append(out, old.p, old.len);
+	if (old.len && old.p[old.len - 1] != '\n')
+		(void)buf_str(out, "\n");
+	(void)buf_str(out, profile_block);
+	return true;
+}
+
+/* What the file holds now; nothing when it is missing or no plain file. */
+static int read_old(const char *path, struct buf *b)
+{
+	/* not blocking: the image may have a FIFO there */
+	autoclose int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	return io_read_all(fd, b);
+}
+
+static int write_new(const char *path, const struct buf *b)
+{
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK |
+		    O_NOCTTY;
+	autoclose int fd = open(path, flags, 0644);
+
+	if (fd < 0 && errno == ENOENT) {
+		/* no /etc yet, or a symbolic link to nowhere */
+		if (mkdir("/etc", 0755) < 0 && errno == EEXIST)
+			(void)unlink(path);
+		fd = open(path, flags, 0644);
+	}
+	if (fd < 0)
+		return -errno;
+	/* an image may ship it unreadable for other users */
+	(void)fchmod(fd, 0644);
+	return io_write_full(fd, buf_data(b), buf_len(b));
+}
+
+/*
+ * Most boots find what the last one wrote, and reading is cheaper than
+ * writing through to the host.
+ */
+static void update(const char *path, const struct buf *want)
+{
+	MSB_CLEANUP(buf_fini) struct buf old;
+	int rc;
+
+	buf_init(&old, FILE_MAX_SIZE);
+	rc = read_old(path, &old);
+	if (!rc && buf_len(&old) == buf_len(want) &&
+	    !memcmp(buf_data(&old), buf_data(want), buf_len(want)))
+		return;
+	rc = write_new(path, want);
+	if (rc)
+		diag("cannot write %s: %s", path, strerror(-rc));
+}
+
+static void update_profile(void)
+{
+	MSB_CLEANUP(buf_fini) struct buf old;
+	MSB_CLEANUP(buf_fini) struct buf want;
+	int rc;
+
+	buf_init(&old, FILE_MAX_SIZE);
+	buf_init(&want, FILE_MAX_SIZE + sizeof(profile_block) + 1);
+	rc = read_old("/etc/profile", &old);
+	if (rc && rc != -ENOENT) {
+		diag("cannot read /etc/profile: %s", strerror(-rc));
+		return;
+	}
+	if (!profile_render(&want, (struct view){ buf_data(&old),
+						  buf_len(&old) }))
+		return;
+	rc = want.failed ? -ENOMEM : write_new("/etc/profile", &want);
+	if (rc)
+		diag("cannot write /etc/profile: %s", strerror(-rc));
+}
+
+void guestfiles_write(const char *hostname)
+{
+	MSB_CLEANUP(buf_fini) struct buf text;
+
+	buf_init(&text, 4096);
+	hosts_render(&text, hostname);
+	update("/etc/hosts", &text);
+	if (hostname) {
+		buf_reset(&text);
+		(void)buf_printf(&text, "%s\n", hostname);
+		if (sethostname(hostname, strlen(hostname)) < 0)
+			diag("cannot set the host name: %s", strerror(errno));
+		update("/etc/hostname", &text);
+	}
+	update_profile();
+}
+
+static int tmp_dir(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		int rc = io_mkdir_p(AT_FDCWD, path, 0755);
+
+		if (rc == -EROFS) {
+			diag("no %s on a read-only root", path);
+			return 0;
+		}
+		if (rc)
+			return err_sys(err, ERR_IO, -rc, "create %s", path);
+		st.st_mode = S_IFDIR;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INVALID, ENOTDIR,
+			       "%s is not a directory", path);
+	if ((st.st_mode & 07777) != 01777 && chmod(path, 01777) < 0)
+		diag("cannot open %s to all users: %s", path, strerror(errno));
+	return 0;
+}
+
+int guestfiles_tmp_dirs(struct err *err)
+{
+	int rc = tmp_dir("/tmp", err);
+
+	return rc ? rc : tmp_dir("/var/tmp", err);
+}
+
+static int write_script(int dir, const struct boot_script *s, struct err *err)
+{
+	autoclose int fd = -1;
+	int rc;
+
+	if (!s->name || !*s->name || strchr(s->name, '/') ||
+	    !strcmp(s->name, ".") || !strcmp(s->name, ".."))
+		return err_set(err, ERR_INVALID, EINVAL, "bad script name '%s'",
+			       s->name ? s->name : "");
+	fd = openat(dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		    0755);
+	rc = fd < 0 ? -errno : io_write_full(fd, s->data, s->len);
+	if (rc)
+		return err_sys(err, ERR_IO, -rc, "write script '%s'", s->name);
+	return 0;
+}
+
+int guestfiles_scripts(const struct bootspec *spec, struct err *err)
+{
+	autoclose int dir = -1;
+
+	if (mkdir(SCRIPTS_DIR, 0755) < 0 && errno != EEXIST) {
+		diag("cannot create " SCRIPTS_DIR ": %s", strerror(errno));
+		if (!spec->nscripts)
+			return 0;
+	}
+	if (!spec->nscripts)
+		return 0;
+	dir = open(SCRIPTS_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, ERR_IO, errno, "open " SCRIPTS_DIR);
+	for (size_t i = 0; i < spec->nscripts; i++) {
+		int rc = write_script(dir, &spec->scripts[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
