@@ -34,36 +34,35 @@ void activity_render(const struct activity *a, uint64_t wall_ns,
 	clock_format_rfc3339(wall_ns, 3, now, sizeof(now));
 	clock_format_rfc3339(wall_ns - ago * NSEC_PER_MSEC, 3, last,
 			     sizeof(last));
-	(void)buf_printf(
-		out,
-		"{\n"
-		"  \"heartbeat_seq\": %" PRIu64 ",\n"
-		"  \"activity_seq\": %" PRIu64 ",\n"
-		"  \"timestamp\": \"%s\",\n"
-		"  \"last_activity\": \"%s\",\n"
-		"  \"active_sessions\": %" PRIu32 ",\n"
-		"  \"active_exec_sessions\": %" PRIu32 ",\n"
-		"  \"active_fs_streams\": %" PRIu32 ",\n"
-		"  \"active_tcp_streams\": %" PRIu32 ",\n"
-		"  \"activity_counters\": {\n"
-		"    \"host_messages\": %" PRIu64 ",\n"
-		"    \"guest_messages\": %" PRIu64 ",\n"
-		"    \"exec_output_bytes\": %" PRIu64 ",\n"
-		"    \"fs_bytes\": %" PRIu64 ",\n"
-		"    \"tcp_bytes\": %" PRIu64 "\n"
-		"  }\n"
-		"}\n",
-		a->heartbeat_seq, a->activity_seq, now, last, a->execs,
-		a->execs, a->fs_streams, a->tcp_streams, a->host_messages,
-		a->guest_messages, a->exec_bytes, a->fs_bytes, a->tcp_bytes);
+	(void)buf_printf(out,
+			 "{\n"
+			 "  \"heartbeat_seq\": %" PRIu64 ",\n"
+			 "  \"activity_seq\": %" PRIu64 ",\n"
+			 "  \"timestamp\": \"%s\",\n"
+			 "  \"last_activity\": \"%s\",\n"
+			 "  \"active_sessions\": %" PRIu32 ",\n"
+			 "  \"active_exec_sessions\": %" PRIu32 ",\n"
+			 "  \"active_fs_streams\": %" PRIu32 ",\n"
+			 "  \"active_tcp_streams\": %" PRIu32 ",\n"
+			 "  \"activity_counters\": {\n"
+			 "    \"host_messages\": %" PRIu64 ",\n"
+			 "    \"guest_messages\": %" PRIu64 ",\n"
+			 "    \"exec_output_bytes\": %" PRIu64 ",\n"
+			 "    \"fs_bytes\": %" PRIu64 ",\n"
+			 "    \"tcp_bytes\": %" PRIu64 "\n"
+			 "  }\n"
+			 "}\n",
+			 a->heartbeat_seq, a->activity_seq, now, last, a->execs,
+			 a->execs, a->fs_streams, a->tcp_streams,
+			 a->host_messages, a->guest_messages, a->exec_bytes,
+			 a->fs_bytes, a->tcp_bytes);
 }
 
 static void on_write(struct timer *t)
 {
 	struct activity *a = container_of(t, struct activity, write_timer);
-	autoclose int dir = open(HEARTBEAT_DIR, O_PATH | O_DIRECTORY |
-							O_CLOEXEC |
-							O_NOFOLLOW);
+	autoclose int dir = open(HEARTBEAT_DIR,
+				 O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	MSB_CLEANUP(buf_fini) struct buf text;
 
 	a->heartbeat_seq++;

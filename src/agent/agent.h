@@ -31,9 +31,9 @@ struct agent_times {
 struct fs_service;
 
 struct agent {
-	#define AGENT_IO_BUF (256u << 10)
+#define AGENT_IO_BUF (256u << 10)
 
-enum agent_role role;
+	enum agent_role role;
 	struct loop *loop;
 	struct chan chan;
 	struct session_table sessions;
@@ -46,25 +46,28 @@ enum agent_role role;
 	int sigfd;
 	struct deferred reap_more;
 	uint8_t *io_buf; /* owned, AGENT_IO_BUF bytes; for one call's use */
-	int upper_fd; /* writable layer of the root, or -1 */
+	int upper_fd;	 /* writable layer of the root, or -1 */
 	/* defaults of exec requests, owned */
 	struct strv env;
 	char *user, *workdir;
-	bool ends; /* shutdown was asked for, or the channel is gone */
+	bool modern; /* some client knows core.error */
+	bool ends;   /* shutdown was asked for, or the channel is gone */
 	int end_error;
 };
 
 /*
  * Serve the channel until the host asks for shutdown (0) or the channel
- * fails (0 at end of file, else -errno). Takes channel_fd; then *ready, if
+ * fails (0 at end of file, else -errno). Takes channel_fd; then after_ready, if
  * given, is called once core.ready has been sent, for work that only the
- * first request depends on. Descriptors, programs and streams are left to
- * agent_end().
+ * first request depends on. agent_end() is due in any case.
  */
 int agent_serve(struct agent *a, int channel_fd, const struct agent_times *t,
 		void (*after_ready)(void *ctx), void *ctx);
 
-/* Orderly end after agent_serve(); returns only when not PID 1. */
+/*
+ * After agent_serve(): terminate programs, close files and streams, and give
+ * everything back.
+ */
 void agent_end(struct agent *a);
 
 /* Queue a message; the payload's own failure is reported too. */
@@ -75,8 +78,7 @@ int agent_send_data(struct agent *a, uint32_t id, const char *type,
 /* A message with an empty map as payload. */
 void agent_send_empty(struct agent *a, uint32_t id, const char *type);
 void agent_send_error(struct agent *a, uint32_t id, const char *kind,
-		      const char *type, const char *fmt, ...)
-	MSB_PRINTF(5, 6);
+		      const char *type, const char *fmt, ...) MSB_PRINTF(5, 6);
 
 /* Text of an error number the way the protocol writes it:
  * "No such file or directory (os error 2)". */

@@ -59,9 +59,9 @@ static void arm(struct chan *c)
 		loop_unwatch(&c->watch);
 		return;
 	}
-	rc = c->watch.loop ? loop_rewatch(&c->watch, want)
-			   : loop_watch(c->loop, &c->watch, c->fd, want,
-					on_ready);
+	rc = c->watch.loop
+		     ? loop_rewatch(&c->watch, want)
+		     : loop_watch(c->loop, &c->watch, c->fd, want, on_ready);
 	if (rc)
 		end(c, rc);
 }
@@ -103,8 +103,8 @@ static void on_resume(struct deferred *d);
 void chan_flush(struct chan *c)
 {
 	while (!c->dead && buf_len(&c->out)) {
-		ssize_t n = io_write(c->fd, buf_data(&c->out),
-				     buf_len(&c->out));
+		ssize_t n =
+			io_write(c->fd, buf_data(&c->out), buf_len(&c->out));
 
 		if (n == -EAGAIN)
 			break;
@@ -251,8 +251,8 @@ static int queued(struct chan *c, int rc)
 int chan_send(struct chan *c, uint32_t id, const char *type,
 	      const struct buf *payload)
 {
-	return queued(c, frame_put(&c->out, id, PROTO_GENERATION, type,
-				   payload));
+	return queued(c,
+		      frame_put(&c->out, id, PROTO_GENERATION, type, payload));
 }
 
 int chan_send_data(struct chan *c, uint32_t id, const char *type,

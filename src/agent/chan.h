@@ -40,7 +40,7 @@ struct chan {
 	struct deferred flush, resume;
 	struct list waiters;
 	struct buf in, out;
-	int fd; /* owned */
+	int fd;		 /* owned */
 	uint32_t events; /* wanted now */
 	unsigned holds;	 /* reasons not to read, see chan_hold() */
 	unsigned early_ends;

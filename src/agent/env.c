@@ -48,8 +48,7 @@ static bool same_key(const struct entry *a, const struct entry *b)
 
 static bool key_is(const struct entry *e, const char *key)
 {
-	return e->key_len == strlen(key) &&
-	       !memcmp(e->text.p, key, e->key_len);
+	return e->key_len == strlen(key) && !memcmp(e->text.p, key, e->key_len);
 }
 
 static void add(struct entry *list, size_t *n, struct view text)
@@ -88,9 +87,9 @@ static bool has_scripts_dir(struct view path)
 	const size_t want = sizeof(SCRIPTS_DIR) - 1;
 
 	for (size_t i = 0; i <= path.len; i++) {
-		const uint8_t *end = i < path.len ? memchr(path.p + i, ':',
-							   path.len - i)
-						  : NULL;
+		const uint8_t *end =
+			i < path.len ? memchr(path.p + i, ':', path.len - i)
+				     : NULL;
 		size_t len = end ? (size_t)(end - path.p) - i : path.len - i;
 
 		if (len == want && !memcmp(path.p + i, SCRIPTS_DIR, want))

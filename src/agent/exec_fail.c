@@ -70,9 +70,10 @@ void exec_fail_text(struct buf *out, const char *cmd, int sys)
 		if (c == '"' || c == '\\')
 			(void)buf_printf(out, "\\%c", c);
 		else if (c == '\n' || c == '\t' || c == '\r')
-			(void)buf_printf(out, "\\%c", c == '\n'	  ? 'n'
-						      : c == '\t' ? 't'
-								  : 'r');
+			(void)buf_printf(out, "\\%c",
+					 c == '\n'   ? 'n'
+					 : c == '\t' ? 't'
+						     : 'r');
 		else if (c < 0x20 || c == 0x7f)
 			(void)buf_printf(out, "\\u{%x}", c);
 		else

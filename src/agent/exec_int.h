@@ -4,6 +4,7 @@
 #define MSB_AGENT_EXEC_INT_H
 
 #include "agent/exec.h"
+#include "agent/inflow.h"
 
 struct exec;
 
@@ -30,10 +31,9 @@ struct exec {
 	struct chan_waiter room; /* outputs paused for lack of it */
 	/* input: see exec_stdin.c */
 	struct watch in_watch;
-	struct timer in_timer;
-	struct buf in_queue;
+	struct inflow in_queue;
 	int in_fd; /* owned; -1: closed */
-	bool in_eof, in_overrun, in_holding, in_stalled, in_progress;
+	bool in_eof, in_overrun;
 };
 
 void exec_stdin_init(struct exec *x, int fd);

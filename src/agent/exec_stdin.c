@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Input of a program.
- *
- * There is no flow control towards the client in the protocol, and the channel
- * is shared. What the program does not take at once is queued:
- *  - up to SOFT without further ado;
- *  - beyond, the whole channel is held back as long as this program keeps
- *    taking data, so that a large input to a busy program is paced and not
- *    stored;
- *  - a program that takes nothing for STALL_MS must not stop the others: the
- *    channel goes on, and the queue grows up to HARD. What comes after that is
- *    refused with core.exec.stdin.error.
- */
+/* Input of a program. */
 #include <errno.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,34 +8,19 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-#define SOFT (1u << 20)
-#define LOW (256u << 10)
-#define HARD (64u << 20)
-#define STALL_MS 200
-
 static void on_writable(struct watch *w, uint32_t events);
 
 void exec_stdin_init(struct exec *x, int fd)
 {
 	x->in_fd = fd;
-	buf_init(&x->in_queue, HARD);
-}
-
-static void release(struct exec *x)
-{
-	loop_timer_cancel(&x->in_timer);
-	if (!x->in_holding)
-		return;
-	x->in_holding = false;
-	chan_release(&x->a->chan);
+	inflow_init(&x->in_queue, x->a->loop, &x->a->chan);
 }
 
 void exec_stdin_close(struct exec *x)
 {
-	release(x);
 	loop_unwatch(&x->in_watch);
 	close_fd(&x->in_fd);
-	buf_fini(&x->in_queue);
+	inflow_fini(&x->in_queue);
 }
 
 static void send_error(struct exec *x, int sys, const char *text)
@@ -115,46 +88,17 @@ static ssize_t push(struct exec *x, const uint8_t *p, size_t len)
 	return (ssize_t)done;
 }
 
-static void on_stall(struct timer *t)
-{
-	struct exec *x = container_of(t, struct exec, in_timer);
-
-	if (x->in_progress) {
-		x->in_progress = false;
-		loop_timer(x->a->loop, t, STALL_MS, on_stall);
-		return;
-	}
-	x->in_stalled = true;
-	release(x);
-}
-
-static void pace(struct exec *x)
-{
-	size_t queued = buf_len(&x->in_queue);
-
-	if (queued < LOW) {
-		x->in_stalled = false;
-		release(x);
-	} else if (queued > SOFT && !x->in_holding && !x->in_stalled) {
-		x->in_holding = true;
-		x->in_progress = false;
-		chan_hold(&x->a->chan);
-		loop_timer(x->a->loop, &x->in_timer, STALL_MS, on_stall);
-	}
-}
-
 static void on_writable(struct watch *w, uint32_t events)
 {
 	struct exec *x = container_of(w, struct exec, in_watch);
-	ssize_t n = push(x, buf_data(&x->in_queue), buf_len(&x->in_queue));
+	const struct buf *queue = &x->in_queue.queue;
+	ssize_t n = push(x, buf_data(queue), buf_len(queue));
 
 	(void)events;
 	if (n < 0)
 		return;
-	buf_consume(&x->in_queue, (size_t)n);
-	x->in_progress |= n > 0;
-	pace(x);
-	if (buf_len(&x->in_queue))
+	inflow_consume(&x->in_queue, (size_t)n);
+	if (!inflow_empty(&x->in_queue))
 		return;
 	loop_unwatch(w);
 	if (x->in_eof)
@@ -163,10 +107,9 @@ static void on_writable(struct watch *w, uint32_t events)
 
 static void enqueue(struct exec *x, struct view data)
 {
-	int rc = buf_append(&x->in_queue, data.p, data.len);
+	int rc = inflow_append(&x->in_queue, data.p, data.len);
 
 	if (rc) {
-		x->in_queue.failed = false;
 		x->in_overrun = true;
 		send_error(x, ENOSPC, "stdin queue is full");
 		return;
@@ -176,8 +119,6 @@ static void enqueue(struct exec *x, struct view data)
 				on_writable);
 	if (rc)
 		fail(x, -rc);
-	else
-		pace(x);
 }
 
 void exec_stdin(struct agent *a, struct session *s, struct view data)
@@ -190,13 +131,13 @@ void exec_stdin(struct agent *a, struct session *s, struct view data)
 	if (!data.len) {
 		/* a terminal's end of file is a character */
 		x->in_eof = !x->tty;
-		if (x->in_eof && !buf_len(&x->in_queue))
+		if (x->in_eof && inflow_empty(&x->in_queue))
 			exec_stdin_close(x);
 		return;
 	}
 	if (x->in_overrun)
 		return;
-	if (!buf_len(&x->in_queue)) {
+	if (inflow_empty(&x->in_queue)) {
 		ssize_t n = push(x, data.p, data.len);
 
 		if (n < 0)

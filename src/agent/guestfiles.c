@@ -21,10 +21,10 @@
 
 static const char profile_block[] =
 	PROFILE_BEGIN "\n"
-	"case \":$PATH:\" in\n"
-	"  *:" SCRIPTS_DIR ":*) ;;\n"
-	"  *) export PATH=\"" SCRIPTS_DIR ":$PATH\" ;;\n"
-	"esac\n" PROFILE_END "\n";
+		      "case \":$PATH:\" in\n"
+		      "  *:" SCRIPTS_DIR ":*) ;;\n"
+		      "  *) export PATH=\"" SCRIPTS_DIR ":$PATH\" ;;\n"
+		      "esac\n" PROFILE_END "\n";
 
 void hosts_render(struct buf *out, const char *hostname)
 {
@@ -120,8 +120,8 @@ static void update_profile(void)
 		diag("cannot read /etc/profile: %s", strerror(-rc));
 		return;
 	}
-	if (!profile_render(&want, (struct view){ buf_data(&old),
-						  buf_len(&old) }))
+	if (!profile_render(&want,
+			    (struct view){ buf_data(&old), buf_len(&old) }))
 		return;
 	rc = want.failed ? -ENOMEM : write_new("/etc/profile", &want);
 	if (rc)

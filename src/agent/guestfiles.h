@@ -24,7 +24,8 @@ bool profile_render(struct buf *out, struct view old);
  * itself be written to is told about in the log, not a failure.
  */
 void guestfiles_write(const char *hostname);
-/* /tmp and /var/tmp exist and are open to all; fails when one is no directory.*/
+/* /tmp and /var/tmp exist and are open to all; fails when one is no
+ * directory.*/
 int guestfiles_tmp_dirs(struct err *err);
 /* /.msb/scripts with the sandbox's scripts, mode 0755. */
 int guestfiles_scripts(const struct bootspec *spec, struct err *err);

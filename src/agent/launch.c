@@ -227,6 +227,15 @@ static void close_all(struct launch *l)
 	}
 }
 
+/* So that the program may open /dev/stdout, and its terminal, by name. */
+static void give_away(const struct launch *l)
+{
+	for (int i = 0; i < 3; i++)
+		if (l->theirs[i] >= 0 &&
+		    fchown(l->theirs[i], l->creds.uid, (gid_t)-1) < 0)
+			return; /* it can still use what it inherits */
+}
+
 static int open_stdio(struct launch *l, struct agent *a)
 {
 	int rc = l->tty ? open_tty(l) : open_pipes(l);
@@ -238,11 +247,7 @@ static int open_stdio(struct launch *l, struct agent *a)
 		rc = l->tty ? open_tty(l) : open_pipes(l);
 	}
 	if (!rc && l->creds.change && l->creds.uid)
-		/* so that the program may open /dev/stdout and its tty */
-		for (int i = 0; i < 3; i++)
-			if (l->theirs[i] >= 0)
-				(void)fchown(l->theirs[i], l->creds.uid,
-					     (gid_t)-1);
+		give_away(l);
 	return rc;
 }
 
@@ -262,9 +267,9 @@ int launch_start(struct launch *l, struct agent *a)
 	};
 
 	if (rc) {
-		l->error = (struct spawn_error){
-			.step = l->tty ? SPAWN_TTY : SPAWN_STDIO, .sys = -rc
-		};
+		l->error = (struct spawn_error){ .step = l->tty ? SPAWN_TTY
+								: SPAWN_STDIO,
+						 .sys = -rc };
 		return rc;
 	}
 	p.limits = l->limits + l->skip_limits;

@@ -74,8 +74,9 @@ int mounts_essential(struct err *err)
 				       e->type, e->path);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++)
-		/* only missing when /dev is */
-		(void)symlink(dev_links[i].target, dev_links[i].path);
+		if (symlink(dev_links[i].target, dev_links[i].path) < 0 &&
+		    errno != EEXIST)
+			break; /* no /dev: said already */
 	return 0;
 }
 
@@ -223,8 +224,8 @@ static int bind_file(const struct boot_mount *m, const char *from)
 		return rc;
 	if (mount(from, m->path, NULL, MS_BIND, NULL) < 0)
 		return -errno;
-	if (extra && mount(NULL, m->path, NULL, MS_REMOUNT | MS_BIND | extra,
-			   NULL) < 0)
+	if (extra &&
+	    mount(NULL, m->path, NULL, MS_REMOUNT | MS_BIND | extra, NULL) < 0)
 		return -errno;
 	return 0;
 }

@@ -58,8 +58,8 @@ static int root_disk(const struct bootspec *spec, struct err *err)
 	int rc = need_device(spec->root_device, err);
 
 	return rc ? rc
-		  : mount_device(spec->root_device, ROOT_NEW,
-				 spec->root_fstype, 0, err);
+		  : mount_device(spec->root_device, ROOT_NEW, spec->root_fstype,
+				 0, err);
 }
 
 static int mount_lower(size_t i, const char *device, struct err *err)
@@ -118,9 +118,9 @@ static int root_oci(const struct bootspec *spec, int *ret_upper,
 		used += (size_t)snprintf(data + used, sizeof(data) - used,
 					 "/l%zu%s", i, i ? ":" : "");
 	if (used < sizeof(data))
-		used += (size_t)snprintf(
-			data + used, sizeof(data) - used,
-			",upperdir=" UPPER "/upper,workdir=" UPPER "/work");
+		used += (size_t)snprintf(data + used, sizeof(data) - used,
+					 ",upperdir=" UPPER
+					 "/upper,workdir=" UPPER "/work");
 	if (used >= sizeof(data))
 		return err_set(err, ERR_INVALID, E2BIG, "too many layers");
 	if (mount("overlay", ROOT_NEW, "overlay", 0, data) < 0)

@@ -46,16 +46,16 @@
 
 struct spawner {
 	const struct spawn_params *p;
-	struct spawn_error error;  /* written by the child */
+	struct spawn_error error; /* written by the child */
 	char candidate[PATH_MAX]; /* scratch of the child's PATH search */
-	void *stack;		   /* owned mapping */
+	void *stack;		  /* owned mapping */
 };
 
 static const char *const step_names[] = {
-	[SPAWN_CLONE] = "fork",	    [SPAWN_SETSID] = "setsid",
-	[SPAWN_TTY] = "tty",	    [SPAWN_STDIO] = "stdio",
-	[SPAWN_CHDIR] = "chdir",    [SPAWN_RLIMIT] = "setrlimit",
-	[SPAWN_USER] = "setuid",    [SPAWN_EXEC] = "execvp",
+	[SPAWN_CLONE] = "fork",	 [SPAWN_SETSID] = "setsid",
+	[SPAWN_TTY] = "tty",	 [SPAWN_STDIO] = "stdio",
+	[SPAWN_CHDIR] = "chdir", [SPAWN_RLIMIT] = "setrlimit",
+	[SPAWN_USER] = "setuid", [SPAWN_EXEC] = "execvp",
 };
 static_assert(ARRAY_SIZE(step_names) == SPAWN_STEP_COUNT,
 	      "step_names[] doesn't match enum spawn_step");

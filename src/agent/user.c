@@ -19,9 +19,8 @@ static struct view trim(struct view v)
 		v.p++;
 		v.len--;
 	}
-	while (v.len &&
-	       (v.p[v.len - 1] == ' ' ||
-		(v.p[v.len - 1] >= 9 && v.p[v.len - 1] <= 13)))
+	while (v.len && (v.p[v.len - 1] == ' ' ||
+			 (v.p[v.len - 1] >= 9 && v.p[v.len - 1] <= 13)))
 		v.len--;
 	return v;
 }

@@ -30,8 +30,8 @@ int group_find(struct view text, struct view name, uint32_t *ret_gid);
  * Groups that list the user as a member, with gid in front: at most max,
  * without duplicates. Returns how many.
  */
-size_t group_list(struct view text, struct view user, uint32_t gid,
-		  gid_t *ret, size_t max);
+size_t group_list(struct view text, struct view user, uint32_t gid, gid_t *ret,
+		  size_t max);
 
 /* "USER|UID[:GROUP|GID]", both parts trimmed. */
 struct user_spec {

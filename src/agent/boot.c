@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the kernel's first process to a guest that is ready.
+ *
+ * Each system call here is paid for by every start of every sandbox, and in a
+ * guest kernel that is itself a process it is not cheap. So mount points are
+ * created when a mount says they are missing, the essentials are mounted once
+ * and in their final place, and files are only written when they differ.
+ */
+#include "agent/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/diag.h"
+#include "agent/guestfiles.h"
+#include "agent/handoff.h"
+#include "agent/mount_plan.h"
+#include "agent/mounts.h"
+#include "agent/net.h"
+#include "agent/port.h"
+#include "agent/rlimit.h"
+#include "agent/root.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+
+#define PORT_NAME "agent"
+#define CLOCK_STEP_NS (100 * NSEC_PER_MSEC)
+
+/* What programs get unless the sandbox says otherwise: the kernel's own hard
+ * limit for init is too low for servers. */
+#define NOFILE_SOFT 1024
+#define NOFILE_HARD 524288
+
+static int read_spec(struct bootspec *spec, struct err *err)
+{
+	MSB_CLEANUP(buf_fini) struct buf b;
+	int rc;
+
+	buf_init(&b, BOOTSPEC_MAX);
+	rc = io_read_file_at(AT_FDCWD, BOOTSPEC_PATH, &b);
+	if (rc)
+		return err_sys(err, ERR_IO, -rc, "read " BOOTSPEC_PATH);
+	rc = bootspec_decode(buf_data(&b), buf_len(&b), spec);
+	if (rc)
+		return err_sys(err, ERR_INVALID, -rc, "decode " BOOTSPEC_PATH);
+	/* it takes memory, and may hold what the guest need not see */
+	(void)unlink(BOOTSPEC_PATH);
+	return 0;
+}
+
+static void set_clock(uint64_t want)
+{
+	uint64_t now;
+	struct timespec ts;
+
+	if (!want)
+		return;
+	now = clock_wall_ns();
+	if ((want > now ? want - now : now - want) <= CLOCK_STEP_NS)
+		return;
+	ts.tv_sec = (time_t)(want / NSEC_PER_SEC);
+	ts.tv_nsec = (long)(want % NSEC_PER_SEC);
+	if (clock_settime(CLOCK_REALTIME, &ts) < 0)
+		diag("cannot set the clock: %s", strerror(errno));
+}
+
+static int set_limits(const struct bootspec *spec, struct err *err)
+{
+	const struct rlimit nofile = { NOFILE_SOFT, NOFILE_HARD };
+
+	/* a matter of convenience: the kernel's default also works */
+	(void)setrlimit(RLIMIT_NOFILE, &nofile);
+	return rlimit_apply_boot(spec->rlimits, spec->nrlimits, err);
+}
+
+/*
+ * The port's device files, by way of the new root; a root without /sys or
+ * /dev gets them mounted in the initramfs for just this purpose.
+ */
+static int open_port(struct err *err)
+{
+	if (access("sys/class", F_OK) == 0 && access("dev/null", F_OK) == 0)
+		return port_open("sys", "dev", PORT_NAME, err);
+	(void)mount("sysfs", "/sys", "sysfs", 0, NULL);
+	(void)mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	return port_open("/sys", "/dev", PORT_NAME, err);
+}
+
+static int enter_root(struct boot *b, struct err *err)
+{
+	int rc = root_mount(&b->spec, &b->upper_fd, err);
+
+	if (!rc)
+		rc = mounts_essential(err);
+	if (rc)
+		return rc;
+	b->port_fd = open_port(err);
+	if (b->port_fd < 0)
+		return b->port_fd;
+	return root_enter(err);
+}
+
+/* Standard streams on the console, which is missing when there is none. */
+static void ensure_stdio(void)
+{
+	if (fcntl(2, F_GETFD) >= 0)
+		return;
+	for (int i = 0; i < 3; i++)
+		(void)open("/dev/null",
+			   O_RDWR | O_NOCTTY); /* the first three */
+}
+
+int boot_run(struct boot *b, struct err *err)
+{
+	int rc;
+
+	memset(b, 0, sizeof(*b));
+	b->port_fd = b->upper_fd = -1;
+	b->role = AGENT_INIT;
+	(void)umask(022);
+	ensure_stdio();
+	rc = read_spec(&b->spec, err);
+	if (rc)
+		return rc;
+	set_clock(b->spec.unix_time_ns);
+	rc = set_limits(&b->spec, err);
+	if (!rc)
+		rc = mount_plan(b->spec.mounts, b->spec.nmounts, err);
+	if (!rc)
+		rc = enter_root(b, err);
+	if (!rc)
+		rc = mounts_user(b->spec.mounts, b->spec.nmounts, err);
+	if (!rc)
+		rc = guestfiles_scripts(&b->spec, err);
+	if (!rc)
+		rc = guestfiles_tmp_dirs(err);
+	if (!rc)
+		rc = net_loopback_up(err);
+	if (rc || !b->spec.init)
+		return rc;
+	/* the init must find what boot_finish() does */
+	boot_finish(b);
+	b->role = AGENT_HANDOFF;
+	return handoff(&b->spec, err);
+}
+
+void boot_finish(struct boot *b)
+{
+	if (b->role == AGENT_HANDOFF)
+		return;
+	guestfiles_write(b->spec.hostname);
+}
