@@ -45,7 +45,8 @@ static void fail(struct exec *x, int sys)
 	const size_t used = sizeof("io error: ") - 1;
 
 	(void)agent_errno_text(sys, text + used, sizeof(text) - used);
-	send_error(x, sys, text);
+	if (!x->in_overrun) /* the client has been told already */
+		send_error(x, sys, text);
 	exec_stdin_close(x);
 }
 
