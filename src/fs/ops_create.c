@@ -222,12 +222,11 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 }
 
 static ssize_t entry_reply(struct fs_server *s, struct fs_req *r, int dirfd,
-			   int fd, struct fs_stat *want)
+			   int fd, int *path, struct fs_stat *want)
 {
 	struct fuse_entry_out e;
 	struct fs_inode *in;
-	int none = -1;
-	int rc = finish(s, r, fd, &none, want, &e, &in);
+	int rc = finish(s, r, fd, path, want, &e, &in);
 
 	if (!rc)
 		return fs_reply(s, &e, sizeof(e));
@@ -261,7 +260,7 @@ ssize_t fs_op_mkdir(struct fs_server *s, struct fs_req *r)
 		(void)unlinkat(dirfd, r->name, AT_REMOVEDIR);
 		return fd;
 	}
-	return entry_reply(s, r, dirfd, fd, &want);
+	return entry_reply(s, r, dirfd, fd, &fd, &want);
 }
 
 ssize_t fs_op_mknod(struct fs_server *s, struct fs_req *r)
@@ -271,6 +270,7 @@ ssize_t fs_op_mknod(struct fs_server *s, struct fs_req *r)
 	int dirfd = fs_inode_fd(s, r->inode);
 	autoclose int fd = -1;
 	struct fs_stat want;
+	int none = -1;
 	int rc;
 
 	if (dirfd < 0)
@@ -295,7 +295,7 @@ ssize_t fs_op_mknod(struct fs_server *s, struct fs_req *r)
 	fd = make_file(s, dirfd, r->name, O_WRONLY);
 	if (fd < 0)
 		return fd;
-	return entry_reply(s, r, dirfd, fd, &want);
+	return entry_reply(s, r, dirfd, fd, &none, &want);
 }
 
 static int host_symlink(const struct fs_server *s, int dirfd, const char *name,
@@ -319,6 +319,7 @@ ssize_t fs_op_symlink(struct fs_server *s, struct fs_req *r)
 	struct fuse_entry_out e;
 	autoclose int fd = -1;
 	struct fs_stat want;
+	int none = -1;
 	int rc;
 
 	if (dirfd < 0)
@@ -348,5 +349,5 @@ ssize_t fs_op_symlink(struct fs_server *s, struct fs_req *r)
 		(void)unlinkat(dirfd, r->name, 0); /* the first error counts */
 		return rc;
 	}
-	return entry_reply(s, r, dirfd, fd, &want);
+	return entry_reply(s, r, dirfd, fd, &none, &want);
 }
