@@ -60,7 +60,8 @@ void loop_stop(struct loop *l); /* any thread */
 
 uint64_t loop_now_ms(const struct loop *l); /* monotonic, of this turn */
 
-/* events = EPOLLIN and/or EPOLLOUT (may be 0: errors and hang-up only). */
+/* events = EPOLLIN and/or EPOLLOUT (may be 0: errors and hang-up only); with
+ * EPOLLET each arrival is told once, for descriptors that are never read. */
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events,
 	       void (*on_ready)(struct watch *, uint32_t));
 int loop_rewatch(struct watch *w, uint32_t events);

@@ -46,6 +46,11 @@ int virtio_thread_start(const char *name, struct virtio_thread **ret)
 	if (rc)
 		goto free_thread;
 	sigfillset(&all);
+	/* blocked, these would end the process past every handler */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = -pthread_create(&t->id, NULL, thread_main, t);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -13,6 +13,7 @@
 #define MSB_VIRTIO_TRANSPORT_VHOST_USER_BACKEND_H
 
 #include "virtio/device.h"
+#include "virtio/guard.h"
 #include "virtio/transport/vhost_user_msg.h"
 
 struct vu_backend;
@@ -44,6 +45,7 @@ struct vu_ring {
 struct vu_mapping {
 	void *base;
 	size_t len;
+	struct guard *guard;
 };
 
 struct vu_backend {
@@ -98,5 +100,7 @@ int vu_signal_set(const struct vu_backend *b, struct vu_signal *s,
  * be stopped. On failure the old table stays. */
 int vu_mem_set(struct vu_backend *b, struct vu_msg *m);
 void vu_mem_clear(struct vu_backend *b);
+/* The front end has truncated its memory under us. */
+bool vu_mem_lost(const struct vu_backend *b);
 
 #endif

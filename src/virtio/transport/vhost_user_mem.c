@@ -41,11 +41,12 @@ static int map_region(const uint8_t *p, int fd, struct gmem_region *ret_region,
 				 .len = le64_get(p + 8) };
 	struct vu_mapping map;
 	struct stat st;
+	int rc;
 
 	align = file_alignment(fd);
 	if (!align)
 		return -EPERM;
-	/* memory past the end of the file would be a SIGBUS */
+	/* memory past the end of the file would be lost at once */
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!add_u64(offset, r.len, &end) || st.st_size < 0 ||
@@ -58,6 +59,11 @@ static int map_region(const uint8_t *p, int fd, struct gmem_region *ret_region,
 		     MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - delta));
 	if (map.base == MAP_FAILED)
 		return -errno;
+	rc = guard_add(map.base, map.len, &map.guard);
+	if (rc) {
+		(void)munmap(map.base, map.len);
+		return rc;
+	}
 	/* guest memory has no place in a core dump of ours */
 	(void)madvise(map.base, map.len, MADV_DONTDUMP);
 	r.host = (uint8_t *)map.base + delta;
@@ -66,10 +72,12 @@ static int map_region(const uint8_t *p, int fd, struct gmem_region *ret_region,
 	return 0;
 }
 
-static void unmap_all(const struct vu_mapping *map, unsigned n)
+static void unmap_all(struct vu_mapping *map, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		map[i].guard = guard_remove(map[i].guard);
 		(void)munmap(map[i].base, map[i].len);
+	}
 }
 
 int vu_mem_set(struct vu_backend *b, struct vu_msg *m)
@@ -108,4 +116,12 @@ void vu_mem_clear(struct vu_backend *b)
 {
 	unmap_all(b->mapping, b->mem.nregions);
 	b->mem.nregions = 0;
+}
+
+bool vu_mem_lost(const struct vu_backend *b)
+{
+	for (unsigned i = 0; i < b->mem.nregions; i++)
+		if (guard_lost(b->mapping[i].guard))
+			return true;
+	return false;
 }

@@ -16,6 +16,8 @@
 #include "base/io.h"
 #include "virtio/transport/vhost_user_backend.h"
 
+#define MEMORY_LOST "guest memory was truncated"
+
 void vu_signal_send(const struct vu_signal *s)
 {
 	const uint64_t one = 1;
@@ -75,6 +77,8 @@ static void on_kick(struct watch *w, uint32_t events)
 	}
 	if (!dev->broken)
 		dev->ops->queue_ready(dev, r->index);
+	if (vu_mem_lost(r->backend))
+		virtio_fault(dev, MEMORY_LOST);
 }
 
 static void backend_fault(struct virtio_device *dev, const char *why)
@@ -85,7 +89,8 @@ static void backend_fault(struct virtio_device *dev, const char *why)
 		loop_unwatch(&b->ring[i].kick);
 		vu_signal_send(&b->ring[i].err);
 	}
-	b->on_fault(b, why);
+	/* a ring full of zeroes only follows from it */
+	b->on_fault(b, vu_mem_lost(b) ? MEMORY_LOST : why);
 }
 
 static void backend_config_changed(struct virtio_device *dev)

@@ -574,6 +574,26 @@ static void a_listening_server_takes_one_connection_after_the_other(
 	}
 }
 
+/* Both with and without a thread of its own. */
+static void memory_that_vanishes_faults_the_device(void **state)
+{
+	struct fixture *f = *state;
+
+	fe_negotiate(&f->fe, 0);
+	assert_int_equal(fe_set_memory(&f->fe), 0);
+	fe_queue(&f->fe, 0, 16, true);
+	ping(f, 0);
+	assert_int_equal(ftruncate(f->fe.memfd, 0), 0);
+	fe_kick(&f->fe, 0);
+	fe_wait(&f->fe, &f->fe.faults, 1);
+	assert_string_equal(f->fe.why, "guest memory was truncated");
+	assert_int_equal(fe_ack(&f->fe, VU_RESET_DEVICE, NULL, 0, NULL, 0), 0);
+	assert_int_equal(ftruncate(f->fe.memfd, FE_MEM_LEN), 0);
+	assert_int_equal(fe_set_memory(&f->fe), 0);
+	fe_queue(&f->fe, 0, 16, true);
+	ping(f, 0);
+}
+
 static void a_thread_serves_and_is_joined(void **state)
 {
 	struct fixture *f = *state;
@@ -615,6 +635,10 @@ int main(void)
 		T(a_peer_that_reads_no_replies_is_dropped),
 		T(hanging_up_stops_the_device_and_closes_everything),
 		T(a_listening_server_takes_one_connection_after_the_other),
+		T(memory_that_vanishes_faults_the_device),
+		cmocka_unit_test_setup_teardown(
+			memory_that_vanishes_faults_the_device, setup_thread,
+			teardown),
 		cmocka_unit_test_setup_teardown(a_thread_serves_and_is_joined,
 						setup_thread, teardown),
 	};
