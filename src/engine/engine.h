@@ -65,7 +65,8 @@ const char *engine_kind_name(enum engine_kind kind); /* "auto", "kvm", "uml" */
  * Start the machine. Devices are served by threads or on the given loop as
  * each device asks; the machine's exit is reported on the loop. A forbidden
  * jail layer fails with ERR_UNSUPPORTED naming layer and remedy, unless
- * jail_relaxed.
+ * jail_relaxed. Call it on a thread that lives as long as the machine shall: a
+ * uml machine is killed when that thread ends.
  */
 int machine_start(struct loop *loop, enum engine_kind kind,
 		  const struct machine_desc *desc, struct machine **ret,
@@ -81,9 +82,16 @@ int machine_pid(const struct machine *m);
 /*
  * Facts for `inspect`: engine, mode, CPU placement and the state of each jail
  * layer, as {"engine":"uml","mode":"ptrace","cpu":1,"jail":{"user_ns":"on",
- * ...}}. Appends JSON text.
+ * ...}}. cpu is null when not pinned; a layer the host refused (relaxed jail)
+ * is "off: <reason>". Appends JSON text.
  */
 void machine_describe(const struct machine *m, struct buf *json);
+
+/*
+ * Jail layers the machine runs without, as text for a warning ("network
+ * namespace, seccomp filter"); returns their number, 0 when all are on.
+ */
+size_t machine_relaxed(const struct machine *m, char *buf, size_t len);
 
 /* One line of `doctor`. */
 enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL, CHECK_INFO };

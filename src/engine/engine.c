@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choice of the engine, and dispatch to the one that was chosen. */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "engine/host.h"
+#include "engine/machine.h"
+#include "engine/uml/uml.h"
+
+static const char *const kind_names[] = {
+	[ENGINE_AUTO] = "auto",
+	[ENGINE_KVM] = "kvm",
+	[ENGINE_UML] = "uml",
+};
+_Static_assert(ARRAY_SIZE(kind_names) == ENGINE_KIND_COUNT,
+	       "kind_names[] does not match enum engine_kind");
+
+const char *engine_kind_name(enum engine_kind kind)
+{
+	return (unsigned)kind < ENGINE_KIND_COUNT ? kind_names[kind] : "?";
+}
+
+/*
+ * Why uml and not kvm. The device node alone proves nothing: it also exists
+ * over a KVM that emulates every instruction, hence the CPU flags.
+ */
+static const char *no_kvm_reason(const struct host_facts *f)
+{
+	if (f->kvm_errno == ENOENT)
+		return "there is no /dev/kvm";
+	if (f->kvm_errno)
+		return "/dev/kvm cannot be opened for reading and writing";
+	if (!f->cpu_vmx && !f->cpu_svm)
+		return "the CPU shows neither vmx nor svm, so /dev/kvm would "
+		       "emulate every instruction";
+	return "the kvm engine is not available yet in this build";
+}
+
+int engine_select_from(const struct host_facts *f, enum engine_kind asked,
+		       enum engine_kind *ret_kind, char *reason,
+		       size_t reason_len, struct err *err)
+{
+	if (asked == ENGINE_KVM)
+		return err_set(err, ERR_UNSUPPORTED, ENOSYS,
+			       "the kvm engine is not available yet in this "
+			       "build; use --engine uml");
+	if (asked != ENGINE_AUTO && asked != ENGINE_UML)
+		return err_set(err, ERR_INVALID, EINVAL, "unknown engine %d",
+			       (int)asked);
+	if (reason_len)
+		(void)snprintf(reason, reason_len, "%s",
+			       asked == ENGINE_UML ? "uml was asked for"
+						   : no_kvm_reason(f));
+	*ret_kind = ENGINE_UML;
+	return 0;
+}
+
+int engine_select(enum engine_kind asked, enum engine_kind *ret_kind,
+		  char *reason, size_t reason_len, struct err *err)
+{
+	struct host_facts f;
+
+	host_facts_read(&f);
+	return engine_select_from(&f, asked, ret_kind, reason, reason_len, err);
+}
+
+int machine_start(struct loop *loop, enum engine_kind kind,
+		  const struct machine_desc *desc, struct machine **ret,
+		  struct err *err)
+{
+	enum engine_kind chosen;
+	int rc = engine_select(kind, &chosen, NULL, 0, err);
+
+	if (rc)
+		return rc;
+	return uml_start(loop, desc, ret, err);
+}
+
+void machine_kill(struct machine *m)
+{
+	m->ops->kill(m);
+}
+
+struct machine *machine_free(struct machine *m)
+{
+	if (m)
+		m->ops->free(m);
+	return NULL;
+}
+
+int machine_pid(const struct machine *m)
+{
+	return m->ops->pid(m);
+}
+
+void machine_describe(const struct machine *m, struct buf *json)
+{
+	m->ops->describe(m, json);
+}
+
+size_t machine_relaxed(const struct machine *m, char *buf, size_t len)
+{
+	return m->ops->relaxed(m, buf, len);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about the host, read from /proc, /dev and a few system calls. */
+#include "engine/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/io.h"
+
+static const struct {
+	const char *name, *path;
+} sysctls[] = {
+	[HOST_MAX_USER_NS] = { "user.max_user_namespaces",
+			       "/proc/sys/user/max_user_namespaces" },
+	[HOST_MAX_PID_NS] = { "user.max_pid_namespaces",
+			      "/proc/sys/user/max_pid_namespaces" },
+	[HOST_MAX_MNT_NS] = { "user.max_mnt_namespaces",
+			      "/proc/sys/user/max_mnt_namespaces" },
+	[HOST_MAX_NET_NS] = { "user.max_net_namespaces",
+			      "/proc/sys/user/max_net_namespaces" },
+	[HOST_MAX_IPC_NS] = { "user.max_ipc_namespaces",
+			      "/proc/sys/user/max_ipc_namespaces" },
+	[HOST_MAX_UTS_NS] = { "user.max_uts_namespaces",
+			      "/proc/sys/user/max_uts_namespaces" },
+	[HOST_MAX_CGROUP_NS] = { "user.max_cgroup_namespaces",
+				 "/proc/sys/user/max_cgroup_namespaces" },
+	[HOST_USERNS_CLONE] = { "kernel.unprivileged_userns_clone",
+				"/proc/sys/kernel/unprivileged_userns_clone" },
+	[HOST_APPARMOR_USERNS] = { "kernel.apparmor_restrict_unprivileged_"
+				   "userns",
+				   "/proc/sys/kernel/"
+				   "apparmor_restrict_unprivileged_userns" },
+	[HOST_YAMA_SCOPE] = { "kernel.yama.ptrace_scope",
+			      "/proc/sys/kernel/yama/ptrace_scope" },
+};
+_Static_assert(ARRAY_SIZE(sysctls) == HOST_SYSCTL_COUNT,
+	       "sysctls[] does not match enum host_sysctl");
+
+const char *host_sysctl_name(enum host_sysctl s)
+{
+	return sysctls[s].name;
+}
+
+bool host_linux_at_least(const struct host_facts *f, unsigned major,
+			 unsigned minor)
+{
+	return f->linux_major > major ||
+	       (f->linux_major == major && f->linux_minor >= minor);
+}
+
+/* The beginning of a small file as text; "" when it cannot be read. */
+static size_t read_head(const char *path, char *buf, size_t len)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t have = 0;
+
+	buf[0] = 0;
+	if (fd < 0)
+		return 0;
+	while (have + 1 < len) {
+		ssize_t n = io_read(fd, buf + have, len - 1 - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	buf[have] = 0;
+	return have;
+}
+
+static long read_sysctl(const char *path)
+{
+	char text[32], *end;
+	long v;
+
+	if (!read_head(path, text, sizeof(text)))
+		return HOST_ABSENT;
+	errno = 0;
+	v = strtol(text, &end, 10);
+	if (end == text || errno || v < 0)
+		return HOST_ABSENT;
+	return v;
+}
+
+bool host_id_mapped(const char *map, unsigned long id)
+{
+	while (*map) {
+		unsigned long inside, outside, count;
+		const char *end = strchr(map, '\n');
+
+		if (sscanf(map, "%lu %lu %lu", &inside, &outside, &count) ==
+			    3 &&
+		    id >= inside && id - inside < count)
+			return true;
+		if (!end)
+			break;
+		map = end + 1;
+	}
+	return false;
+}
+
+bool host_flag_present(const char *line, const char *flag)
+{
+	size_t n = strlen(flag);
+
+	for (const char *p = line; (p = strstr(p, flag)); p += n) {
+		bool starts = p == line || p[-1] == ' ' || p[-1] == '\t';
+		bool ends = !p[n] || p[n] == ' ' || p[n] == '\n';
+
+		if (starts && ends)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Lines of the first processor only: the file is long on big hosts, and all
+ * processors say the same. Cuts text after the line; NULL when missing.
+ */
+static char *cpuinfo_line(char *text, const char *key)
+{
+	char *line = strstr(text, key);
+	char *end = line ? strchr(line, '\n') : NULL;
+
+	return line && end && (line == text || line[-1] == '\n') ? line : NULL;
+}
+
+size_t host_cpuinfo(char *buf, size_t len)
+{
+	static const char *const keys[] = { "flags\t", "cache_alignment\t" };
+	char text[8192];
+	size_t used = 0;
+
+	if (!read_head("/proc/cpuinfo", text, sizeof(text)))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *line = cpuinfo_line(text, keys[i]);
+		size_t n = line ? strcspn(line, "\n") + 1 : 0;
+
+		if (!n || n > len - used)
+			continue;
+		memcpy(buf + used, line, n);
+		used += n;
+	}
+	return used;
+}
+
+static void read_kvm(struct host_facts *f)
+{
+	autoclose int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct group gr, *found = NULL;
+	char text[1024];
+	struct stat st;
+
+	f->kvm_errno = fd < 0 ? errno : 0;
+	if (stat("/dev/kvm", &st) < 0)
+		return;
+	if (getgrgid_r(st.st_gid, &gr, text, sizeof(text), &found) == 0 &&
+	    found)
+		(void)snprintf(f->kvm_group, sizeof(f->kvm_group), "%s",
+			       gr.gr_name);
+}
+
+void host_facts_read(struct host_facts *ret)
+{
+	struct host_facts f = { .euid = geteuid() };
+	char text[8192];
+	struct utsname u;
+
+	read_kvm(&f);
+	if (host_cpuinfo(text, sizeof(text) - 1)) {
+		char *end = strchr(text, '\n');
+
+		*end = 0;
+		f.cpu_vmx = host_flag_present(text, "vmx");
+		f.cpu_svm = host_flag_present(text, "svm");
+	}
+	if (uname(&u) == 0 &&
+	    sscanf(u.release, "%u.%u", &f.linux_major, &f.linux_minor) != 2)
+		f.linux_major = f.linux_minor = 0;
+	(void)read_head("/proc/self/uid_map", text, sizeof(text));
+	f.nobody_mapped = host_id_mapped(text, 65534);
+	f.whole_id_range = host_id_mapped(text, 4294967294ul);
+	for (size_t i = 0; i < HOST_SYSCTL_COUNT; i++)
+		f.sysctl[i] = read_sysctl(sysctls[i].path);
+	*ret = f;
+}

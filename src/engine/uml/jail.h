@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The jail around a guest kernel process, in layers.
+ *
+ * Theory. The process is cloned into new user and process namespaces, and then
+ * builds the rest around itself: the other namespaces, a private tmpfs as its
+ * whole file system, no capability in any set, no new privileges, a seccomp
+ * allow-list, resource limits. Its user is unprivileged on the host whoever
+ * started it. It enters the kernel's program from a descriptor, with three
+ * descriptors open. It is process 1 of its namespace, so its end is the end of
+ * every guest process; and it is killed when the thread that created it ends.
+ *
+ * The child runs between clone and exec in a copy of a process that may have
+ * threads, so it takes no lock, allocates nothing and calls no more than system
+ * calls: all it needs is in struct jail_child, made before. It tells the parent
+ * of every layer that the host refuses. A refused layer ends the start, unless
+ * relaxed: then the process goes on without that layer and the state says so.
+ */
+#ifndef MSB_ENGINE_UML_JAIL_H
+#define MSB_ENGINE_UML_JAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "engine/host.h"
+#include "engine/uml/filter.h"
+
+enum jail_layer {
+	JAIL_USER_NS,
+	JAIL_PID_NS,
+	JAIL_MOUNT_NS,
+	JAIL_NET_NS,
+	JAIL_IPC_NS,
+	JAIL_UTS_NS,
+	JAIL_CGROUP_NS,
+	JAIL_ROOT, /* the private, otherwise empty root directory */
+	JAIL_CAPS,
+	JAIL_NO_NEW_PRIVS,
+	JAIL_SECCOMP,
+	JAIL_RLIMITS,
+	JAIL_LAYER_COUNT
+};
+
+/* What was being done when something failed. */
+enum jail_step {
+	STEP_CLONE,
+	STEP_ID_MAP,
+	STEP_UNSHARE,
+	STEP_SET_IDS,
+	STEP_DEATH_SIGNAL,
+	STEP_MOUNT_ROOT,
+	STEP_PIVOT_ROOT,
+	STEP_DETACH_HOST,
+	STEP_WORK_DIR,
+	STEP_INITRAMFS,
+	STEP_SOCKET,
+	STEP_DESCRIPTORS,
+	STEP_LIMIT,
+	STEP_PERSONALITY,
+	STEP_DROP_CAPS,
+	STEP_NO_NEW_PRIVS,
+	STEP_FILTER,
+	STEP_EXEC,
+	STEP_PTRACE,   /* probe only */
+	STEP_EXEC_MAP, /* probe only */
+	STEP_COUNT
+};
+
+/* State of the layers: zeroed means that all are on. */
+struct jail_state {
+	struct {
+		bool off;
+		enum jail_step step; /* where it was refused */
+		int sys;	     /* errno of that */
+	} layer[JAIL_LAYER_COUNT];
+};
+
+#define JAIL_MAX_DEVICES 64
+
+struct jail_plan {
+	bool relaxed;
+	bool probe;	  /* try everything, then exit instead of exec */
+	int kernel_fd;	  /* borrowed, as all descriptors here */
+	int initramfs_fd; /* copied into the root from offset 0 */
+	int log_fd;	  /* becomes standard output and error */
+	const int *socks; /* unbound stream sockets; bound as s/0, s/1 ... */
+	size_t nsocks;	  /* at most JAIL_MAX_DEVICES */
+	unsigned memory_mib;
+	int cpu; /* pin to this one, or -1 */
+	char **argv;
+	const struct uml_filter *filter;
+};
+
+struct jailed {
+	pid_t pid;
+	int pidfd;  /* owned */
+	int rootfd; /* owned; directory with the initramfs and the sockets */
+	/* Owned path of the directory when there is no private root; the
+	 * files in it are on the host and must be removed. Else NULL. */
+	char *host_dir;
+	struct jail_state state;
+	/* probe only: errno of a traced child and of an executable mapping */
+	int ptrace_errno, exec_map_errno;
+};
+
+/*
+ * Start the process and wait until it has entered the kernel program (or, as a
+ * probe, has exited). On failure nothing is left behind. ERR_UNSUPPORTED names
+ * a refused layer and its remedy.
+ */
+int jail_spawn(const struct jail_plan *plan, const struct host_facts *facts,
+	       struct jailed *ret, struct err *err);
+
+const char *jail_layer_name(enum jail_layer l);	 /* "user_ns" */
+const char *jail_layer_title(enum jail_layer l); /* "user namespace" */
+
+/* Why the host refused a layer, and what its owner can do about it. */
+void jail_refusal(const struct host_facts *f, enum jail_layer l,
+		  enum jail_step step, int sys, char *reason, size_t reason_len,
+		  char *remedy, size_t remedy_len);
+
+/*
+ * The host user and group to run as, and how the child's id map says so:
+ * whoever starts the machine, never the host's root.
+ */
+uid_t jail_host_id(const struct host_facts *f, uid_t own);
+
+#endif

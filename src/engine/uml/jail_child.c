@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The jail's child half: from clone to the guest kernel's first instruction.
+ * System calls only; see the theory in jail.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "engine/uml/cmdline.h"
+#include "engine/uml/jail_int.h"
+
+/* Final descriptors. Everything else is closed before exec. */
+enum { FD_CONTROL = 3, FD_KERNEL = 4, FD_FIRST_UNUSED = 5 };
+
+/* While they are sorted into place they must not collide. */
+#define FD_ASIDE 64
+
+static void tell(struct jail_child *c, enum jail_event_kind kind,
+		 enum jail_layer layer, enum jail_step step, int sys,
+		 const int *fd)
+{
+	struct jail_event e = { kind, layer, step, sys };
+
+	/* a parent that is gone takes this process with it */
+	(void)io_send_fds(c->control, &e, sizeof(e), fd, fd ? 1 : 0);
+}
+
+MSB_NORETURN static void fail(struct jail_child *c, enum jail_step step,
+			      int sys)
+{
+	tell(c, JAIL_EVENT_FAILED, JAIL_LAYER_COUNT, step, sys, NULL);
+	_exit(125);
+}
+
+/* The host refuses a layer: the end, unless a relaxed jail was asked for. */
+static void refused(struct jail_child *c, enum jail_layer layer,
+		    enum jail_step step, int sys)
+{
+	if (c->plan->relaxed) {
+		tell(c, JAIL_EVENT_LAYER_OFF, layer, step, sys, NULL);
+		return;
+	}
+	tell(c, JAIL_EVENT_REFUSED, layer, step, sys, NULL);
+	_exit(125);
+}
+
+/* The runtime's handlers and ignored signals are not the kernel's. All signals
+ * are blocked since before the clone, so no handler of theirs runs here. */
+static void reset_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		(void)sigaction(s, &dfl, NULL); /* two cannot be set */
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Returns true when this process has a mount namespace of its own. */
+static bool enter_namespaces(struct jail_child *c)
+{
+	static const struct {
+		int flag;
+		enum jail_layer layer;
+	} ns[] = {
+		{ CLONE_NEWNS, JAIL_MOUNT_NS },
+		{ CLONE_NEWNET, JAIL_NET_NS },
+		{ CLONE_NEWIPC, JAIL_IPC_NS },
+		{ CLONE_NEWUTS, JAIL_UTS_NS },
+		{ CLONE_NEWCGROUP, JAIL_CGROUP_NS },
+	};
+	bool own_mounts = true, own_names = true;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+		    CLONE_NEWCGROUP) < 0) {
+		/* one by one, to know which one it is */
+		for (size_t i = 0; i < ARRAY_SIZE(ns); i++) {
+			if (unshare(ns[i].flag) == 0)
+				continue;
+			if (ns[i].layer == JAIL_MOUNT_NS)
+				own_mounts = false;
+			if (ns[i].layer == JAIL_UTS_NS)
+				own_names = false;
+			refused(c, ns[i].layer, STEP_UNSHARE, errno);
+		}
+	}
+	if (own_names) {
+		/* or the guest would read the host's names here */
+		(void)sethostname("guest", 5);
+		(void)setdomainname("", 0);
+	}
+	return own_mounts;
+}
+
+static void raise_caps(void)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return;
+	d[0].effective = d[0].permitted;
+	d[1].effective = d[1].permitted;
+	(void)syscall(SYS_capset, &h, d); /* only matters without a user ns */
+}
+
+static void set_ids(struct jail_child *c)
+{
+	/* without a user namespace this is where root would lose the right to
+	 * build the rest */
+	(void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	if (c->clear_groups && syscall(SYS_setgroups, 0, NULL) < 0)
+		fail(c, STEP_SET_IDS, errno);
+	if (syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0 ||
+	    syscall(SYS_setresuid, c->uid, c->uid, c->uid) < 0)
+		fail(c, STEP_SET_IDS, errno);
+	raise_caps();
+}
+
+/* A change of user forgets this setting, hence after it. */
+static void follow_parent_to_death(struct jail_child *c)
+{
+	char go;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		fail(c, STEP_DEATH_SIGNAL, errno);
+	/* and if it died before: its end of the socket is closed */
+	if (recv(c->control, &go, 1, MSG_DONTWAIT) == 0)
+		_exit(125);
+}
+
+/* The parent has written the id maps (or there are none to write). */
+static void wait_for_go(struct jail_child *c)
+{
+	char go;
+	ssize_t n;
+
+	do
+		n = recv(c->control, &go, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(125);
+}
+
+/*
+ * A tmpfs becomes the root of this mount namespace and everything of the host
+ * is detached from it. /proc is only a directory sure to exist.
+ */
+static bool enter_private_root(struct jail_child *c)
+{
+	static const char at[] = "/proc";
+
+	/* in a new user namespace all mounts are slaves already */
+	if (!c->own_user_ns &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
+		return false;
+	}
+	if (mount("guest", at, "tmpfs", MS_NOSUID | MS_NODEV, c->root_options) <
+	    0) {
+		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
+		return false;
+	}
+	if (chdir(at) < 0)
+		fail(c, STEP_MOUNT_ROOT, errno);
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		/* the old root now lies on top of the new one */
+		if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+			fail(c, STEP_DETACH_HOST, errno);
+		return true;
+	}
+	/* The initial ramfs cannot be pivoted away. It can be covered; what is
+	 * below is out of reach without the right to change root again. */
+	if (errno == EINVAL && mount(".", "/", NULL, MS_MOVE, NULL) == 0 &&
+	    chroot(".") == 0 && chdir("/") == 0)
+		return true;
+	refused(c, JAIL_ROOT, STEP_PIVOT_ROOT, errno);
+	(void)chdir("/");
+	(void)umount2(at, MNT_DETACH);
+	return false;
+}
+
+static void write_file(struct jail_child *c, const char *path, const void *data,
+		       size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+	int rc = fd < 0 ? -errno : io_write_full(fd, data, len);
+
+	if (rc)
+		fail(c, STEP_WORK_DIR, -rc);
+	(void)close(fd);
+}
+
+static void copy_initramfs(struct jail_child *c)
+{
+	int in = c->plan->initramfs_fd;
+	off_t off = 0;
+	ssize_t n;
+	int fd;
+
+	if (in < 0)
+		return;
+	fd = open(UML_INITRAMFS_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		  0400);
+	if (fd < 0)
+		fail(c, STEP_INITRAMFS, errno);
+	do
+		n = sendfile(fd, in, &off, 1 << 30);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		fail(c, STEP_INITRAMFS, errno);
+	(void)close(fd);
+}
+
+/* "s/7"; snprintf is not promised to work here. */
+static void socket_name(size_t i, char name[8])
+{
+	size_t n = 0;
+
+	name[n++] = UML_SOCKET_DIR[0];
+	name[n++] = '/';
+	if (i >= 10)
+		name[n++] = (char)('0' + i / 10);
+	name[n++] = (char)('0' + i % 10);
+	name[n] = 0;
+}
+_Static_assert(JAIL_MAX_DEVICES <= 100, "socket_name() writes two digits");
+
+/* The sockets were made by the parent, which holds them too: bound in here,
+ * they can only be reached from here, and the parent accepts. */
+static void bind_sockets(struct jail_child *c)
+{
+	if (mkdir(UML_SOCKET_DIR, 0700) < 0)
+		fail(c, STEP_SOCKET, errno);
+	for (size_t i = 0; i < c->plan->nsocks; i++) {
+		struct sockaddr_un sa = { .sun_family = AF_UNIX };
+		int fd = c->plan->socks[i];
+
+		socket_name(i, sa.sun_path);
+		if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+		    listen(fd, 1) < 0)
+			fail(c, STEP_SOCKET, errno);
+	}
+}
+
+/* The kernel's working directory, with what it needs to boot. */
+static int fill_root(struct jail_child *c, bool own_mounts)
+{
+	bool private_root = own_mounts && enter_private_root(c);
+	int fd;
+
+	if (!own_mounts)
+		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, EPERM);
+	(void)umask(077);
+	if (private_root) {
+		if (mkdir("proc", 0700) < 0)
+			fail(c, STEP_WORK_DIR, errno);
+		write_file(c, "proc/cpuinfo", c->cpuinfo, c->cpuinfo_len);
+	} else if (!c->host_dir || chdir(c->host_dir) < 0) {
+		fail(c, STEP_WORK_DIR, c->host_dir ? errno : ENOENT);
+	}
+	copy_initramfs(c);
+	bind_sockets(c);
+	fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		fail(c, STEP_WORK_DIR, errno);
+	return fd;
+}
+
+static int aside(struct jail_child *c, int fd)
+{
+	int moved;
+
+	if (fd < 0)
+		return fd;
+	moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_ASIDE);
+	if (moved < 0)
+		fail(c, STEP_DESCRIPTORS, errno);
+	return moved;
+}
+
+static void sort_descriptors(struct jail_child *c)
+{
+	int in = aside(c, c->stdin_fd);
+	int log = aside(c, c->plan->log_fd);
+	int kernel = aside(c, c->plan->kernel_fd);
+	int control = aside(c, c->control);
+
+	c->control = control;
+	if (dup3(in, 0, 0) < 0 || dup3(log, 1, 0) < 0 || dup3(log, 2, 0) < 0 ||
+	    dup3(control, FD_CONTROL, O_CLOEXEC) < 0 ||
+	    (kernel >= 0 && dup3(kernel, FD_KERNEL, O_CLOEXEC) < 0))
+		fail(c, STEP_DESCRIPTORS, errno);
+	c->control = FD_CONTROL;
+	if (syscall(SYS_close_range, FD_FIRST_UNUSED, ~0U, 0) < 0)
+		fail(c, STEP_DESCRIPTORS, errno);
+}
+
+static void set_limits(struct jail_child *c)
+{
+	for (size_t i = 0; i < c->nlimits; i++) {
+		const struct jail_limit *l = &c->limit[i];
+
+		if (setrlimit((__rlimit_resource_t)l->resource, &l->value) == 0)
+			continue;
+		refused(c, JAIL_RLIMITS, STEP_LIMIT, errno);
+		return;
+	}
+}
+
+static void drop_caps(struct jail_child *c)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2];
+
+	/* Both need a capability; a process that has none at all, in a relaxed
+	 * jail without user namespace, cannot gain any from them either. */
+	(void)prctl(
+		PR_SET_SECUREBITS,
+		SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+			SECBIT_NO_SETUID_FIXUP_LOCKED |
+			SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+			SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+		0, 0, 0);
+	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	memset(none, 0, sizeof(none));
+	if (syscall(SYS_capset, &h, none) < 0)
+		refused(c, JAIL_CAPS, STEP_DROP_CAPS, errno);
+}
+
+static void apply_filter(struct jail_child *c)
+{
+	/* the program is only read; the type has no const */
+	struct sock_fprog prog = {
+		.len = c->plan->filter->len,
+		.filter =
+			(struct sock_filter *)(uintptr_t)c->plan->filter->insn,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		refused(c, JAIL_NO_NEW_PRIVS, STEP_NO_NEW_PRIVS, errno);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
+		refused(c, JAIL_SECCOMP, STEP_FILTER, errno);
+}
+
+/* As UML does for each guest process in ptrace mode. */
+static int try_ptrace(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_fork);
+	int status;
+
+	if (pid < 0)
+		return errno;
+	if (pid == 0)
+		_exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 ? errno : 0);
+	if (waitpid(pid, &status, 0) != pid)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+}
+
+/* As UML does for the guest's memory. */
+static int try_exec_map(void)
+{
+	int fd = open(".", O_RDWR | O_TMPFILE | O_CLOEXEC | O_EXCL, 0700);
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, 4096) < 0)
+		return errno;
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd,
+		 0);
+	return p == MAP_FAILED ? errno : 0;
+}
+
+MSB_NORETURN static void finish_probe(struct jail_child *c)
+{
+	tell(c, JAIL_EVENT_PROBE, JAIL_LAYER_COUNT, STEP_PTRACE, try_ptrace(),
+	     NULL);
+	tell(c, JAIL_EVENT_PROBE, JAIL_LAYER_COUNT, STEP_EXEC_MAP,
+	     try_exec_map(), NULL);
+	tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0, NULL);
+	_exit(0);
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t one;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	/* only costs speed if the CPU has gone meanwhile */
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+MSB_NORETURN void jail_child_main(struct jail_child *c)
+{
+	/* where UML looks for a directory for the guest's memory */
+	static char tmpdir[] = "TMPDIR=.";
+	char *envp[] = { tmpdir, NULL };
+	bool own_mounts;
+	int rootfd;
+
+	reset_signals();
+	own_mounts = enter_namespaces(c);
+	wait_for_go(c);
+	set_ids(c);
+	follow_parent_to_death(c);
+	rootfd = fill_root(c, own_mounts);
+	pin(c->plan->cpu);
+	/* UML maps fixed addresses, and would start itself again from /proc */
+	if (personality(PER_LINUX | ADDR_NO_RANDOMIZE) < 0)
+		fail(c, STEP_PERSONALITY, errno);
+	if (!c->plan->probe)
+		tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0,
+		     &rootfd);
+	sort_descriptors(c);
+	set_limits(c);
+	drop_caps(c);
+	apply_filter(c);
+	if (c->plan->probe)
+		finish_probe(c);
+	(void)syscall(SYS_execveat, FD_KERNEL, "", c->plan->argv, envp,
+		      AT_EMPTY_PATH);
+	fail(c, STEP_EXEC, errno);
+}
