@@ -162,7 +162,7 @@ static void read_kvm(struct host_facts *f)
 	struct stat st;
 
 	f->kvm_errno = fd < 0 ? errno : 0;
-	if (stat("/dev/kvm", &st) < 0)
+	if (f->kvm_errno != EACCES || stat("/dev/kvm", &st) < 0)
 		return;
 	if (getgrgid_r(st.st_gid, &gr, text, sizeof(text), &found) == 0 &&
 	    found)
@@ -170,26 +170,41 @@ static void read_kvm(struct host_facts *f)
 			       gr.gr_name);
 }
 
-void host_facts_read(struct host_facts *ret)
+static void read_cpu_flags(struct host_facts *f)
 {
-	struct host_facts f = { .euid = geteuid() };
 	char text[8192];
+	size_t len = host_cpuinfo(text, sizeof(text) - 1);
+
+	text[len] = 0;
+	text[strcspn(text, "\n")] = 0;
+	f->cpu_vmx = host_flag_present(text, "vmx");
+	f->cpu_svm = host_flag_present(text, "svm");
+}
+
+void host_facts_read_boot(struct host_facts *ret)
+{
+	struct host_facts f = { .euid = geteuid(), .kvm_errno = ENOENT };
 	struct utsname u;
+	char text[8192];
 
-	read_kvm(&f);
-	if (host_cpuinfo(text, sizeof(text) - 1)) {
-		char *end = strchr(text, '\n');
-
-		*end = 0;
-		f.cpu_vmx = host_flag_present(text, "vmx");
-		f.cpu_svm = host_flag_present(text, "svm");
-	}
 	if (uname(&u) == 0 &&
 	    sscanf(u.release, "%u.%u", &f.linux_major, &f.linux_minor) != 2)
 		f.linux_major = f.linux_minor = 0;
 	(void)read_head("/proc/self/uid_map", text, sizeof(text));
 	f.nobody_mapped = host_id_mapped(text, 65534);
-	f.whole_id_range = host_id_mapped(text, 4294967294ul);
+	for (size_t i = 0; i < HOST_SYSCTL_COUNT; i++)
+		f.sysctl[i] = HOST_ABSENT;
+	f.sysctl[HOST_YAMA_SCOPE] = read_sysctl(sysctls[HOST_YAMA_SCOPE].path);
+	*ret = f;
+}
+
+void host_facts_read(struct host_facts *ret)
+{
+	struct host_facts f;
+
+	host_facts_read_boot(&f);
+	read_kvm(&f);
+	read_cpu_flags(&f);
 	for (size_t i = 0; i < HOST_SYSCTL_COUNT; i++)
 		f.sysctl[i] = read_sysctl(sysctls[i].path);
 	*ret = f;

@@ -29,17 +29,19 @@ enum host_sysctl {
 
 struct host_facts {
 	uid_t euid;
-	bool whole_id_range; /* all host ids exist here: the initial user ns */
-	bool nobody_mapped;  /* id 65534 exists in our user namespace */
-	int kvm_errno;	     /* 0: /dev/kvm opened for reading and writing */
-	char kvm_group[64];  /* owner group of /dev/kvm, "" when unknown */
+	bool nobody_mapped; /* id 65534 exists in our user namespace */
+	int kvm_errno;	    /* 0: /dev/kvm opened for reading and writing */
+	char kvm_group[64]; /* of /dev/kvm when it is what we lack, else "" */
 	bool cpu_vmx, cpu_svm;
 	unsigned linux_major, linux_minor;
 	long sysctl[HOST_SYSCTL_COUNT]; /* value or HOST_ABSENT */
 };
 
-/* Cheap: a dozen small files below /proc. Never fails; unknown stays absent. */
+/* Never fails; what cannot be found out stays absent. */
 void host_facts_read(struct host_facts *ret);
+/* Only what starting a machine needs, because that is what boots wait for:
+ * ids, version, and the setting that forbids ptrace. */
+void host_facts_read_boot(struct host_facts *ret);
 
 const char *host_sysctl_name(enum host_sysctl s); /* "user.max_..." */
 bool host_linux_at_least(const struct host_facts *f, unsigned major,

@@ -12,7 +12,7 @@
 
 /* Names inside the kernel's root directory, which is also its working one. */
 #define UML_INITRAMFS_NAME "initramfs"
-#define UML_SOCKET_DIR "s"
+#define UML_SOCKET_DIR "s" /* one letter: see socket_name() */
 
 struct uml_cmdline {
 	unsigned memory_mib;

@@ -146,12 +146,14 @@ static void kill_and_reap(struct jailed *j)
 	j->pid = -1;
 }
 
-static int refusal_error(const struct host_facts *f, enum jail_layer l,
-			 enum jail_step step, int sys, struct err *err)
+static int refusal_error(enum jail_layer l, enum jail_step step, int sys,
+			 struct err *err)
 {
 	char reason[160], remedy[240];
+	struct host_facts f;
 
-	jail_refusal(f, l, step, sys, reason, sizeof(reason), remedy,
+	host_facts_read(&f);
+	jail_refusal(&f, l, step, sys, reason, sizeof(reason), remedy,
 		     sizeof(remedy));
 	return err_set(err, ERR_UNSUPPORTED, sys,
 		       "jail layer '%s' is not available: %s. To mend it: %s. "
@@ -195,8 +197,8 @@ static void layer_off(struct jail_state *s, enum jail_layer l,
 }
 
 /* 1: the child goes on, 0: it has entered the kernel or ended, or -errno. */
-static int hear_child(int control, const struct host_facts *f, struct jailed *j,
-		      bool *ready, struct err *err)
+static int hear_child(int control, struct jailed *j, bool *ready,
+		      struct err *err)
 {
 	struct pollfd pfd = { .fd = control, .events = POLLIN };
 	struct jail_event e;
@@ -224,7 +226,7 @@ static int hear_child(int control, const struct host_facts *f, struct jailed *j,
 		layer_off(&j->state, e.layer, e.step, e.sys);
 		return 1;
 	case JAIL_EVENT_REFUSED:
-		return refusal_error(f, e.layer, e.step, e.sys, err);
+		return refusal_error(e.layer, e.step, e.sys, err);
 	case JAIL_EVENT_FAILED:
 		return step_error(e.step, e.sys, err);
 	case JAIL_EVENT_READY:
@@ -243,8 +245,7 @@ static int hear_child(int control, const struct host_facts *f, struct jailed *j,
 }
 
 /* From the clone until the child has entered the kernel. */
-static int attend_child(struct jail_child *c, int control,
-			const struct host_facts *f, struct jailed *j,
+static int attend_child(struct jail_child *c, int control, struct jailed *j,
 			struct err *err)
 {
 	bool ready = false;
@@ -254,7 +255,7 @@ static int attend_child(struct jail_child *c, int control,
 		return err_sys(err, ERR_BOOT, EPIPE,
 			       "the jailed process ended early");
 	do
-		rc = hear_child(control, f, j, &ready, err);
+		rc = hear_child(control, j, &ready, err);
 	while (rc > 0);
 	if (!rc && !ready)
 		return err_sys(err, ERR_BOOT, ECHILD,
@@ -320,7 +321,7 @@ static int spawn_with(struct jail_child *c, unsigned long flags,
 		*ret_refused = true;
 		*ret_step = STEP_ID_MAP;
 	} else {
-		rc = attend_child(c, control, f, j, err);
+		rc = attend_child(c, control, j, err);
 	}
 	if (rc)
 		kill_and_reap(j);
@@ -332,12 +333,16 @@ static int spawn_with(struct jail_child *c, unsigned long flags,
  * error; the host's limits can tell, otherwise it is the user namespace, which
  * is what hosts forbid.
  */
-static enum jail_layer refused_at_clone(const struct host_facts *f)
+static int refused_at_clone(enum jail_step step, int sys, struct err *err)
 {
-	return f->sysctl[HOST_MAX_USER_NS] != 0 &&
-			       f->sysctl[HOST_MAX_PID_NS] == 0
-		       ? JAIL_PID_NS
-		       : JAIL_USER_NS;
+	struct host_facts f;
+	bool pid_ns;
+
+	host_facts_read(&f);
+	pid_ns = f.sysctl[HOST_MAX_USER_NS] != 0 &&
+		 f.sysctl[HOST_MAX_PID_NS] == 0;
+	return refusal_error(pid_ns ? JAIL_PID_NS : JAIL_USER_NS, step, sys,
+			     err);
 }
 
 static int spawn(struct jail_child *c, const struct host_facts *f,
@@ -350,7 +355,7 @@ static int spawn(struct jail_child *c, const struct host_facts *f,
 		0,
 	};
 	enum jail_step first_step = STEP_CLONE;
-	int rc = 0, first = 0;
+	int rc = 0, first = 0, last = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
 		enum jail_step step = STEP_CLONE;
@@ -360,17 +365,17 @@ static int spawn(struct jail_child *c, const struct host_facts *f,
 		if (!(attempts[i] & CLONE_NEWUSER))
 			layer_off(&j->state, JAIL_USER_NS, first_step, -first);
 		if (!(attempts[i] & CLONE_NEWPID))
-			layer_off(&j->state, JAIL_PID_NS, STEP_CLONE, -first);
+			layer_off(&j->state, JAIL_PID_NS, STEP_CLONE, -last);
 		rc = spawn_with(c, attempts[i], f, j, &refused, &step, err);
 		if (!refused)
 			return rc;
 		if (!c->plan->relaxed)
-			return refusal_error(f, refused_at_clone(f), step, -rc,
-					     err);
+			return refused_at_clone(step, -rc, err);
 		if (!first) {
 			first = rc;
 			first_step = step;
 		}
+		last = rc;
 	}
 	return err_sys(err, ERR_BOOT, -rc, "start the guest kernel's process");
 }

@@ -105,11 +105,10 @@ static bool enter_namespaces(struct jail_child *c)
 			refused(c, ns[i].layer, STEP_UNSHARE, errno);
 		}
 	}
-	if (own_names) {
-		/* or the guest would read the host's names here */
-		(void)sethostname("guest", 5);
-		(void)setdomainname("", 0);
-	}
+	/* or the guest would read the host's names */
+	if (own_names &&
+	    (sethostname("guest", 5) < 0 || setdomainname("", 0) < 0))
+		refused(c, JAIL_UTS_NS, STEP_UNSHARE, errno);
 	return own_mounts;
 }
 
@@ -196,8 +195,9 @@ static bool enter_private_root(struct jail_child *c)
 	    chroot(".") == 0 && chdir("/") == 0)
 		return true;
 	refused(c, JAIL_ROOT, STEP_PIVOT_ROOT, errno);
-	(void)chdir("/");
-	(void)umount2(at, MNT_DETACH);
+	if (chdir("/") < 0)
+		fail(c, STEP_PIVOT_ROOT, errno);
+	(void)umount2(at, MNT_DETACH); /* only there to be tidy */
 	return false;
 }
 

@@ -89,16 +89,16 @@ static void explain_status(int status, const struct klog *log,
 			   sizeof(line))) {
 		(void)snprintf(e->text, sizeof(e->text),
 			       "guest kernel panic: %s", line);
-	} else if (status == 0) {
-		e->clean = true;
-		(void)snprintf(e->text, sizeof(e->text),
-			       "the guest powered off");
 	} else if (klog_contains(log, "Failed to exec kernel")) {
 		/* UML restarts by running itself again, which its jail
 		 * forbids */
 		e->clean = true;
 		(void)snprintf(e->text, sizeof(e->text),
 			       "the guest asked for a restart and was stopped");
+	} else if (status == 0) {
+		e->clean = true;
+		(void)snprintf(e->text, sizeof(e->text),
+			       "the guest powered off");
 	} else if (status == 127) {
 		/* see SYS_kill in filter.c */
 		(void)snprintf(e->text, sizeof(e->text),
@@ -181,7 +181,7 @@ static void on_disconnect(void *ctx, const char *why)
  */
 static void empty_root(struct uml_machine *m)
 {
-	char name[16];
+	char name[32];
 
 	if (m->jail.host_dir) {
 		(void)io_remove_tree(AT_FDCWD, m->jail.host_dir);
@@ -489,7 +489,7 @@ static int start(struct uml_machine *m, const struct machine_desc *desc,
 	rc = check_desc(desc, err);
 	if (rc)
 		return rc;
-	host_facts_read(&f);
+	host_facts_read_boot(&f);
 	rc = uml_choose_mode(&f, desc->uml_mode, desc->vcpus, &m->seccomp, err);
 	if (rc)
 		return rc;
