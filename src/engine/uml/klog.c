@@ -93,8 +93,8 @@ static void on_resume(struct timer *t)
 	struct klog *k = container_of(t, struct klog, resume);
 
 	refill(k);
-	/* cannot fail: it was watched with another mask all the time */
-	(void)loop_rewatch(&k->watch, EPOLLIN);
+	if (k->fd >= 0) /* fails only when it is not watched */
+		(void)loop_rewatch(&k->watch, EPOLLIN);
 }
 
 static void on_output(struct watch *w, uint32_t events)
@@ -104,17 +104,14 @@ static void on_output(struct watch *w, uint32_t events)
 	refill(k);
 	if (pass_on(k))
 		return;
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		/* every writer has gone and nothing is left; also stops a
-		 * paused watch from reporting the hang-up again and again */
-		if (k->budget) {
+	if (k->budget) {
+		/* every writer has gone, and nothing is left */
+		if (events & (EPOLLHUP | EPOLLERR)) {
 			loop_unwatch(w);
 			close_fd(&k->fd);
-			return;
 		}
-	}
-	if (k->budget)
 		return;
+	}
 	(void)loop_rewatch(w, 0);
 	loop_timer(k->loop, &k->resume, PAUSE_MS, on_resume);
 }
