@@ -163,7 +163,7 @@ static void ping(struct fixture *f, unsigned q)
 {
 	struct drv_seg seg[2] = { { drv_alloc(&f->fe.mem, 4), 4, false },
 				  { drv_alloc(&f->fe.mem, 4), 4, true } };
-	unsigned want = f->e->served + 1;
+	unsigned want = __atomic_load_n(&f->e->served, __ATOMIC_SEQ_CST) + 1;
 	uint32_t id, len;
 
 	memcpy(drv_ptr(&f->fe.mem, seg[0].gpa), "ping", 4);
