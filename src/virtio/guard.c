@@ -16,9 +16,9 @@
 #define MAX_GUARDS 512
 
 struct guard {
-	pid_t owner; /* thread id, atomic; 0 = free */
 	uint8_t *base;
 	size_t len;
+	pid_t owner; /* thread id, atomic; 0 = free */
 	bool lost;
 };
 
