@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.json: defaults, every key, and the message of every mistake. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/config_file.h"
+#include "tmpdir.h"
+
+static void nothing_gives_the_defaults(void **state)
+{
+	static const char *const texts[] = {
+		NULL, "{}", "{\"sandbox_defaults\":{}}",
+		"{\"home\":null,\"registries\":null,"
+		"\"sandbox_defaults\":{\"cpus\":null,\"oci\":null}}"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct config_file c;
+
+		assert_int_equal(config_file_parse(texts[i], "f", &c, NULL), 0);
+		assert_null(c.home);
+		assert_null(c.log_level);
+		assert_int_equal(c.busy_timeout_s, 5);
+		assert_int_equal(c.cpus, 1);
+		assert_int_equal(c.memory_mib, 512);
+		assert_string_equal(c.engine, "auto");
+		assert_string_equal(c.engine_jail, "strict");
+		config_file_fini(&c);
+	}
+}
+
+static void every_key_is_taken(void **state)
+{
+	struct config_file c;
+
+	(void)state;
+	assert_int_equal(
+		config_file_parse(
+			"{\"home\":\"/h\",\"log_level\":\"debug\","
+			"\"database\":{\"busy_timeout_secs\":9},"
+			"\"paths\":{\"runtime\":\"/r\",\"guest\":\"/g\","
+			"\"sandboxes\":\"/s\"},"
+			"\"sandbox_defaults\":{\"cpus\":2,\"memory_mib\":64,"
+			"\"shell\":\"bash\",\"workdir\":\"/w\","
+			"\"engine\":\"uml\",\"engine_mode\":\"ptrace\","
+			"\"engine_jail\":\"relaxed\"}}",
+			"f", &c, NULL),
+		0);
+	assert_string_equal(c.home, "/h");
+	assert_string_equal(c.log_level, "debug");
+	assert_int_equal(c.busy_timeout_s, 9);
+	assert_string_equal(c.runtime_path, "/r");
+	assert_string_equal(c.guest_dir, "/g");
+	assert_string_equal(c.sandboxes_path, "/s");
+	assert_int_equal(c.cpus, 2);
+	assert_int_equal(c.memory_mib, 64);
+	assert_string_equal(c.shell, "bash");
+	assert_string_equal(c.workdir, "/w");
+	assert_string_equal(c.engine, "uml");
+	assert_string_equal(c.engine_mode, "ptrace");
+	assert_string_equal(c.engine_jail, "relaxed");
+	config_file_fini(&c);
+}
+
+static void mistakes_name_the_file_and_the_key(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "{", "f:1:1: string or '}' expected near end of file" },
+		{ "[]", "f: must hold one JSON object" },
+		{ "{\"hom\":\"/x\"}", "f: 'hom' is not a known setting" },
+		{ "{\"paths\":{\"cachee\":\"/x\"}}",
+		  "f: 'paths.cachee' is not a known setting" },
+		{ "{\"cpus\":1}", "f: 'cpus' is not a known setting" },
+		{ "{\"paths\":1}", "f: 'paths' must be an object" },
+		{ "{\"registries\":{}}",
+		  "f: 'registries' is a setting this version does not have" },
+		{ "{\"paths\":{\"cache\":\"/x\"}}",
+		  "f: 'paths.cache' is a setting this version does not have" },
+		{ "{\"home\":\"x\"}", "f: 'home' must be an absolute path" },
+		{ "{\"home\":\"\"}", "f: 'home' must not be empty" },
+		{ "{\"home\":1}", "f: 'home' must be a string" },
+		{ "{\"log_level\":\"loud\"}",
+		  "f: 'log_level' has a value that is not known" },
+		{ "{\"sandbox_defaults\":{\"cpus\":\"1\"}}",
+		  "f: 'sandbox_defaults.cpus' must be a whole number" },
+		{ "{\"sandbox_defaults\":{\"cpus\":0}}",
+		  "f: 'sandbox_defaults.cpus' must be from 1 to 1024" },
+		{ "{\"sandbox_defaults\":{\"memory_mib\":4294967296}}",
+		  "f: 'sandbox_defaults.memory_mib' must be from 1 to "
+		  "4294967295" },
+		{ "{\"home\":\"/x\",\"home\":\"/y\"}",
+		  "f:1:19: duplicate object key near '\"home\"'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err err = { 0 };
+		struct config_file c;
+
+		assert_true(config_file_parse(cases[i].text, "f", &c, &err) <
+			    0);
+		assert_string_equal(err.msg, cases[i].want);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+static void file_is_read_through_a_link(void **state)
+{
+	struct tmpdir *t = *state;
+	static const char text[] = "{\"log_level\":\"warn\"}";
+	struct err err = { 0 };
+	struct config_file c;
+	int fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(config_file_load(fd, t->path, &c, NULL), 0);
+	assert_null(c.log_level);
+	config_file_fini(&c);
+	assert_int_equal(
+		io_write_file_at(fd, "real", text, sizeof(text) - 1, 0600), 0);
+	assert_int_equal(symlinkat("real", fd, CONFIG_FILE_NAME), 0);
+	assert_int_equal(config_file_load(fd, t->path, &c, NULL), 0);
+	assert_string_equal(c.log_level, "warn");
+	config_file_fini(&c);
+	assert_int_equal(unlinkat(fd, CONFIG_FILE_NAME, 0), 0);
+	assert_int_equal(mkdirat(fd, CONFIG_FILE_NAME, 0700), 0);
+	assert_int_equal(config_file_load(fd, t->path, &c, &err), -EISDIR);
+	assert_non_null(strstr(err.msg, "config.json"));
+	(void)close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_gives_the_defaults),
+		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(mistakes_name_the_file_and_the_key),
+		cmocka_unit_test_setup_teardown(file_is_read_through_a_link,
+						tmpdir_make, tmpdir_remove),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

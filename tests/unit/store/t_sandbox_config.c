@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON form of a sandbox: golden text, round trip, old and broken records. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/sandbox_config.h"
+
+static const char minimal[] =
+	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
+	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
+	"\"ephemeral\":false,\"hostname\":null,\"image\":null,\"init\":null,"
+	"\"log_level\":null,\"memory_mib\":512,\"mounts\":[],\"name\":null,"
+	"\"policy\":{\"idle_timeout_secs\":null,\"max_duration_secs\":null},"
+	"\"rlimits\":[],\"scripts\":{},\"shell\":null,\"user\":null,"
+	"\"workdir\":null}";
+
+static const char full[] =
+	"{\"cmd\":[\"c\"],\"cpus\":2,\"engine\":\"uml\",\"engine_jail\":"
+	"\"relaxed\",\"engine_mode\":\"seccomp\",\"entrypoint\":[\"e\",\"\"],"
+	"\"env\":[[\"A\",\"b=c\"],[\"E\",\"\"]],\"ephemeral\":true,"
+	"\"hostname\":\"h\",\"image\":{\"Bind\":\"/r\"},\"init\":{\"args\":"
+	"[\"-x\"],\"cmd\":\"auto\",\"env\":[[\"I\",\"1\"]]},\"log_level\":"
+	"\"debug\",\"memory_mib\":256,\"mounts\":[{\"guest\":\"/t\","
+	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":false,"
+	"\"size_mib\":16,\"type\":\"Tmpfs\"},{\"guest\":\"/t/b\",\"host\":"
+	"\"/h\",\"host_permissions\":\"mirror\",\"nodev\":true,\"noexec\":"
+	"true,\"nosuid\":true,\"readonly\":true,\"stat_virtualization\":"
+	"\"relaxed\",\"type\":\"Bind\"}],\"name\":\"box\",\"policy\":"
+	"{\"idle_timeout_secs\":5,\"max_duration_secs\":60},\"rlimits\":"
+	"[{\"hard\":null,\"resource\":\"Nofile\",\"soft\":7}],\"scripts\":"
+	"{\"s\":\"#!/bin/sh\\n\"},\"shell\":\"bash\",\"user\":\"u:g\","
+	"\"workdir\":\"/w\"}";
+
+static void expect_round_trip(const char *text)
+{
+	struct sandbox_config c;
+	char *again;
+
+	assert_int_equal(sandbox_config_from_json(text, &c, NULL), 0);
+	again = sandbox_config_to_json(&c);
+	assert_non_null(again);
+	assert_string_equal(again, text);
+	free(again);
+	sandbox_config_fini(&c);
+}
+
+static void text_is_as_documented(void **state)
+{
+	(void)state;
+	expect_round_trip(minimal);
+	expect_round_trip(full);
+}
+
+static void values_are_read(void **state)
+{
+	struct sandbox_config c;
+
+	(void)state;
+	assert_int_equal(sandbox_config_from_json(full, &c, NULL), 0);
+	assert_string_equal(c.name, "box");
+	assert_string_equal(c.image, "/r");
+	assert_int_equal(c.nmounts, 2);
+	assert_int_equal(c.mounts[0].kind, MOUNT_TMPFS);
+	assert_int_equal(c.mounts[0].size_mib, 16);
+	assert_int_equal(c.mounts[1].flags, MOUNT_READONLY | MOUNT_NOEXEC |
+						    MOUNT_NOSUID | MOUNT_NODEV);
+	assert_int_equal(c.mounts[1].stat_virt, STAT_VIRT_RELAXED);
+	assert_int_equal(c.mounts[1].host_perms, HOST_PERMS_MIRROR);
+	assert_string_equal(c.rlimits[0].resource, "nofile");
+	assert_true(c.rlimits[0].hard == UINT64_MAX);
+	assert_string_equal(c.env.v[0], "A=b=c");
+	assert_int_equal(c.max_duration_s, 60);
+	assert_int_equal(c.scripts[0].len, 10);
+	assert_true(c.ephemeral);
+	sandbox_config_fini(&c);
+}
+
+static void older_and_later_records_load(void **state)
+{
+	struct sandbox_config c;
+
+	(void)state;
+	assert_int_equal(sandbox_config_from_json(
+				 "{\"name\":\"x\",\"from_the_future\":[1],"
+				 "\"mounts\":[{\"type\":\"Bind\",\"host\":"
+				 "\"/a\",\"guest\":\"/b\"}]}",
+				 &c, NULL),
+			 0);
+	assert_int_equal(c.memory_mib, 512);
+	assert_string_equal(c.engine, "auto");
+	assert_int_equal(c.mounts[0].stat_virt, STAT_VIRT_STRICT);
+	assert_int_equal(c.mounts[0].flags, 0);
+	sandbox_config_fini(&c);
+}
+
+static void broken_records_are_refused(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "stored configuration: " },
+		{ "[]", "stored configuration: not a JSON object" },
+		{ "{\"cpus\":\"x\"}", "'cpus' is not a number in range" },
+		{ "{\"cpus\":-1}", "'cpus' is not a number in range" },
+		{ "{\"memory_mib\":4294967296}", "'memory_mib' is not" },
+		{ "{\"name\":5}", "'name' is not a string" },
+		{ "{\"env\":{}}", "'env' is not a list" },
+		{ "{\"env\":[[\"a\"]]}", "'env' holds what is not [key" },
+		{ "{\"cmd\":[1]}", "'cmd' holds what is not text" },
+		{ "{\"scripts\":[]}", "'scripts' is not an object" },
+		{ "{\"scripts\":{\"a\":1}}", "'scripts' holds what is not" },
+		{ "{\"rlimits\":[{\"resource\":\"x\"}]}", "'rlimits' holds" },
+		{ "{\"mounts\":[{\"type\":\"Named\"}]}", "'mounts' holds a" },
+		{ "{\"mounts\":[{\"type\":\"Bind\",\"guest\":\"/x\"}]}",
+		  "'mounts' holds one without a path" },
+		{ "{\"mounts\":[{\"type\":\"Bind\",\"guest\":\"/x\","
+		  "\"host\":\"/y\",\"stat_virtualization\":\"?\"}]}",
+		  "'stat_virtualization' has a value" },
+		{ "{\"init\":{}}", "'init' has no cmd" },
+		{ "{\"image\":{\"Oci\":{}}}", "the image is of a kind" },
+		{ "{\"policy\":{\"idle_timeout_secs\":-1}}",
+		  "'idle_timeout_secs' is not a number" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err err = { 0 };
+		struct sandbox_config c;
+
+		assert_true(sandbox_config_from_json(cases[i].text, &c, &err) <
+			    0);
+		assert_non_null(strstr(err.msg, cases[i].want));
+	}
+}
+
+/* Values above INT64_MAX cannot be JSON integers: they are "unlimited". */
+static void unlimited_is_null(void **state)
+{
+	struct rlimit_config r = { .resource = "core",
+				   .soft = (uint64_t)INT64_MAX,
+				   .hard = (uint64_t)INT64_MAX + 1 };
+	struct sandbox_config c;
+	char *text;
+
+	(void)state;
+	assert_int_equal(sandbox_config_init(&c), 0);
+	c.rlimits = malloc(sizeof(r));
+	assert_non_null(c.rlimits);
+	c.rlimits[0] = r;
+	c.nrlimits = 1;
+	text = sandbox_config_to_json(&c);
+	assert_non_null(strstr(text, "{\"hard\":null,\"resource\":\"Core\","
+				     "\"soft\":9223372036854775807}"));
+	free(text);
+	sandbox_config_fini(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_is_as_documented),
+		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(older_and_later_records_load),
+		cmocka_unit_test(broken_records_are_refused),
+		cmocka_unit_test(unlimited_is_null),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
