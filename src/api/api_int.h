@@ -145,6 +145,13 @@ int row_get(msb_t *m, const char *name, struct sandbox_row *ret,
 int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
 	     struct err *err);
 
+/*
+ * Change the state of r in the catalogue and in *r; reason and exit code as in
+ * catalogue_set_status. 1, or 0 when the row is gone.
+ */
+int row_set_status(msb_t *m, struct sandbox_row *r, enum row_status status,
+		   const char *reason, int exit_code, struct err *err);
+
 /* Is the runtime of name alive? 1, 0, -errno. */
 int sandbox_alive(const msb_t *m, const char *name);
 

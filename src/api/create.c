@@ -146,9 +146,8 @@ static int boot_new(struct creation *n, struct api_err *e)
 	if (!rc)
 		rc = boot_sandbox(n->m, &b, &stage, e);
 	if (!rc) {
-		n->row.status = ROW_RUNNING;
-		rc = catalogue_set_status(n->cat, n->row.id, ROW_RUNNING, NULL,
-					  0, &e->err);
+		rc = row_set_status(n->m, &n->row, ROW_RUNNING, NULL, 0,
+				    &e->err);
 		rc = rc < 0 ? rc : 0;
 		if (rc)
 			(void)kill_runtime(n->m, n->name, NULL); /* unknown */

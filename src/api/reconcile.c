@@ -35,39 +35,21 @@ static int settle_row(msb_t *m, struct sandbox_row *r, struct err *err)
 		home_sandbox_open(&m->home, r->name, SANDBOX_RUNTIME_DIR);
 	struct exit_record exit = { .reason = "InternalError", .code = -1 };
 	bool ended = dirfd >= 0 && exit_record_load(dirfd, &exit) == 0;
-	struct catalogue *cat;
-	char *reason;
-	int rc = api_catalogue(m, true, &cat, err);
 
-	if (rc)
-		return rc;
-	r->status = ended ? ROW_STOPPED : ROW_CRASHED;
-	rc = catalogue_set_status(cat, r->id, r->status, exit.reason, exit.code,
-				  err);
-	reason = strdup(exit.reason);
-	if (reason) {
-		free(r->exit_reason);
-		r->exit_reason = reason;
-	}
-	r->exit_code = exit.code;
-	return rc;
+	return row_set_status(m, r, ended ? ROW_STOPPED : ROW_CRASHED,
+			      exit.reason, exit.code, err);
 }
 
 int mend_row(msb_t *m, struct sandbox_row *r, struct err *err)
 {
-	int rc;
-
-	if (r->ephemeral || r->status == ROW_CREATING) {
-		rc = erase_row(m, r, err);
-		return rc;
-	}
+	if (r->ephemeral || r->status == ROW_CREATING)
+		return erase_row(m, r, err);
 	return row_status_is_active(r->status) ? settle_row(m, r, err) : 1;
 }
 
 /* Under the lock: look again, then mend what is really dead. */
 static int reconcile_locked(msb_t *m, struct sandbox_row *r, struct err *err)
 {
-	struct catalogue *cat;
 	struct sandbox_row now;
 	int rc = row_find(m, r->name, &now, err);
 
@@ -83,11 +65,7 @@ static int reconcile_locked(msb_t *m, struct sandbox_row *r, struct err *err)
 	if (r->status != ROW_CREATING)
 		return 1;
 	/* Its creator died after it was up: from now on it is like others. */
-	rc = api_catalogue(m, true, &cat, err);
-	if (rc)
-		return rc;
-	r->status = ROW_RUNNING;
-	return catalogue_set_status(cat, r->id, ROW_RUNNING, NULL, 0, err);
+	return row_set_status(m, r, ROW_RUNNING, NULL, 0, err);
 }
 
 int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err)

@@ -36,6 +36,29 @@ int row_get(msb_t *m, const char *name, struct sandbox_row *ret,
 	return err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%.200s", name);
 }
 
+int row_set_status(msb_t *m, struct sandbox_row *r, enum row_status status,
+		   const char *reason, int exit_code, struct err *err)
+{
+	struct catalogue *cat;
+	char *copy = NULL;
+	int rc = api_catalogue(m, true, &cat, err);
+
+	if (!rc)
+		rc = catalogue_set_status(cat, r->id, status, reason, exit_code,
+					  err);
+	if (rc <= 0)
+		return rc;
+	r->status = status;
+	if (!reason && !row_status_is_active(status))
+		return 1;
+	if (reason)
+		copy = strdup(reason); /* without it, the next look has it */
+	free(r->exit_reason);
+	r->exit_reason = copy;
+	r->exit_code = exit_code;
+	return 1;
+}
+
 int sandbox_config_of(const msb_sandbox_t *s, struct sandbox_config *ret,
 		      struct err *err)
 {

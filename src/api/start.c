@@ -64,32 +64,21 @@ int sandbox_make_permanent(msb_t *m, const char *name, struct err *err)
 
 /* ---- start -------------------------------------------------------------- */
 
-static int set_row(msb_t *m, struct sandbox_row *r, enum row_status status,
-		   const char *reason, struct err *err)
-{
-	struct catalogue *cat;
-	int rc = api_catalogue(m, true, &cat, err);
-
-	if (!rc)
-		rc = catalogue_set_status(cat, r->id, status, reason, -1, err);
-	if (!rc)
-		rc = err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%s", r->name);
-	if (rc > 0)
-		r->status = status;
-	return rc < 0 ? rc : 0;
-}
-
 static int boot_row(msb_t *m, struct sandbox_row *r, const struct boot *b,
 		    struct api_err *e)
 {
 	enum boot_stage stage;
-	int rc = set_row(m, r, ROW_RUNNING, NULL, &e->err);
+	int rc = row_set_status(m, r, ROW_RUNNING, NULL, 0, &e->err);
 
-	if (rc)
+	if (!rc)
+		rc = err_set(&e->err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%s",
+			     r->name);
+	if (rc < 0)
 		return rc;
 	rc = boot_sandbox(m, b, &stage, e);
 	if (rc) /* the boot's error is the one to tell */
-		(void)set_row(m, r, ROW_STOPPED, "InternalError", NULL);
+		(void)row_set_status(m, r, ROW_STOPPED, "InternalError", -1,
+				     NULL);
 	return rc;
 }
 

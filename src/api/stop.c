@@ -129,17 +129,9 @@ static int end_process(msb_t *m, const struct sandbox_row *r,
 /* The row after a kill: stopped, because that is what was asked for. */
 static int settle_killed(msb_t *m, struct sandbox_row *r, struct err *err)
 {
-	struct catalogue *cat;
-	int rc;
-
 	if (r->ephemeral || r->status == ROW_CREATING)
 		return erase_row(m, r, err);
-	rc = api_catalogue(m, true, &cat, err);
-	if (rc)
-		return rc;
-	r->status = ROW_STOPPED;
-	return catalogue_set_status(cat, r->id, ROW_STOPPED, "Signal",
-				    128 + SIGKILL, err);
+	return row_set_status(m, r, ROW_STOPPED, "Signal", 128 + SIGKILL, err);
 }
 
 static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
@@ -147,13 +139,11 @@ static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
 			msb_stop_result_t *ret, struct err *err)
 {
 	struct exit_record exit;
-	struct catalogue *cat;
 	bool killed;
-	int rc = api_catalogue(m, true, &cat, err);
+	int rc = 0;
 
-	if (!rc && timeout_ms && r->status == ROW_RUNNING)
-		rc = catalogue_set_status(cat, r->id, ROW_DRAINING, NULL, 0,
-					  err);
+	if (timeout_ms && r->status == ROW_RUNNING)
+		rc = row_set_status(m, r, ROW_DRAINING, NULL, 0, err);
 	if (rc < 0)
 		return rc;
 	rc = end_process(m, r, p, timeout_ms, &killed, err);

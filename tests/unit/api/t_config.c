@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,8 +75,8 @@ static void names(void **state)
 
 static void images(void **state)
 {
-	char path[128], shown[160];
-	msb_error_t *e = NULL;
+	char path[128], shown[256];
+	msb_error_t *u = NULL;
 
 	(void)state;
 	REFUSED(msb_config_set_image(c, "", &e), "image source is required");
@@ -86,14 +87,14 @@ static void images(void **state)
 	(void)snprintf(shown, sizeof(shown),
 		       "rootfs bind path is not a directory: %s", path);
 	REFUSED(msb_config_set_image(c, path, &e), shown);
-	assert_true(msb_config_set_image(c, "alpine", &e) < 0);
-	assert_int_equal(msb_error_kind(e), MSB_ERR_UNSUPPORTED);
-	expect_in(msb_error_text(e), "'alpine' is a registry reference");
-	msb_error_free(e);
-	e = NULL;
-	assert_true(msb_config_set_image(c, "./disk.qcow2", &e) < 0);
-	assert_int_equal(msb_error_kind(e), MSB_ERR_UNSUPPORTED);
-	msb_error_free(e);
+	assert_true(msb_config_set_image(c, "alpine", &u) < 0);
+	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
+	expect_in(msb_error_text(u), "'alpine' is a registry reference");
+	msb_error_free(u);
+	u = NULL;
+	assert_true(msb_config_set_image(c, "./disk.qcow2", &u) < 0);
+	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
+	msb_error_free(u);
 	/* Kept without links and relative parts. */
 	(void)snprintf(path, sizeof(path), "%s/link", w->base);
 	assert_int_equal(symlink(w->rootfs, path), 0);
