@@ -536,9 +536,10 @@ int msb_config_add_script(msb_config_t *c, const char *name, const void *data,
 int msb_config_set_init(msb_config_t *c, const char *path, msb_error_t **e)
 {
 	struct err err = { 0 };
+	bool known = !strcmp(path, "auto") || path[0] == '/';
 	int rc = check_text("init", path, &err);
 
-	if (!rc && path[0] != '/' && strcmp(path, "auto") != 0)
+	if (!rc && !known)
 		rc = err_set(&err, ERR_INVALID, EINVAL,
 			     "init must be an absolute path or `auto`, got: "
 			     "%.200s",
