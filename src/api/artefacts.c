@@ -39,32 +39,41 @@ static char *library_dir(void)
 	return take_ptr(real);
 }
 
+/* Real path of <dir><place><name> if it can be used; malloc'ed. */
+static char *usable(const char *dir, const char *place, const char *name,
+		    int mode)
+{
+	char *path = str_fmt("%s%s%s", dir, place, name);
+	char *real = NULL;
+
+	if (path && access(path, mode) == 0)
+		real = realpath(path, NULL);
+	free(path);
+	return real;
+}
+
 static int find_one(const char *const *places, size_t nplaces,
 		    const char *fixed, const char *name, int mode, char **ret,
 		    struct err *err)
 {
-	autofree char *dir = library_dir();
-	autofree char *path = NULL;
+	autofree char *dir = NULL;
 
 	if (fixed) {
-		path = strdup(fixed);
-		if (path && access(path, mode) == 0)
-			goto found;
-		return path_err(err, errno, "use (from config.json)", fixed);
+		*ret = usable(fixed, "", "", mode);
+		return *ret ? 0
+			    : path_err(err, errno, "use (from config.json)",
+				       fixed);
 	}
+	dir = library_dir();
 	for (size_t i = 0; dir && i < nplaces; i++) {
-		free(path);
-		path = str_fmt("%s%s%s", dir, places[i], name);
-		if (path && access(path, mode) == 0)
-			goto found;
+		*ret = usable(dir, places[i], name, mode);
+		if (*ret)
+			return 0;
 	}
 	return err_set(err, ERR_RUNTIME, ENOENT,
 		       "%s not found below '%s'; install msb completely, or "
 		       "name its place in config.json (paths)",
 		       name, dir ? dir : "?");
-found:
-	*ret = realpath(path, NULL);
-	return *ret ? 0 : api_no_memory(err);
 }
 
 static int find_guest_file(const msb_t *m, const char *name, char **ret,

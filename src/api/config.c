@@ -406,7 +406,7 @@ static int add_env(struct strv *list, const char *key, const char *value,
 	autofree char *entry = NULL;
 	int rc = env_entry(key, value, &entry, err);
 
-	if (rc)
+	if (!entry)
 		return rc;
 	if (!utf8_valid(entry, strlen(entry)))
 		return err_set(err, ERR_INVALID, EILSEQ,

@@ -115,10 +115,9 @@ static int bad_guest_path(struct err *err, const char *path, const char *why)
 		       why);
 }
 
-int guest_path_parse(const char *path, char **ret, struct err *err)
+static int check_guest_path(const char *path, struct err *err)
 {
-	autofree char *out = NULL;
-	size_t len = strlen(path), used = 0;
+	size_t len = strlen(path);
 
 	if (path[0] != '/')
 		return bad_guest_path(err, path, "must be absolute");
@@ -128,26 +127,51 @@ int guest_path_parse(const char *path, char **ret, struct err *err)
 		return bad_guest_path(err, path, "must not hold ':' or ';'");
 	if (!utf8_valid(path, len))
 		return bad_guest_path(err, path, "is not valid UTF-8");
-	out = malloc(len + 1);
-	if (!out)
-		return api_no_memory(err);
-	for (const char *p = path; *p;) {
+	for (const char *p = path; *p; p += *p == '/') {
 		size_t part = strcspn(p, "/");
 
 		if (part == 2 && !strncmp(p, "..", 2))
 			return bad_guest_path(err, path, "must not hold '..'");
-		if (part && !(part == 1 && *p == '.')) {
+		p += part;
+	}
+	return 0;
+}
+
+/* Copy without "//", "." and a trailing "/"; returns the length. */
+static size_t shorten_path(const char *path, char *out)
+{
+	size_t used = 0;
+
+	while (*path) {
+		size_t part = strcspn(path, "/");
+
+		if (part && !(part == 1 && *path == '.')) {
 			out[used++] = '/';
-			memcpy(out + used, p, part);
+			memcpy(out + used, path, part);
 			used += part;
 		}
-		p += part;
-		p += *p == '/';
+		path += part;
+		path += *path == '/';
 	}
 	out[used] = 0;
-	if (!used)
+	return used;
+}
+
+int guest_path_parse(const char *path, char **ret, struct err *err)
+{
+	int rc = check_guest_path(path, err);
+	char *out;
+
+	if (rc)
+		return rc;
+	out = malloc(strlen(path) + 1);
+	if (!out)
+		return api_no_memory(err);
+	if (!shorten_path(path, out)) {
+		free(out);
 		return bad_guest_path(err, path, "must not be '/'");
-	*ret = take_ptr(out);
+	}
+	*ret = out;
 	return 0;
 }
 

@@ -433,7 +433,7 @@ static int attach(msb_exec_t *x, struct api_err *e)
 {
 	uint64_t deadline = clock_mono_ms() + REPLY_TIMEOUT_MS;
 	struct msg_relay_attached m;
-	struct agent_frame f;
+	struct agent_frame f = { 0 };
 	struct buf payload;
 	uint32_t id = 0;
 	int rc = agent_id_new(&x->c, &id);

@@ -62,7 +62,7 @@ int guest_is_dir(const msb_t *m, const char *name, const char *path,
 {
 	uint64_t deadline = clock_mono_ms() + FS_TIMEOUT_MS;
 	struct agent_client c;
-	struct agent_frame f;
+	struct agent_frame f = { 0 };
 	int rc = sandbox_connect(m, name, FS_TIMEOUT_MS, &c, err);
 
 	if (rc)

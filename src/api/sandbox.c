@@ -247,8 +247,10 @@ static int list_fill(msb_list_t *l, msb_t *m, struct err *err)
 	if (rc)
 		return rc;
 	l->items = calloc(n + 1, sizeof(msb_sandbox_t *));
-	if (!l->items)
-		rc = api_no_memory(err);
+	if (!l->items) {
+		sandbox_rows_free(rows, n);
+		return api_no_memory(err);
+	}
 	for (size_t i = 0; !rc && i < n; i++)
 		rc = list_add(l, m, &rows[i], err);
 	sandbox_rows_free(rows, n);
@@ -259,11 +261,12 @@ int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
 {
 	msb_list_t *l = calloc(1, sizeof(*l));
 	struct err err = { 0 };
-	int rc = l ? 0 : api_no_memory(&err);
+	int rc;
 
+	if (!l)
+		return api_fail_err(&err, api_no_memory(&err), ret_err);
 	api_children_reap(m);
-	if (!rc)
-		rc = list_fill(l, m, &err);
+	rc = list_fill(l, m, &err);
 	if (rc) {
 		msb_list_free(l);
 		return api_fail_err(&err, rc, ret_err);

@@ -62,6 +62,24 @@ void sandbox_rows_free(struct sandbox_row *rows, size_t n)
 	free(rows);
 }
 
+/*
+ * Why a file beside the database cannot be made. SQLite tries to read what it
+ * could not create, and keeps the errno of that.
+ */
+static int probe_directory(const struct catalogue *c)
+{
+	autofree char *path = str_fmt("%s.probe", c->path);
+	autoclose int fd = -1;
+
+	if (!path)
+		return ENOMEM;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return errno;
+	(void)unlink(path); /* a file of no bytes, harmless if it stays */
+	return EIO;
+}
+
 int catalogue_err(struct catalogue *c, int rc, const char *action,
 		  struct err *err)
 {
@@ -82,8 +100,9 @@ int catalogue_err(struct catalogue *c, int rc, const char *action,
 		return path_err(err, EACCES, action, c->path);
 	case SQLITE_NOMEM:
 		return path_err(err, ENOMEM, action, c->path);
-	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
+		return path_err(err, probe_directory(c), action, c->path);
+	case SQLITE_IOERR:
 		return path_err(err, sys ? sys : EIO, action, c->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -270,6 +289,7 @@ static void bind_text(sqlite3_stmt *st, int n, const char *text)
 int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		     struct err *err)
 {
+	int64_t now = now_ms();
 	sqlite3_stmt *st = NULL;
 	int rc = begin(c,
 		       "INSERT INTO sandbox (name, image, config, status,"
@@ -278,17 +298,17 @@ int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		       &st);
 
 	if (rc == SQLITE_OK) {
-		r->created_ms = r->updated_ms = now_ms();
 		bind_text(st, 1, r->name);
 		bind_text(st, 2, r->image);
 		bind_text(st, 3, r->config);
 		bind_text(st, 4, status_names[r->status]);
 		(void)sqlite3_bind_int(st, 5, r->ephemeral);
-		(void)sqlite3_bind_int64(st, 6, r->created_ms);
+		(void)sqlite3_bind_int64(st, 6, now);
 		rc = step(st);
 	}
 	if (rc == SQLITE_DONE) {
 		r->id = sqlite3_last_insert_rowid(c->db);
+		r->created_ms = r->updated_ms = now;
 		rc = 0;
 	} else if (rc == SQLITE_CONSTRAINT_UNIQUE) {
 		rc = err_set(err, ERR_SANDBOX_EXISTS, EEXIST,

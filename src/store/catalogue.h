@@ -56,7 +56,8 @@ int catalogue_open(const char *home, bool create, unsigned busy_timeout_ms,
 struct catalogue *catalogue_free(struct catalogue *c);
 
 /*
- * Add r; r->id is set. -EEXIST (ERR_SANDBOX_EXISTS) when the name is taken.
+ * Add r; its id and times are set. -EEXIST (ERR_SANDBOX_EXISTS) when the name
+ * is taken.
  */
 int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		     struct err *err);

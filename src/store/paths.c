@@ -54,23 +54,29 @@ static char *make_absolute(const char *path)
 	return cwd ? str_fmt("%s/%s", cwd, path) : NULL;
 }
 
+static char *default_home(void)
+{
+	const char *user = getenv("HOME");
+	char *path, *absolute;
+
+	if (!user || !*user)
+		return make_absolute(".microsandbox");
+	path = str_fmt("%s/.microsandbox", user);
+	absolute = path ? make_absolute(path) : NULL;
+	free(path);
+	return absolute;
+}
+
 int home_resolve(const char *given, char **ret, struct err *err)
 {
 	const char *env = getenv("MSB_HOME");
-	const char *user = getenv("HOME");
-	autofree char *below = NULL;
 	char *path;
 	size_t len;
 
 	if (!given && env && *env)
 		given = env;
-	if (!given) {
-		below = user && *user ? str_fmt("%s/.microsandbox", user)
-				      : strdup(".microsandbox");
-		given = below;
-	}
 	errno = ENOMEM; /* what strdup() may leave unset */
-	path = given ? make_absolute(given) : NULL;
+	path = given ? make_absolute(given) : default_home();
 	if (!path)
 		return err_sys(err, errno == ENOMEM ? ERR_NO_MEMORY : ERR_IO,
 			       errno, "find the home directory");
