@@ -224,7 +224,7 @@ void agent_end(struct agent *a)
 	loop_defer_cancel(&a->reap_more);
 	close_fd(&a->sigfd);
 	activity_fini(&a->activity);
-	if (a->chan.loop)
+	if (a->chan.loop && a->role == AGENT_HOSTED)
 		chan_close(&a->chan);
 	a->loop = loop_free(a->loop);
 	free(a->io_buf);

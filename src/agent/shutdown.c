@@ -87,15 +87,20 @@ static void reap_all(void)
 	}
 }
 
-/* Nothing to write back, and mostly not to be unmounted. */
-static bool is_pseudo(const char *type)
+/*
+ * Nothing to write back, and mostly not to be unmounted. A virtio-fs is in this
+ * list as it has no state of its own to bring in order: sync() wrote its dirty
+ * pages, and emptying its caches now would only send the host a flood of
+ * messages that the machine does not live to see answered.
+ */
+static bool is_stateless(const char *type)
 {
 	static const char *const types[] = {
-		"rootfs", "proc",	"sysfs",   "devtmpfs",	  "devpts",
-		"tmpfs",  "ramfs",	"cgroup",  "cgroup2",	  "mqueue",
-		"bpf",	  "securityfs", "debugfs", "tracefs",	  "configfs",
-		"nsfs",	  "hugetlbfs",	"pstore",  "binfmt_misc", "fusectl",
-		"autofs",
+		"virtiofs", "rootfs", "proc",	    "sysfs",   "devtmpfs",
+		"devpts",   "tmpfs",  "ramfs",	    "cgroup",  "cgroup2",
+		"mqueue",   "bpf",    "securityfs", "debugfs", "tracefs",
+		"configfs", "nsfs",   "hugetlbfs",  "pstore",  "binfmt_misc",
+		"fusectl",  "autofs",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
@@ -142,7 +147,7 @@ static void release_mount(char *line)
 	(void)strsep(&rest, " "); /* the device */
 	path = strsep(&rest, " ");
 	type = strsep(&rest, " ");
-	if (!path || !type || is_pseudo(type))
+	if (!path || !type || is_stateless(type))
 		return;
 	unescape(path);
 	if (!strcmp(path, "/") || umount2(path, UMOUNT_NOFOLLOW) < 0)
