@@ -83,16 +83,25 @@ static int set_limits(const struct bootspec *spec, struct err *err)
 }
 
 /*
- * The port's device files, by way of the new root; a root without /sys or
- * /dev gets them mounted in the initramfs for just this purpose.
+ * The port is wanted last, as the kernel makes it in the background meanwhile.
+ * But a root without /sys or /dev leaves no way to it: then both are mounted
+ * in the initramfs, while that can be reached.
  */
-static int open_port(struct err *err)
+static int open_port_early(struct boot *b, struct err *err)
 {
 	if (access("sys/class", F_OK) == 0 && access("dev/null", F_OK) == 0)
-		return port_open("sys", "dev", PORT_NAME, err);
+		return 0;
 	(void)mount("sysfs", "/sys", "sysfs", 0, NULL);
 	(void)mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	return port_open("/sys", "/dev", PORT_NAME, err);
+	b->port_fd = port_open(PORT_NAME, err);
+	return b->port_fd < 0 ? b->port_fd : 0;
+}
+
+static int open_port(struct boot *b, struct err *err)
+{
+	if (b->port_fd < 0)
+		b->port_fd = port_open(PORT_NAME, err);
+	return b->port_fd < 0 ? b->port_fd : 0;
 }
 
 static int enter_root(struct boot *b, struct err *err)
@@ -101,12 +110,9 @@ static int enter_root(struct boot *b, struct err *err)
 
 	if (!rc)
 		rc = mounts_essential(err);
-	if (rc)
-		return rc;
-	b->port_fd = open_port(err);
-	if (b->port_fd < 0)
-		return b->port_fd;
-	return root_enter(err);
+	if (!rc)
+		rc = open_port_early(b, err);
+	return rc ? rc : root_enter(err);
 }
 
 /* Standard streams on the console, which is missing when there is none. */
@@ -145,6 +151,8 @@ int boot_run(struct boot *b, struct err *err)
 		rc = guestfiles_tmp_dirs(err);
 	if (!rc)
 		rc = net_loopback_up(err);
+	if (!rc)
+		rc = open_port(b, err);
 	if (rc || !b->spec.init)
 		return rc;
 	/* the init must find what boot_finish() does */

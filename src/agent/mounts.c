@@ -9,12 +9,15 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/diag.h"
+#include "agent/uevent.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+
+/* How long a device may take to appear. */
+#define DEVICE_MS 1000
 
 #define QUIET_FS (MS_NODEV | MS_NOEXEC | MS_NOSUID)
 
@@ -105,16 +108,14 @@ static int mount_creating(const char *source, const char *path,
 	return mount(source, path, type, flags, data) < 0 ? -errno : 0;
 }
 
+static int is_there(void *ctx)
+{
+	return access(ctx, F_OK) < 0 ? -errno : 0;
+}
+
 int mount_wait_for(const char *path)
 {
-	const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
-
-	for (int i = 0; i < 500; i++) {
-		if (access(path, F_OK) == 0)
-			return 0;
-		(void)nanosleep(&pause, NULL); /* one round earlier is fine */
-	}
-	return -ENOENT;
+	return uevent_retry(DEVICE_MS, is_there, (void *)(uintptr_t)path);
 }
 
 /* Replaying a journal writes, which a read-only volume must not. */
@@ -260,9 +261,15 @@ static int mount_file(const struct boot_mount *m, struct err *err)
 	return 0;
 }
 
-/* Device whose serial number is id: "/dev/vdX". */
-static int find_disk(const char *id, char *ret, size_t len)
+struct disk {
+	const char *id;
+	char device[300];
+};
+
+/* Device whose serial number is the id: "/dev/vdX". */
+static int find_disk(void *ctx)
 {
+	struct disk *disk = ctx;
 	DIR *d = opendir("/sys/block");
 	struct dirent *e;
 	int rc = -ENOENT;
@@ -281,9 +288,10 @@ static int find_disk(const char *id, char *ret, size_t len)
 		if (n <= 0)
 			continue;
 		serial[strcspn(serial, "\n")] = 0;
-		if (strcmp(serial, id) != 0)
+		if (strcmp(serial, disk->id) != 0)
 			continue;
-		(void)snprintf(ret, len, "/dev/%s", e->d_name);
+		(void)snprintf(disk->device, sizeof(disk->device), "/dev/%s",
+			       e->d_name);
 		rc = 0;
 	}
 	if (d)
@@ -293,20 +301,15 @@ static int find_disk(const char *id, char *ret, size_t len)
 
 static int mount_disk(const struct boot_mount *m, struct err *err)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	char device[300];
-	int rc = find_disk(m->tag, device, sizeof(device));
+	struct disk disk = { .id = m->tag };
+	int rc = uevent_retry(DEVICE_MS, find_disk, &disk);
 
-	for (int i = 0; rc && i < 20; i++) {
-		(void)nanosleep(&pause, NULL); /* one round earlier is fine */
-		rc = find_disk(m->tag, device, sizeof(device));
-	}
 	if (rc)
 		return err_set(err, ERR_IO, ENOENT,
 			       "no disk with the id '%s' for %s", m->tag,
 			       m->path);
-	return mount_device(device, m->path, m->fstype, mount_flags(m->flags),
-			    err);
+	return mount_device(disk.device, m->path, m->fstype,
+			    mount_flags(m->flags), err);
 }
 
 static int mount_tmpfs(const struct boot_mount *m, struct err *err)

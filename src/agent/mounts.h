@@ -24,7 +24,7 @@ int mounts_user(const struct boot_mount *mounts, size_t n, struct err *err);
  */
 int mount_device(const char *device, const char *path, const char *fstype,
 		 unsigned long flags, struct err *err);
-/* Wait up to a second for a device node. 0 or -ENOENT. */
+/* Wait about a second for a device node. 0 or -errno. */
 int mount_wait_for(const char *path);
 
 #endif

@@ -6,11 +6,9 @@
 #include "base/err.h"
 
 /*
- * Open the virtio console port of that name, waiting about a second for it to
- * appear. sys and dev are where sysfs and devtmpfs are mounted ("." relative
- * paths allowed). Returns a non-blocking descriptor or -errno.
+ * Open the virtio console port of that name, by way of /sys and /dev, waiting
+ * a short time for it to appear. Returns a non-blocking descriptor or -errno.
  */
-int port_open(const char *sys, const char *dev, const char *name,
-	      struct err *err);
+int port_open(const char *name, struct err *err);
 
 #endif
