@@ -72,6 +72,15 @@ static struct view *views_of(const struct strv *s)
 	return v;
 }
 
+/* Whatever the kernel could not give the first process when it started. */
+static void open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int i = 0; fd > 2 && i < 3; i++)
+		(void)dup2(fd, i); /* /dev/null stays otherwise */
+}
+
 /* Become the init; only comes back when that fails. */
 static void become(const char *path, const struct bootspec *spec)
 {
@@ -92,6 +101,7 @@ static void become(const char *path, const struct bootspec *spec)
 		(void)signal(sig, SIG_DFL); /* two of them cannot be set */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	open_console();
 	(void)execve(path, argv, env.envp);
 	env_block_fini(&env);
 }
@@ -106,6 +116,21 @@ static void own_log(void)
 	fd = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (fd >= 0)
 		(void)dup2(fd, 2);
+}
+
+/*
+ * An init that shuts down signals everybody, while the agent is to serve until
+ * the machine is off. Programs it starts get an empty mask.
+ */
+static void outlive_init(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int handoff(const struct bootspec *spec, struct err *err)
@@ -125,5 +150,6 @@ int handoff(const struct bootspec *spec, struct err *err)
 	}
 	(void)setsid(); /* a new process can always have one */
 	own_log();
+	outlive_init();
 	return 0;
 }

@@ -49,7 +49,7 @@ static MSB_NORETURN void run_guest(void)
 		diag("agent loop error: %s", strerror(-rc));
 	agent_end(&a);
 	if (boot.role == AGENT_HANDOFF)
-		shutdown_by_init();
+		shutdown_by_init(boot.upper_fd);
 	shutdown_machine(boot.upper_fd);
 }
 

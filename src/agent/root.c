@@ -13,7 +13,8 @@
 #include "agent/mounts.h"
 #include "base/cleanup.h"
 
-/* In the initramfs, hidden for good once the root has moved on top of it. */
+/* In the initramfs (mkinitramfs.py), hidden for good once the root has moved
+ * on top of it. */
 #define UPPER "/upper"
 
 static int root_virtiofs(const struct bootspec *spec, struct err *err)
@@ -81,8 +82,7 @@ static int mount_upper(const char *device, int *ret_upper, struct err *err)
 		return rc;
 	if (device)
 		rc = mount_device(device, UPPER, "ext4", 0, err);
-	else if (mkdir(UPPER, 0700) < 0 ||
-		 mount("tmpfs", UPPER, "tmpfs", 0, "mode=755") < 0)
+	else if (mount("tmpfs", UPPER, "tmpfs", 0, "mode=755") < 0)
 		rc = err_sys(err, ERR_IO, errno, "mount tmpfs as upper layer");
 	if (rc)
 		return rc;

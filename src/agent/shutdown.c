@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/str.h"
 
 #define REAP_MS 300
 /*
@@ -193,13 +194,24 @@ void shutdown_machine(int upper_fd)
 	shutdown_now();
 }
 
-void shutdown_by_init(void)
+/* One of the few that goes by another signal. */
+static bool init_is_busybox(void)
+{
+	char path[256];
+	ssize_t n = readlink("/proc/1/exe", path, sizeof(path) - 1);
+
+	if (n < 0)
+		return false;
+	path[n] = 0;
+	return str_ends(path, "/busybox");
+}
+
+void shutdown_by_init(int upper_fd)
 {
 	const struct timespec grace = { .tv_sec = INIT_GRACE_S };
 
 	sync();
-	(void)kill(1, SIG_POWEROFF);
+	(void)kill(1, init_is_busybox() ? SIGUSR2 : SIG_POWEROFF);
 	(void)nanosleep(&grace, NULL); /* it ends earlier with the machine */
-	(void)kill(1, SIGTERM);
-	_exit(0);
+	shutdown_machine(upper_fd);
 }

@@ -12,8 +12,11 @@
  */
 MSB_NORETURN void shutdown_machine(int upper_fd);
 
-/* For a child of the guest's own init: ask that init to power off; exits. */
-MSB_NORETURN void shutdown_by_init(void);
+/*
+ * For a child of the guest's own init: ask that init to power off, and do it in
+ * its place when it does not within its time.
+ */
+MSB_NORETURN void shutdown_by_init(int upper_fd);
 
 /* No clean-up at all: for a boot that failed. */
 MSB_NORETURN void shutdown_now(void);
