@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports as JSON. */
+#include "runtime/report.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/io.h"
+
+static const char *const reason_name[] = {
+	"Completed",	       "Failed",	"IdleTimeout",
+	"MaxDurationExceeded", "Signal",	"ShutdownRequested",
+	"AgentUnresponsive",   "InternalError", "CreatorDied",
+};
+
+_Static_assert(ARRAY_SIZE(reason_name) == EXIT_REASON_COUNT,
+	       "reason_name[] does not match enum exit_reason");
+
+const char *exit_reason_name(enum exit_reason r)
+{
+	return reason_name[r];
+}
+
+static json_t *opt_errno(int sys)
+{
+	return sys ? json_integer(sys) : json_null();
+}
+
+/* Messages may quote paths of any bytes; JSON text is UTF-8. */
+static json_t *text(const char *s)
+{
+	autofree char *copy = NULL;
+	json_t *t;
+
+	if (!s)
+		return json_null();
+	t = json_string(s);
+	if (t)
+		return t;
+	copy = strdup(s);
+	for (char *p = copy; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return copy ? json_string(copy) : NULL;
+}
+
+static void send_line(int fd, json_t *o)
+{
+	char *line = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	if (line) {
+		size_t n = strlen(line);
+
+		line[n] = '\n'; /* in place of the NUL */
+		(void)io_write_full(fd, line, n + 1);
+	}
+	free(line);
+	json_decref(o);
+}
+
+void report_ready(int fd)
+{
+	if (fd >= 0)
+		send_line(fd, json_pack("{s:{s:I}}", "ready", "pid",
+					(json_int_t)getpid()));
+}
+
+void report_failure(int fd, const struct boot_failure *f)
+{
+	if (fd >= 0)
+		send_line(fd,
+			  json_pack("{s:{s:s,s:o,s:o,s:o}}", "error", "stage",
+				    f->stage, "errno", opt_errno(f->sys),
+				    "message", text(f->message), "kernel_log",
+				    text(f->kernel_log)));
+}
+
+static int write_file(int dirfd, const char *name, json_t *o, size_t flags)
+{
+	autofree char *line = o ? json_dumps(o, flags) : NULL;
+	int rc = -ENOMEM;
+
+	if (line) {
+		size_t n = strlen(line);
+
+		line[n] = '\n';
+		rc = io_write_file_at(dirfd, name, line, n + 1, 0600);
+	}
+	json_decref(o);
+	return rc;
+}
+
+static void now(char *out, size_t len)
+{
+	clock_format_rfc3339(clock_wall_ns(), 3, out, len);
+}
+
+int report_boot_error(int logs_fd, const struct boot_failure *f)
+{
+	char t[40];
+
+	now(t, sizeof(t));
+	return write_file(logs_fd, "boot-error.json",
+			  json_pack("{s:s,s:s,s:o,s:o}", "t", t, "stage",
+				    f->stage, "errno", opt_errno(f->sys),
+				    "message", text(f->message)),
+			  JSON_INDENT(2));
+}
+
+int report_exit(int runtime_fd, enum exit_reason r, int code, bool graceful)
+{
+	char t[40];
+
+	now(t, sizeof(t));
+	return write_file(runtime_fd, "exit.json",
+			  json_pack("{s:s,s:s,s:i,s:b}", "t", t, "reason",
+				    exit_reason_name(r), "code", code,
+				    "graceful", graceful),
+			  JSON_COMPACT);
+}
+
+int report_machine(int runtime_fd, const char *machine, const char *jail,
+		   uint64_t boot_ns)
+{
+	json_t *o = json_loads(machine, 0, NULL);
+	json_t *j = jail ? json_loads(jail, 0, NULL) : NULL;
+	char t[40];
+
+	now(t, sizeof(t));
+	if (!o)
+		o = json_object();
+	if (j)
+		(void)json_object_set_new(o, "runtime_jail", j);
+	(void)json_object_set_new(o, "pid", json_integer(getpid()));
+	(void)json_object_set_new(o, "ready_at", json_string(t));
+	(void)json_object_set_new(o, "boot_ms",
+				  json_real((double)(boot_ns / 10000) / 100));
+	return write_file(runtime_fd, "machine.json", o, JSON_INDENT(2));
+}
