@@ -68,7 +68,7 @@ struct relay *relay_free(struct relay *r)
 {
 	if (!r)
 		return NULL;
-	r->broken = true; /* nothing goes to the guest any more */
+	relay_guest_gone(r);
 	for (unsigned i = 0; i < RELAY_MAX_CLIENTS; i++)
 		if (r->slot[i].client)
 			client_drop(r->slot[i].client, NULL);
@@ -159,6 +159,11 @@ void relay_guest_writable(struct relay *r)
 	}
 	if (r->guest_full && r->guest_out.len <= GUEST_LOW)
 		guest_unstall(r);
+}
+
+void relay_guest_gone(struct relay *r)
+{
+	r->broken = true;
 }
 
 void relay_msg_to_guest(struct relay *r, uint32_t id, const char *type,

@@ -59,6 +59,8 @@ void relay_add_client(struct relay *r, int fd);
 /* Bytes from the guest; hostile, any length, frames split anywhere. */
 void relay_from_guest(struct relay *r, const void *data, size_t len);
 void relay_guest_writable(struct relay *r);
+/* The machine is gone: guest_send is not called any more. */
+void relay_guest_gone(struct relay *r);
 
 /* Frames of the runtime itself. */
 void relay_send_shutdown(struct relay *r);
