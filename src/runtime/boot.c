@@ -200,6 +200,7 @@ static enum fs_stat_virt stat_virt_of(enum stat_virt v)
 static int start_share(struct sandbox *s, struct fs_share *f,
 		       const struct fs_config *cfg, const char *stage)
 {
+	struct fs_server *server;
 	struct err err = { 0 };
 	int rc;
 
@@ -207,12 +208,14 @@ static int start_share(struct sandbox *s, struct fs_share *f,
 	f->dir_fd = open(cfg->path, O_PATH | O_CLOEXEC);
 	if (f->dir_fd < 0)
 		return failed_sys(s, stage, -errno, cfg->path);
-	rc = fs_server_new(cfg, &f->server, &err);
+	rc = fs_server_new(cfg, &server, &err);
 	if (rc)
 		return failed(s, stage, rc, &err);
-	rc = vfs_new(f->server, f->share.tag, &f->device);
-	if (rc)
+	rc = vdev_fs_new(f->share.tag, server, &f->device);
+	if (rc) {
+		fs_server_free(server);
 		return failed_sys(s, "build_vm", rc, cfg->path);
+	}
 	return 0;
 }
 
@@ -374,7 +377,7 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 
 	devices[desc.ndevices++] = vconsole_device(s->console);
 	for (size_t i = 0; i < s->nshares; i++)
-		devices[desc.ndevices++] = vfs_device(s->shares[i].device);
+		devices[desc.ndevices++] = s->shares[i].device;
 	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
 	if (!rc)
 		rc = machine_start(s->loop, kind, &desc, &s->machine, &err);
@@ -418,8 +421,8 @@ void sandbox_unboot(struct sandbox *s)
 	for (size_t i = 0; i < s->nshares; i++) {
 		struct fs_share *f = &s->shares[i];
 
-		vfs_free(f->device);
-		fs_server_free(f->server);
+		if (f->device)
+			f->device->ops->free(f->device);
 		close_fd(&f->dir_fd);
 	}
 	free(s->shares);

@@ -19,7 +19,6 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
-#include "fs/fs.h"
 #include "logs/logs.h"
 #include "loop/loop.h"
 #include "runtime/bootlog.h"
@@ -44,8 +43,7 @@ enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
 
 struct fs_share {
 	struct share share;
-	struct fs_server *server; /* owned */
-	struct vfs *device;	  /* owned */
+	struct virtio_device *device; /* owned, with the file server in it */
 	int dir_fd; /* of the exported directory, for the jail; owned */
 	bool readonly;
 };
