@@ -59,6 +59,10 @@ static int open_state(struct sandbox *s)
 		rc = s->runtime_fd = open_dir(s->dir_fd, SANDBOX_RUNTIME_DIR);
 	if (rc < 0)
 		return failed_sys(s, "config", rc, s->spec.sandbox_dir);
+	s->machine_file = (struct report_file)REPORT_FILE_INIT(
+		s->runtime_fd, RUNTIME_MACHINE_JSON);
+	s->exit_file = (struct report_file)REPORT_FILE_INIT(s->runtime_fd,
+							    RUNTIME_EXIT_JSON);
 	rc = logs_new(s->logs_fd, &s->logs);
 	if (rc)
 		return failed_sys(s, "other", rc, "start the log writer");
@@ -172,14 +176,24 @@ static int make_channel(struct sandbox *s)
 
 	if (!rc)
 		rc = vconsole_new(&events, &s->console);
-	if (rc)
-		return failed_sys(s, "build_vm", rc, "agent channel");
-	rc = io_unix_listen_at(s->runtime_fd, RUNTIME_AGENT_SOCK,
-			       LISTEN_BACKLOG);
+	return rc ? failed_sys(s, "build_vm", rc, "agent channel") : 0;
+}
+
+/* Files that are not needed before the guest is ready: making them takes the
+ * host's file system longer than all else here, and the guest boots meanwhile.
+ */
+static int make_files(struct sandbox *s)
+{
+	int rc = io_unix_listen_at(s->runtime_fd, RUNTIME_AGENT_SOCK,
+				   LISTEN_BACKLOG);
+
 	if (rc < 0)
 		return failed_sys(s, "other", rc, "bind agent.sock");
 	s->listen_fd = rc;
-	return 0;
+	rc = report_file_prepare(&s->machine_file);
+	if (!rc)
+		rc = report_file_prepare(&s->exit_file);
+	return rc ? failed_sys(s, "other", rc, "state files") : 0;
 }
 
 /* --- shared directories --- */
@@ -390,6 +404,7 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 int sandbox_boot(struct sandbox *s)
 {
 	autoclose int initramfs = -1;
+	uint64_t before_ns;
 	int rc = open_state(s);
 
 	if (rc)

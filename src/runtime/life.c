@@ -94,8 +94,8 @@ static void describe(struct sandbox *s, uint64_t boot_ns)
 	buf_init(&jail, 4096);
 	machine_describe(s->machine, &machine);
 	jail_describe(&s->jail, &jail);
-	rc = report_machine(s->runtime_fd, buf_cstr(&machine), buf_cstr(&jail),
-			    boot_ns);
+	rc = report_machine(&s->machine_file, buf_cstr(&machine),
+			    buf_cstr(&jail), boot_ns);
 	if (rc)
 		log_warn("runtime", RUNTIME_MACHINE_JSON ": %s", strerror(-rc));
 	buf_fini(&machine);
@@ -296,7 +296,8 @@ int sandbox_end(struct sandbox *s)
 	if (s->logs && booted)
 		logs_marker(s->logs, MARK_STOPPED);
 	if (s->runtime_fd >= 0) {
-		rc = report_exit(s->runtime_fd, s->reason, code, graceful);
+		report_file_drop(&s->machine_file);
+		rc = report_exit(&s->exit_file, s->reason, code, graceful);
 		if (rc)
 			log_warn("runtime", RUNTIME_EXIT_JSON ": %s",
 				 strerror(-rc));

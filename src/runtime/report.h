@@ -35,13 +35,34 @@ const char *exit_reason_name(enum exit_reason r);
 void report_ready(int fd);
 void report_failure(int fd, const struct boot_failure *f);
 
-/* logs/boot-error.json, runtime/exit.json, runtime/machine.json; replaced
- * atomically. 0 or -errno. */
-int report_boot_error(int logs_fd, const struct boot_failure *f);
-int report_exit(int runtime_fd, enum exit_reason r, int code, bool graceful);
+/*
+ * A JSON file that is made ahead of time under a temporary name, while there is
+ * nothing else to do, so that nobody waits for the file system later. fd -1:
+ * not made yet.
+ */
+struct report_file {
+	int dirfd; /* borrowed */
+	const char *name;
+	int fd;
+};
+
+#define REPORT_FILE_INIT(dir, file)                                            \
+	{                                                                      \
+		(dir), (file), -1                                              \
+	}
+
+int report_file_prepare(struct report_file *f); /* 0 or -errno */
+/* Forget a file that was prepared and not written. */
+void report_file_drop(struct report_file *f);
+
+/* logs/boot-error.json, runtime/exit.json, runtime/machine.json; they appear
+ * whole or not at all. 0 or -errno. */
+int report_boot_error(int logs_fd, const struct boot_failure *b);
+int report_exit(struct report_file *f, enum exit_reason r, int code,
+		bool graceful);
 /* machine: the engine's own description, a JSON object; its members come
- * first. jail: JSON object for "runtime_jail", or NULL. */
-int report_machine(int runtime_fd, const char *machine, const char *jail,
+ * first. jail: JSON object for "runtime_jail". */
+int report_machine(struct report_file *f, const char *machine, const char *jail,
 		   uint64_t boot_ns);
 
 #endif

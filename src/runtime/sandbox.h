@@ -59,6 +59,7 @@ struct sandbox {
 	struct fs_share *shares; /* [0] is the root directory */
 	size_t nshares;
 	int dir_fd, runtime_fd, logs_fd, listen_fd, report_fd;
+	struct report_file machine_file, exit_file;
 	uint64_t started_ns; /* monotonic */
 
 	struct watch signals, watchdog, clock_jump;
