@@ -54,6 +54,12 @@ static int set_up_process(void)
 	/* all others are blocked, in every thread, or read from a signalfd */
 	sigfillset(&set);
 	sigdelset(&set, jail_signal());
+	/* blocked, a fault would end the process past every handler */
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGABRT);
 	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
 		return -errno;
 	return jail_prepare();
