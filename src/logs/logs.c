@@ -312,10 +312,8 @@ int logs_new(int dirfd, struct logs **ret)
 	buf_init(&l->work, QUEUE_MAX);
 	buf_init(&l->line, RECORD_MAX * 8u);
 	for (unsigned i = 0; i < REC_KIND_COUNT; i++) {
-		struct out_file *f = &l->file[i];
-
-		/* retried by the first write, which also reports it */
-		(void)rotfile_open(&f->rot, dirfd, file_name[i], ROTATE_LIMIT);
+		rotfile_init(&l->file[i].rot, dirfd, file_name[i],
+			     ROTATE_LIMIT);
 	}
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);

@@ -31,8 +31,8 @@ struct log_capture {
 struct logs;
 
 /*
- * Open the files below dirfd (borrowed, must outlive the object) and start the
- * writer. A file that cannot be opened is tried again later.
+ * Start the writer for the files below dirfd (borrowed, must outlive the
+ * object). It makes each of them when the first entry comes.
  */
 int logs_new(int dirfd, struct logs **ret); /* 0 or -errno */
 /* Write what is queued, stop the writer. */

@@ -34,7 +34,8 @@ static int open_live(struct rotfile *f)
 	return 0;
 }
 
-int rotfile_open(struct rotfile *f, int dirfd, const char *name, uint64_t limit)
+void rotfile_init(struct rotfile *f, int dirfd, const char *name,
+		  uint64_t limit)
 {
 	memset(f, 0, sizeof(*f));
 	f->dirfd = dirfd;
@@ -42,7 +43,6 @@ int rotfile_open(struct rotfile *f, int dirfd, const char *name, uint64_t limit)
 	f->fd = -1;
 	f->limit = limit;
 	buf_init(&f->buffer, SIZE_MAX / 2);
-	return open_live(f);
 }
 
 /* The buffer is emptied in either case: an item that cannot be written is
@@ -90,9 +90,11 @@ static int rotate(struct rotfile *f)
 
 int rotfile_add(struct rotfile *f, const void *item, size_t len)
 {
+	int rc = f->fd < 0 ? open_live(f) : 0;
 	uint64_t used = f->size + buf_len(&f->buffer);
-	int rc = 0;
 
+	if (rc)
+		return rc;
 	if (used && used + len > f->limit) {
 		rc = rotfile_flush(f);
 		if (!rc && f->size)

@@ -18,16 +18,16 @@
 struct rotfile {
 	int dirfd; /* borrowed */
 	const char *name;
-	int fd; /* -1: closed, or a rotation could not reopen it */
+	int fd; /* -1: not open yet, or a rotation could not reopen it */
 	uint64_t limit;
 	uint64_t size;	   /* whole items on disk */
 	struct buf buffer; /* whole items not written yet */
 };
 
-/* Open for appending, creating it when missing; 0 or -errno. A refusal leaves
- * the object usable: the next write tries again. */
-int rotfile_open(struct rotfile *f, int dirfd, const char *name,
-		 uint64_t limit);
+/* The file itself is opened for appending, and made when missing, by the first
+ * item; after a failure the next one tries again. */
+void rotfile_init(struct rotfile *f, int dirfd, const char *name,
+		  uint64_t limit);
 /* Add one item; it reaches the file at the latest with the next flush. */
 int rotfile_add(struct rotfile *f, const void *item, size_t len);
 int rotfile_flush(struct rotfile *f);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -37,7 +36,6 @@ static void *thread_main(void *arg)
 int virtio_thread_start(const char *name, struct virtio_thread **ret)
 {
 	struct virtio_thread *t = calloc(1, sizeof(*t));
-	sigset_t all, old;
 	int rc;
 
 	if (!t)
@@ -45,15 +43,7 @@ int virtio_thread_start(const char *name, struct virtio_thread **ret)
 	rc = loop_new(&t->loop);
 	if (rc)
 		goto free_thread;
-	sigfillset(&all);
-	/* blocked, these would end the process past every handler */
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGILL);
-	sigdelset(&all, SIGFPE);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = -pthread_create(&t->id, NULL, thread_main, t);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc)
 		goto free_loop;
 	/* only a name for people; a longer one is refused, nothing else */

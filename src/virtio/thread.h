@@ -7,8 +7,8 @@
 
 struct virtio_thread;
 
-/* Signals are blocked in it, except those of its own faults. name: at most 15
- * bytes. 0 or -errno. */
+/* It starts with the caller's signal mask, which should keep away what the
+ * process handles elsewhere. name: at most 15 bytes. 0 or -errno. */
 int virtio_thread_start(const char *name, struct virtio_thread **ret);
 struct loop *virtio_thread_loop(struct virtio_thread *t);
 

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Builds the machine of a sandbox and starts it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "runtime/initramfs.h"
+#include "runtime/sandbox.h"
+#include "store/paths.h"
+
+#define LISTEN_BACKLOG 256
+#define PASSWD_MAX (1u << 20)
+
+/* Keep a filled err as the reason of the failed boot. */
+static int failed(struct sandbox *s, const char *stage, int rc,
+		  const struct err *err)
+{
+	sandbox_fail_boot(s, stage, err->sys, "%s", err->msg);
+	return rc;
+}
+
+static int failed_sys(struct sandbox *s, const char *stage, int rc,
+		      const char *what)
+{
+	sandbox_fail_boot(s, stage, -rc, "%s: %s", what, strerror(-rc));
+	return rc;
+}
+
+/* --- state directory, logs, socket --- */
+
+static int open_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_state(struct sandbox *s)
+{
+	int rc = open_dir(AT_FDCWD, s->spec.sandbox_dir);
+
+	if (rc < 0)
+		return failed_sys(s, "config", rc, s->spec.sandbox_dir);
+	s->dir_fd = rc;
+	rc = io_mkdir_p(s->dir_fd, SANDBOX_LOG_DIR, 0700);
+	if (!rc)
+		rc = io_mkdir_p(s->dir_fd, SANDBOX_RUNTIME_DIR, 0700);
+	if (!rc)
+		rc = s->logs_fd = open_dir(s->dir_fd, SANDBOX_LOG_DIR);
+	if (rc >= 0)
+		rc = s->runtime_fd = open_dir(s->dir_fd, SANDBOX_RUNTIME_DIR);
+	if (rc < 0)
+		return failed_sys(s, "config", rc, s->spec.sandbox_dir);
+	s->machine_file = (struct report_file)REPORT_FILE_INIT(
+		s->runtime_fd, RUNTIME_MACHINE_JSON);
+	s->exit_file = (struct report_file)REPORT_FILE_INIT(s->runtime_fd,
+							    RUNTIME_EXIT_JSON);
+	rc = logs_new(s->logs_fd, &s->logs);
+	if (rc)
+		return failed_sys(s, "other", rc, "start the log writer");
+	return 0;
+}
+
+static void start_log(struct sandbox *s)
+{
+	enum log_level level = LOG_INFO;
+
+	if (s->spec.config.log_level)
+		(void)log_level_parse(s->spec.config.log_level, &level);
+	log_init(level, logs_runtime_line, s->logs);
+	log_info("runtime", "sandbox %s, runtime " MSB_VERSION ", pid %d",
+		 s->spec.config.name, (int)getpid());
+}
+
+/* --- the agent's channel --- */
+
+static size_t on_agent_data(void *ctx, const void *data, size_t len)
+{
+	struct sandbox *s = ctx;
+
+	relay_from_guest(s->relay, data, len);
+	return len;
+}
+
+static void on_agent_writable(void *ctx)
+{
+	relay_guest_writable(((struct sandbox *)ctx)->relay);
+}
+
+static void on_agent_open(void *ctx, bool open)
+{
+	struct sandbox *s = ctx;
+
+	log_debug("runtime", "agent channel %s", open ? "open" : "closed");
+	if (open)
+		relay_guest_writable(s->relay);
+}
+
+static void on_console(void *ctx, const void *data, size_t len)
+{
+	struct sandbox *s = ctx;
+
+	logs_kernel(s->logs, data, len);
+	if (s->bootlog)
+		bootlog_add(s->bootlog, data, len);
+}
+
+static size_t guest_send(void *ctx, const void *data, size_t len)
+{
+	return vconsole_write(((struct sandbox *)ctx)->console, data, len);
+}
+
+static void on_ready(void *ctx)
+{
+	sandbox_on_ready(ctx);
+}
+
+static void on_shutdown(void *ctx)
+{
+	sandbox_stop(ctx, EXIT_SHUTDOWN_REQUESTED);
+}
+
+static void on_guest_broken(void *ctx, const char *why)
+{
+	struct sandbox *s = ctx;
+
+	if (s->state == BOOTING)
+		sandbox_fail_boot(s, "other", 0, "the guest's agent: %s", why);
+	sandbox_kill(s, EXIT_INTERNAL_ERROR);
+}
+
+static void on_quiet(void *ctx)
+{
+	struct sandbox *s = ctx;
+
+	if (s->spec.config.ephemeral && s->released && s->state == RUNNING)
+		sandbox_stop(s, EXIT_COMPLETED);
+}
+
+static void on_startup_exit(void *ctx, const struct relay_exit *e)
+{
+	sandbox_on_startup_exit(ctx, e);
+}
+
+static void on_machine_exit(void *ctx, const struct machine_exit *e)
+{
+	sandbox_on_machine_exit(ctx, e);
+}
+
+static int make_channel(struct sandbox *s)
+{
+	const struct vconsole_events events = { .ctx = s,
+						.on_console = on_console,
+						.on_data = on_agent_data,
+						.on_writable =
+							on_agent_writable,
+						.on_open = on_agent_open };
+	const struct relay_config cfg = { .loop = s->loop,
+					  .logs = s->logs,
+					  .ctx = s,
+					  .guest_send = guest_send,
+					  .on_ready = on_ready,
+					  .on_shutdown = on_shutdown,
+					  .on_guest_broken = on_guest_broken,
+					  .on_quiet = on_quiet,
+					  .on_exit = on_startup_exit };
+	int rc = relay_new(&cfg, &s->relay);
+
+	if (!rc)
+		rc = vconsole_new(&events, &s->console);
+	return rc ? failed_sys(s, "build_vm", rc, "agent channel") : 0;
+}
+
+/* Files that are not needed before the guest is ready: making them takes the
+ * host's file system longer than all else here, and the guest boots meanwhile.
+ */
+static int make_files(struct sandbox *s)
+{
+	int rc = io_unix_listen_at(s->runtime_fd, RUNTIME_AGENT_SOCK,
+				   LISTEN_BACKLOG);
+
+	if (rc < 0)
+		return failed_sys(s, "other", rc, "bind agent.sock");
+	s->listen_fd = rc;
+	rc = report_file_prepare(&s->machine_file);
+	if (!rc)
+		rc = report_file_prepare(&s->exit_file);
+	return rc ? failed_sys(s, "other", rc, "state files") : 0;
+}
+
+/* --- shared directories --- */
+
+static enum fs_stat_virt stat_virt_of(enum stat_virt v)
+{
+	switch (v) {
+	case STAT_VIRT_RELAXED:
+		return FS_STAT_RELAXED;
+	case STAT_VIRT_OFF:
+		return FS_STAT_OFF;
+	case STAT_VIRT_STRICT:
+	default:
+		return FS_STAT_STRICT;
+	}
+}
+
+static int start_share(struct sandbox *s, struct fs_share *f,
+		       const struct fs_config *cfg, const char *stage)
+{
+	struct fs_server *server;
+	struct err err = { 0 };
+	int rc;
+
+	f->readonly = cfg->readonly;
+	f->dir_fd = open(cfg->path, O_PATH | O_CLOEXEC);
+	if (f->dir_fd < 0)
+		return failed_sys(s, stage, -errno, cfg->path);
+	rc = fs_server_new(cfg, &server, &err);
+	if (rc)
+		return failed(s, stage, rc, &err);
+	rc = vdev_fs_new(f->share.tag, server, &f->device);
+	if (rc) {
+		fs_server_free(server);
+		return failed_sys(s, "build_vm", rc, cfg->path);
+	}
+	return 0;
+}
+
+static int share_root(struct sandbox *s)
+{
+	struct fs_share *f = &s->shares[s->nshares++];
+	const struct fs_config cfg = { .path = s->spec.config.image,
+				       .strict_or_relaxed = true };
+
+	f->dir_fd = -1;
+	(void)snprintf(f->share.tag, sizeof(f->share.tag), ROOT_TAG);
+	return start_share(s, f, &cfg, "image");
+}
+
+/* Numeric identity of the guest's default user, 0:0 when nobody knows: files
+ * of the exporting user belong to it. */
+static void default_user(const struct sandbox *s, uint32_t *uid, uint32_t *gid)
+{
+	const char *user = s->spec.config.user;
+	autoclose int etc = -1;
+	struct buf passwd;
+
+	*uid = *gid = 0;
+	if (!user)
+		return;
+	buf_init(&passwd, PASSWD_MAX);
+	etc = openat(s->shares[0].dir_fd, "etc",
+		     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (etc >= 0) /* without it numbers still work */
+		(void)io_read_file_at(etc, "passwd", &passwd);
+	(void)user_lookup(user, buf_cstr(&passwd), uid, gid);
+	buf_fini(&passwd);
+}
+
+static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
+		       uint32_t gid)
+{
+	const struct mount_config *m = &s->spec.config.mounts[index];
+	struct fs_share *f = &s->shares[s->nshares];
+	struct share earlier[MAX_SHARES];
+	struct fs_config cfg = {
+		.path = m->host,
+		.readonly = m->flags & MOUNT_READONLY,
+		.noexec = m->flags & MOUNT_NOEXEC,
+		.stat_virt = stat_virt_of(m->stat_virt),
+		.host_perms = m->host_perms == HOST_PERMS_MIRROR
+				      ? FS_PERMS_MIRROR
+				      : FS_PERMS_PRIVATE,
+		.guest_uid = uid,
+		.guest_gid = gid,
+	};
+	autofree char *dir = NULL;
+	struct stat st;
+
+	f->dir_fd = -1;
+	for (size_t i = 0; i < s->nshares; i++)
+		earlier[i] = s->shares[i].share;
+	share_tag(m->guest, earlier, s->nshares, f->share.tag);
+	s->nshares++;
+	f->share.index = index;
+	if (stat(m->host, &st) < 0)
+		return failed_sys(s, "mount", -errno, m->host);
+	f->share.is_file = !S_ISDIR(st.st_mode);
+	if (f->share.is_file) {
+		char *slash;
+
+		dir = strdup(m->host);
+		if (!dir)
+			return failed_sys(s, "mount", -ENOMEM, m->host);
+		slash = strrchr(dir, '/');
+		cfg.file = m->host + (slash - dir) + 1;
+		slash[slash == dir] = 0;
+		cfg.path = dir;
+	}
+	return start_share(s, f, &cfg, "mount");
+}
+
+static int make_shares(struct sandbox *s)
+{
+	const struct sandbox_config *c = &s->spec.config;
+	uint32_t uid, gid;
+	size_t n = 1;
+	int rc;
+
+	for (size_t i = 0; i < c->nmounts; i++)
+		n += c->mounts[i].kind == MOUNT_BIND;
+	if (n > MAX_SHARES) {
+		sandbox_fail_boot(s, "config", E2BIG,
+				  "%zu mounts; a sandbox has at most %d", n - 1,
+				  MAX_SHARES - 1);
+		return -E2BIG;
+	}
+	s->shares = calloc(n, sizeof(*s->shares));
+	if (!s->shares)
+		return failed_sys(s, "mount", -ENOMEM, "mounts");
+	rc = share_root(s);
+	if (!rc)
+		default_user(s, &uid, &gid);
+	for (size_t i = 0; !rc && i < c->nmounts; i++)
+		if (c->mounts[i].kind == MOUNT_BIND)
+			rc = share_mount(s, i, uid, gid);
+	return rc;
+}
+
+/* --- the machine --- */
+
+static int make_initramfs(struct sandbox *s)
+{
+	struct share shares[MAX_SHARES];
+	struct bootspec spec;
+	struct err err = { 0 };
+	struct buf encoded;
+	int rc;
+
+	for (size_t i = 1; i < s->nshares; i++)
+		shares[i - 1] = s->shares[i].share;
+	rc = compose_bootspec(&s->spec.config, shares, s->nshares - 1,
+			      clock_wall_ns(), &spec);
+	if (rc)
+		return failed_sys(s, "config", rc, "boot specification");
+	buf_init(&encoded, BOOTSPEC_MAX);
+	rc = bootspec_encode(&spec, &encoded);
+	bootspec_fini(&spec);
+	if (rc)
+		failed_sys(s, "config", rc, "boot specification");
+	else
+		rc = initramfs_build(s->spec.initramfs, &encoded, &err);
+	if (rc < 0)
+		failed(s, "build_vm", rc, &err); /* not if told already */
+	buf_fini(&encoded);
+	return rc;
+}
+
+static enum engine_uml_mode mode_of(const char *text)
+{
+	if (str_eq(text, "ptrace"))
+		return UML_MODE_PTRACE;
+	return str_eq(text, "seccomp") ? UML_MODE_SECCOMP : UML_MODE_AUTO;
+}
+
+static int start_machine(struct sandbox *s, int initramfs_fd)
+{
+	const struct sandbox_config *c = &s->spec.config;
+	struct virtio_device *devices[1 + MAX_SHARES];
+	struct machine_desc desc = {
+		.vcpus = c->cpus,
+		.memory_mib = c->memory_mib,
+		.kernel_path = s->spec.kernel,
+		.initramfs_fd = initramfs_fd,
+		.devices = devices,
+		.uml_mode = mode_of(c->engine_mode),
+		.jail_relaxed = str_eq(c->engine_jail, "relaxed"),
+		.events = { s, on_console, on_machine_exit },
+	};
+	enum engine_kind kind;
+	char reason[240];
+	struct err err = { 0 };
+	int rc;
+
+	devices[desc.ndevices++] = vconsole_device(s->console);
+	for (size_t i = 0; i < s->nshares; i++)
+		devices[desc.ndevices++] = s->shares[i].device;
+	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
+	if (!rc)
+		rc = machine_start(s->loop, kind, &desc, &s->machine, &err);
+	if (rc)
+		return failed(s, "build_vm", rc, &err);
+	log_info("engine", "%s: %s", engine_kind_name(kind), reason);
+	return 0;
+}
+
+int sandbox_boot(struct sandbox *s)
+{
+	autoclose int initramfs = -1;
+	uint64_t before_ns;
+	int rc = open_state(s);
+
+	if (rc)
+		return rc;
+	start_log(s);
+	s->bootlog = calloc(1, sizeof(*s->bootlog)); /* nice to have */
+	rc = make_channel(s);
+	if (!rc)
+		rc = make_shares(s);
+	if (rc)
+		return rc;
+	initramfs = make_initramfs(s);
+	if (initramfs < 0)
+		return initramfs;
+	rc = sandbox_watch(s);
+	if (rc)
+		return failed_sys(s, "other", rc, "event loop");
+	before_ns = clock_mono_ns();
+	rc = start_machine(s, initramfs);
+	if (rc)
+		return rc;
+	log_info("runtime", "machine: %llu us to its start, %llu us for it",
+		 (unsigned long long)(before_ns - s->started_ns) / 1000,
+		 (unsigned long long)(clock_mono_ns() - before_ns) / 1000);
+	return make_files(s);
+}
+
+void sandbox_unboot(struct sandbox *s)
+{
+	s->machine = machine_free(s->machine);
+	for (size_t i = 0; i < s->nshares; i++) {
+		struct fs_share *f = &s->shares[i];
+
+		if (f->device)
+			f->device->ops->free(f->device);
+		close_fd(&f->dir_fd);
+	}
+	free(s->shares);
+	s->shares = NULL;
+	s->nshares = 0;
+	s->console = vconsole_free(s->console);
+}

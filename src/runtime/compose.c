@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Boot specification of a guest. */
+#include "runtime/compose.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define TAG_READABLE 11
+
+static uint32_t fnv1a(const char *text, uint32_t seed)
+{
+	uint32_t h = 2166136261u ^ seed;
+
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 16777619u;
+	return h;
+}
+
+static bool tag_taken(const char *tag, const struct share *others, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(others[i].tag, tag))
+			return true;
+	return false;
+}
+
+void share_tag(const char *guest_path, const struct share *others, size_t n,
+	       char ret[TAG_MAX + 1])
+{
+	char readable[TAG_READABLE + 1];
+	size_t used = 0;
+
+	for (const char *p = guest_path; *p && used < TAG_READABLE; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') ||
+			     (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '0' && *p <= '9') || *p == '-' || *p == '.';
+
+		if (used || plain)
+			readable[used++] = plain ? *p : '_';
+	}
+	readable[used] = 0;
+	for (uint32_t seed = 0;; seed++) {
+		(void)snprintf(ret, TAG_MAX + 1, "%s_%08x", readable,
+			       fnv1a(guest_path, seed));
+		if (!tag_taken(ret, others, n))
+			return;
+	}
+}
+
+void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1])
+{
+	size_t len = strlen(name);
+
+	if (len <= HOSTNAME_MAX)
+		memcpy(ret, name, len + 1);
+	else /* two long names stay different */
+		(void)snprintf(ret, HOSTNAME_MAX + 1, "%.54s-%08x", name,
+			       fnv1a(name, 0));
+}
+
+static unsigned boot_flags(unsigned flags)
+{
+	return (flags & MOUNT_READONLY ? BOOT_RDONLY : 0u) |
+	       (flags & MOUNT_NOEXEC ? BOOT_NOEXEC : 0u) |
+	       (flags & MOUNT_NOSUID ? BOOT_NOSUID : 0u) |
+	       (flags & MOUNT_NODEV ? BOOT_NODEV : 0u);
+}
+
+/* Copies text, or leaves NULL; false when out of memory. */
+static bool copy(char **to, const char *text)
+{
+	*to = text ? strdup(text) : NULL;
+	return *to || !text;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool add_mounts(const struct sandbox_config *c,
+		       const struct share *shares, size_t nshares,
+		       struct bootspec *s)
+{
+	size_t next = 0;
+
+	if (!c->nmounts)
+		return true;
+	s->mounts = calloc(c->nmounts, sizeof(*s->mounts));
+	if (!s->mounts)
+		return false;
+	for (size_t i = 0; i < c->nmounts; i++) {
+		const struct mount_config *from = &c->mounts[i];
+		struct boot_mount *m = &s->mounts[s->nmounts++];
+
+		m->flags = boot_flags(from->flags);
+		m->size_mib = from->size_mib;
+		m->kind = BOOT_MOUNT_TMPFS;
+		if (!copy(&m->path, from->guest))
+			return false;
+		if (from->kind != MOUNT_BIND)
+			continue;
+		if (next >= nshares || shares[next].index != i)
+			return false; /* the caller's list is of another config
+				       */
+		m->kind =
+			shares[next].is_file ? BOOT_MOUNT_FILE : BOOT_MOUNT_DIR;
+		if (!copy(&m->tag, shares[next].tag) ||
+		    (shares[next].is_file &&
+		     !copy(&m->filename, base_name(from->host))))
+			return false;
+		next++;
+	}
+	return true;
+}
+
+static bool add_rlimits(const struct sandbox_config *c, struct bootspec *s)
+{
+	if (!c->nrlimits)
+		return true;
+	s->rlimits = calloc(c->nrlimits, sizeof(*s->rlimits));
+	if (!s->rlimits)
+		return false;
+	for (size_t i = 0; i < c->nrlimits; i++) {
+		struct boot_rlimit *r = &s->rlimits[s->nrlimits++];
+
+		(void)snprintf(r->resource, sizeof(r->resource), "%s",
+			       c->rlimits[i].resource);
+		r->soft = c->rlimits[i].soft;
+		r->hard = c->rlimits[i].hard;
+	}
+	return true;
+}
+
+static bool add_scripts(const struct sandbox_config *c, struct bootspec *s)
+{
+	if (!c->nscripts)
+		return true;
+	s->scripts = calloc(c->nscripts, sizeof(*s->scripts));
+	if (!s->scripts)
+		return false;
+	for (size_t i = 0; i < c->nscripts; i++) {
+		struct boot_script *to = &s->scripts[s->nscripts++];
+
+		to->data = malloc(c->scripts[i].len + 1);
+		if (!to->data || !copy(&to->name, c->scripts[i].name))
+			return false;
+		memcpy(to->data, c->scripts[i].data, c->scripts[i].len);
+		to->len = c->scripts[i].len;
+	}
+	return true;
+}
+
+int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
+		     size_t nshares, uint64_t wall_ns, struct bootspec *ret)
+{
+	struct bootspec s = { .root = BOOT_ROOT_VIRTIOFS,
+			      .unix_time_ns = wall_ns };
+	char hostname[HOSTNAME_MAX + 1];
+
+	hostname_from_name(c->name, hostname);
+	if (!copy(&s.root_tag, ROOT_TAG) ||
+	    !copy(&s.hostname, c->hostname ? c->hostname : hostname) ||
+	    !copy(&s.user, c->user) || !copy(&s.workdir, c->workdir) ||
+	    !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
+	    strv_copy(&s.init_args, &c->init_args) ||
+	    strv_copy(&s.init_env, &c->init_env) ||
+	    !add_mounts(c, shares, nshares, &s) || !add_rlimits(c, &s) ||
+	    !add_scripts(c, &s)) {
+		bootspec_fini(&s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* Field n (from 0) of a colon-separated line, as a copy in out. */
+static bool line_field(const char *line, unsigned n, char *out, size_t size)
+{
+	size_t len;
+
+	for (; n; n--) {
+		line += strcspn(line, ":\n");
+		if (*line != ':')
+			return false;
+		line++;
+	}
+	len = strcspn(line, ":\n");
+	if (len >= size)
+		return false;
+	memcpy(out, line, len);
+	out[len] = 0;
+	return true;
+}
+
+static bool passwd_find(const char *passwd, const char *user, uint32_t uid,
+			uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	for (const char *line = passwd; line && *line;) {
+		char name[64], number[16];
+		uint32_t u, g;
+
+		if (line_field(line, 0, name, sizeof(name)) &&
+		    line_field(line, 2, number, sizeof(number)) &&
+		    !str_to_u32(number, &u) &&
+		    line_field(line, 3, number, sizeof(number)) &&
+		    !str_to_u32(number, &g) &&
+		    (user ? str_eq(name, user) : u == uid)) {
+			*ret_uid = u;
+			*ret_gid = g;
+			return true;
+		}
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return false;
+}
+
+bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
+		 uint32_t *ret_gid)
+{
+	autofree char *user = strdup(spec);
+	char *group = user ? strchr(user, ':') : NULL;
+	uint32_t uid = 0, gid = 0, number;
+
+	if (!user)
+		return false;
+	if (group)
+		*group++ = 0;
+	if (!str_to_u32(user, &uid)) /* without an entry: group 0 */
+		(void)passwd_find(passwd, NULL, uid, &uid, &gid);
+	else if (!passwd_find(passwd, user, 0, &uid, &gid))
+		return false;
+	if (group && !str_to_u32(group, &number))
+		gid = number;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a sandbox's configuration to what its guest and its file servers are
+ * told. Pure: the host is looked at elsewhere. */
+#ifndef MSB_RUNTIME_COMPOSE_H
+#define MSB_RUNTIME_COMPOSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "protocol/bootspec.h"
+#include "store/sandbox_config.h"
+
+#define ROOT_TAG "msbroot"
+#define TAG_MAX 20
+#define HOSTNAME_MAX 63
+
+/* One mount of a host path; index is that of config.mounts. */
+struct share {
+	size_t index;
+	char tag[TAG_MAX + 1];
+	bool is_file;
+};
+
+/*
+ * Tag of a bind mount: a readable part of the guest path and a hash of it,
+ * different from the n tags in others.
+ */
+void share_tag(const char *guest_path, const struct share *others, size_t n,
+	       char ret[TAG_MAX + 1]);
+
+/* The guest's host name: the sandbox's name, cut where it is too long. */
+void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
+
+/*
+ * Fill *ret (bootspec_fini when done) from the configuration; shares names the
+ * bind mounts in order. 0 or -ENOMEM with nothing left to free.
+ */
+int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
+		     size_t nshares, uint64_t wall_ns, struct bootspec *ret);
+
+/*
+ * Numeric owner a user specification "USER|UID[:GROUP|GID]" stands for, looked
+ * up in the text of an /etc/passwd (NULL: none). False when it cannot be told;
+ * then the outputs are untouched.
+ */
+bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
+		 uint32_t *ret_gid);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jail of the runtime process. Capabilities and Landlock rules belong to
+ * threads, not to the process, so each thread is interrupted by a signal and
+ * applies them to itself, as the C library does for setuid(). The filter is
+ * put on all threads by the kernel.
+ */
+#include "runtime/jail.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#define MAX_THREADS 256
+#define FOLLOW_TIMEOUT_MS 200
+#define CAP_BIT(c) (1u << (c))
+
+/* What a file server that runs as root needs, and to end the machine. */
+#define KEPT_CAPS                                                              \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |                      \
+	 CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_FOWNER) |                  \
+	 CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_KILL))
+
+/* The one place a signal handler can look at; idle unless jail_apply runs. */
+static struct {
+	int rules_fd;	    /* Landlock, or -1 */
+	_Atomic pid_t done; /* the thread that has just followed */
+	_Atomic int nnp_error, cap_error, landlock_error;
+	_Atomic bool active;
+} shared = { .rules_fd = -1 };
+
+int jail_signal(void)
+{
+	return SIGRTMIN + 6;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
+	/* needs CAP_SETPCAP; without it there is nothing to bound */
+	for (int c = 0; c <= CAP_LAST_CAP; c++)
+		if (c > CAP_KILL || !(KEPT_CAPS & CAP_BIT(c)))
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	data[0].effective &= KEPT_CAPS;
+	data[0].permitted &= KEPT_CAPS;
+	data[0].inheritable = 0;
+	memset(&data[1], 0, sizeof(data[1]));
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+/* Async-signal-safe. The order matters: Landlock wants no_new_privs. */
+static void restrict_thread(void)
+{
+	int rc;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		shared.nnp_error = errno;
+	rc = drop_capabilities();
+	if (rc)
+		shared.cap_error = -rc;
+	if (shared.rules_fd >= 0) {
+		rc = jail_landlock_enforce(shared.rules_fd);
+		if (rc)
+			shared.landlock_error = -rc;
+	}
+}
+
+static void on_follow(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	if (shared.active) { /* else anybody's signal: nothing to do */
+		restrict_thread();
+		shared.done = (pid_t)syscall(SYS_gettid);
+	}
+	errno = saved;
+}
+
+int jail_prepare(void)
+{
+	struct sigaction sa = { .sa_handler = on_follow,
+				.sa_flags = SA_RESTART };
+
+	sigemptyset(&sa.sa_mask);
+	return sigaction(jail_signal(), &sa, NULL) < 0 ? -errno : 0;
+}
+
+static int follow(pid_t tid)
+{
+	uint64_t end = clock_mono_ms() + FOLLOW_TIMEOUT_MS;
+
+	shared.done = 0;
+	if (syscall(SYS_tgkill, getpid(), tid, jail_signal()) < 0)
+		return errno == ESRCH ? 0 : -errno; /* it has just ended */
+	while (shared.done != tid) {
+		if (clock_mono_ms() > end)
+			return -ETIMEDOUT;
+		(void)poll(NULL, 0, 0);
+	}
+	return 0;
+}
+
+static bool known(const pid_t *seen, size_t n, pid_t tid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seen[i] == tid)
+			return true;
+	return false;
+}
+
+/* Threads made by a thread that has followed are born restricted, so a pass
+ * that finds nobody new is the last. */
+static int restrict_others(void)
+{
+	pid_t seen[MAX_THREADS];
+	size_t n = 0;
+	bool again = true;
+
+	seen[n++] = (pid_t)syscall(SYS_gettid);
+	while (again) {
+		DIR *d = opendir("/proc/self/task");
+		struct dirent *e;
+		int rc = 0;
+
+		if (!d)
+			return -errno;
+		again = false;
+		while (!rc && (e = readdir(d))) {
+			pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+
+			if (tid <= 0 || known(seen, n, tid))
+				continue;
+			rc = n < MAX_THREADS ? follow(tid) : -E2BIG;
+			seen[n++ % MAX_THREADS] = tid;
+			again = true;
+		}
+		(void)closedir(d);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void state(char out[64], const char *on, int error)
+{
+	if (error)
+		(void)snprintf(out, 64, "off: %s", strerror(error));
+	else
+		(void)snprintf(out, 64, "%s", on);
+}
+
+void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
+{
+	int abi = 0, rc, rules = jail_landlock_rules(dirs, n, &abi);
+	char text[64];
+
+	shared.rules_fd = rules;
+	shared.active = true;
+	/* the others first: enforcing here would hide /proc from the search */
+	rc = restrict_others();
+	restrict_thread();
+	shared.active = false;
+	shared.rules_fd = -1;
+	state(ret->no_new_privs, "on", rc ? -rc : shared.nnp_error);
+	state(ret->capabilities, geteuid() ? "none" : "reduced",
+	      rc ? -rc : shared.cap_error);
+	(void)snprintf(text, sizeof(text), "on (ABI %d)", abi);
+	if (rules < 0)
+		state(ret->landlock, text, -rules);
+	else
+		state(ret->landlock, text, rc ? -rc : shared.landlock_error);
+	if (rules >= 0)
+		(void)close(rules);
+	rc = jail_seccomp();
+	state(ret->seccomp, "on", rc < 0 ? -rc : 0);
+}
+
+void jail_describe(const struct jail_result *r, struct buf *json)
+{
+	/* the texts are ours and strerror()'s: nothing to escape */
+	(void)buf_printf(json,
+			 "{\"no_new_privs\":\"%s\",\"capabilities\":\"%s\","
+			 "\"landlock\":\"%s\",\"seccomp\":\"%s\"}",
+			 r->no_new_privs, r->capabilities, r->landlock,
+			 r->seccomp);
+}

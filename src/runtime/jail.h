@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime's own jail. Once the machine runs, this process keeps only what
+ * it needs to serve it: no way to gain privileges, no capability beyond those
+ * of a file server, no files but the sandbox's, no system call it does not use.
+ * A layer the host does not offer is reported, not fatal: the guest sits in a
+ * jail of its own, this is the second wall.
+ */
+#ifndef MSB_RUNTIME_JAIL_H
+#define MSB_RUNTIME_JAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum jail_access {
+	JAIL_READ,
+	JAIL_WRITE,  /* everything but execution and device nodes */
+	JAIL_REMOVE, /* remove empty directories from it */
+};
+
+struct jail_dir {
+	int fd; /* of a directory or file, O_PATH will do; borrowed */
+	enum jail_access access;
+};
+
+struct jail_result {
+	char no_new_privs[64], capabilities[64], landlock[64], seccomp[64];
+};
+
+/*
+ * Install the handler through which other threads follow; before any thread is
+ * made. Every thread must leave JAIL_SIGNAL unblocked.
+ */
+int jail_prepare(void);
+int jail_signal(void);
+
+/* Apply all layers to all threads. Never fails as a whole. */
+void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret);
+
+/* {"no_new_privs":"on",...} */
+void jail_describe(const struct jail_result *r, struct buf *json);
+
+/* seccomp.c: allow-list on all threads; 0 or -errno. */
+int jail_seccomp(void);
+/* landlock.c: descriptor of the rules and the host's ABI, or -errno. */
+int jail_landlock_rules(const struct jail_dir *dirs, size_t n, int *ret_abi);
+/* One thread obeys them from now on. Async-signal-safe. 0 or -errno. */
+int jail_landlock_enforce(int rules_fd);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime of one sandbox: everything it owns and the states it goes
+ * through.
+ *
+ *   BOOTING --core.ready--> RUNNING --stop--> STOPPING --machine exit--> DOWN
+ *      |                       |                  | deadline: machine_kill
+ *      +---- any failure ------+----- machine exit ----------------------^
+ *
+ * BOOTING: no client is served; a stop kills the machine at once, as nothing
+ * of value has happened in it. RUNNING: clients are served. STOPPING: the agent
+ * was asked to end; clients still are served. DOWN: the loop ends, sandbox_end
+ * writes down what has happened.
+ */
+#ifndef MSB_RUNTIME_SANDBOX_H
+#define MSB_RUNTIME_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "logs/logs.h"
+#include "loop/loop.h"
+#include "runtime/bootlog.h"
+#include "runtime/compose.h"
+#include "runtime/jail.h"
+#include "runtime/relay.h"
+#include "runtime/report.h"
+#include "runtime/spec.h"
+#include "virtio/dev/console.h"
+#include "virtio/dev/fs.h"
+
+enum sandbox_state { BOOTING, RUNNING, STOPPING, DOWN };
+
+/* Inherited descriptors; the numbers are the launch contract. */
+enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
+
+#define READY_TIMEOUT_MS 180000u
+#define FLUSH_WINDOW_MS 2000u
+#define FLUSH_WINDOW_INIT_MS 8000u
+#define CLOCK_SYNC_MS 60000u
+#define MAX_SHARES 64
+
+struct fs_share {
+	struct share share;
+	struct virtio_device *device; /* owned, with the file server in it */
+	int dir_fd; /* of the exported directory, for the jail; owned */
+	bool readonly;
+};
+
+struct sandbox {
+	struct runtime_spec spec;
+	enum sandbox_state state;
+	struct loop *loop;
+	struct logs *logs;
+	struct relay *relay;
+	struct machine *machine;
+	struct vconsole *console;
+	struct fs_share *shares; /* [0] is the root directory */
+	size_t nshares;
+	int dir_fd, runtime_fd, logs_fd, listen_fd, report_fd;
+	struct report_file machine_file, exit_file;
+	uint64_t started_ns; /* monotonic */
+
+	struct watch signals, watchdog, clock_jump;
+	int signal_fd, clock_fd;
+	struct timer ready_timer, stop_timer, idle_timer, max_timer,
+		clock_timer;
+
+	/* how and why it ends */
+	bool has_reason; /* the first one counts */
+	enum exit_reason reason;
+	bool has_code; /* of the startup command */
+	int code;
+	bool attached; /* the creator's death ends the sandbox */
+	bool released; /* an ephemeral one ends with its last session */
+	bool killed;
+	struct machine_exit machine_exit;
+	struct boot_failure
+		failure; /* BOOTING only; message is in failure_text */
+	char failure_text[600];
+
+	struct bootlog *bootlog; /* until ready */
+	struct jail_result jail;
+};
+
+/* boot.c: 0, or -errno with s->failure set */
+int sandbox_boot(struct sandbox *s);
+/* Free the machine and its devices. */
+void sandbox_unboot(struct sandbox *s);
+
+/* life.c */
+void sandbox_on_ready(struct sandbox *s);
+/* End the sandbox in good order. The first reason given is the one kept. */
+void sandbox_stop(struct sandbox *s, enum exit_reason reason);
+/* End it now; what the guest has not written is lost. */
+void sandbox_kill(struct sandbox *s, enum exit_reason reason);
+void sandbox_on_machine_exit(struct sandbox *s, const struct machine_exit *e);
+void sandbox_on_startup_exit(struct sandbox *s, const struct relay_exit *e);
+void sandbox_fail_boot(struct sandbox *s, const char *stage, int sys,
+		       const char *fmt, ...) MSB_PRINTF(4, 5);
+/* After the loop: reports, files, clean-up. Returns the exit status. */
+int sandbox_end(struct sandbox *s);
+
+/* watch.c: signals, watchdog, timers; 0 or -errno */
+int sandbox_watch(struct sandbox *s);
+void sandbox_watch_ready(struct sandbox *s); /* what begins with ready */
+void sandbox_watch_end(struct sandbox *s);
+uint64_t sandbox_flush_window_ms(const struct sandbox *s);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the launcher's specification. */
+#include "runtime/spec.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#define SPEC_MAX (64u << 20)
+
+static int parse_engine(const char *text, enum engine_kind *ret)
+{
+	for (int i = 0; i < ENGINE_KIND_COUNT; i++)
+		if (str_eq(text, engine_kind_name((enum engine_kind)i))) {
+			*ret = (enum engine_kind)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int take_path(const json_t *o, const char *key, char **ret,
+		     struct err *err)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	if (!text || text[0] != '/')
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: '%s' is no absolute path", key);
+	*ret = strdup(text);
+	return *ret ? 0 : err_set(err, ERR_NO_MEMORY, ENOMEM, "specification");
+}
+
+static int take_startup(const json_t *o, struct strv *ret, struct err *err)
+{
+	const json_t *list = json_object_get(o, "startup");
+
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || !json_array_size(list))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: 'startup' is no command");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *word = json_string_value(json_array_get(list, i));
+
+		if (!word)
+			return err_set(
+				err, ERR_INVALID, EINVAL,
+				"specification: 'startup' is no command");
+		if (strv_add(ret, word))
+			return err_set(err, ERR_NO_MEMORY, ENOMEM,
+				       "specification");
+	}
+	return 0;
+}
+
+static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
+{
+	autofree char *text = NULL;
+	const json_t *config = json_object_get(o, "config");
+
+	if (!json_is_object(config))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: no 'config'");
+	text = json_dumps(config, JSON_COMPACT);
+	if (!text)
+		return err_set(err, ERR_NO_MEMORY, ENOMEM, "specification");
+	return sandbox_config_from_json(text, &s->config, err);
+}
+
+static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
+{
+	int rc = take_path(o, "sandbox_dir", &s->sandbox_dir, err);
+
+	if (!rc)
+		rc = take_path(o, "kernel", &s->kernel, err);
+	if (!rc)
+		rc = take_path(o, "initramfs", &s->initramfs, err);
+	if (!rc)
+		rc = take_startup(o, &s->startup, err);
+	if (!rc && parse_engine(json_string_value(json_object_get(o, "engine")),
+				&s->engine))
+		rc = err_set(err, ERR_INVALID, EINVAL,
+			     "specification: unknown engine");
+	s->attached = json_is_true(json_object_get(o, "attached"));
+	return rc;
+}
+
+int spec_parse(const char *text, size_t len, struct runtime_spec *ret,
+	       struct err *err)
+{
+	struct runtime_spec s = { 0 };
+	json_error_t where;
+	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	int rc;
+
+	if (!o)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: line %d: %s", where.line,
+			       where.text);
+	rc = take_config(o, &s, err);
+	if (!rc) {
+		rc = take_all(o, &s, err);
+		if (rc)
+			spec_fini(&s);
+	}
+	json_decref(o);
+	if (!rc)
+		*ret = s;
+	return rc;
+}
+
+int spec_read(int fd, struct runtime_spec *ret, struct err *err)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, SPEC_MAX);
+	rc = io_read_all(fd, &text);
+	if (rc)
+		rc = err_sys(err, ERR_IO, -rc, "read the specification");
+	else
+		rc = spec_parse((const char *)buf_data(&text), buf_len(&text),
+				ret, err);
+	buf_fini(&text);
+	return rc;
+}
+
+void spec_fini(struct runtime_spec *s)
+{
+	free(s->sandbox_dir);
+	free(s->kernel);
+	free(s->initramfs);
+	strv_fini(&s->startup);
+	sandbox_config_fini(&s->config);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the launcher wants: JSON in a memory file, see docs/architecture.md. */
+#ifndef MSB_RUNTIME_SPEC_H
+#define MSB_RUNTIME_SPEC_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "engine/engine.h"
+#include "store/sandbox_config.h"
+
+struct runtime_spec {
+	char *sandbox_dir; /* absolute */
+	char *kernel, *initramfs;
+	enum engine_kind engine;
+	struct strv startup; /* n == 0: none */
+	bool attached;
+	struct sandbox_config config;
+};
+
+/* Read and check the whole of fd; on failure nothing is left to free. */
+int spec_read(int fd, struct runtime_spec *ret, struct err *err);
+int spec_parse(const char *text, size_t len, struct runtime_spec *ret,
+	       struct err *err);
+void spec_fini(struct runtime_spec *s);
+
+#endif
