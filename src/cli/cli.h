@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands of msb share. */
+#ifndef MSB_CLI_CLI_H
+#define MSB_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "cli/options.h"
+#include "microsandbox/microsandbox.h"
+
+#define EXIT_USAGE 2
+#define EXIT_TIMED_OUT 124
+#define EXIT_MSB 125 /* msb itself failed in run, exec or attach */
+
+#define STOP_TIMEOUT_S 10
+
+struct cli {
+	struct args args;
+	msb_t *m; /* opened by cli_open */
+};
+
+enum {
+	/* 1 and 2 are OPT_ID_HELP and OPT_ID_VERSION */
+	O_ERROR = 3,
+	O_WARN,
+	O_INFO,
+	O_DEBUG,
+	O_TRACE,
+	O_TREE,
+	O_ALL,
+	O_CPUS,
+	O_DETACH,
+	O_DETACH_KEYS,
+	O_ENGINE,
+	O_ENGINE_JAIL,
+	O_ENGINE_MODE,
+	O_ENTRYPOINT,
+	O_ENV,
+	O_FORCE,
+	O_FORMAT,
+	O_HOSTNAME,
+	O_IDLE_TIMEOUT,
+	O_INIT,
+	O_INIT_ARG,
+	O_INIT_ENV,
+	O_LOG_LEVEL,
+	O_MAX_DURATION,
+	O_MEMORY,
+	O_NAME,
+	O_NO_TTY,
+	O_QUIET,
+	O_REPLACE,
+	O_REPLACE_GRACE,
+	O_RLIMIT,
+	O_RUNNING,
+	O_SCRIPT,
+	O_SCRIPT_PATH,
+	O_SCRIPT_RAW,
+	O_SHELL,
+	O_STOPPED,
+	O_STOP_TIMEOUT,
+	O_TIMEOUT,
+	O_TMPFS,
+	O_TTY,
+	O_USER,
+	O_VOLUME,
+	O_WORKDIR,
+	O_UNAVAILABLE, /* and above */
+};
+
+/* The whole program. */
+extern const struct command cli_root;
+
+/* The program; main() is apart so that tests can link everything else. */
+int cli_main(int argc, char **argv);
+
+/* Open the home directory; false after an error message. */
+bool cli_open(struct cli *cli);
+
+/* Wrong usage found by a command itself: prints it, returns EXIT_USAGE. */
+int cli_usage(const struct cli *cli, const char *fmt, ...) MSB_PRINTF(2, 3);
+
+/*
+ * True for success; else the error is printed and freed. Made to be wrapped
+ * around a call that fills e, hence the pointer.
+ */
+bool cli_ok(int rc, msb_error_t **e);
+
+/*
+ * Run fn for each name of a command that takes several, also after failures: 0
+ * or 1.
+ */
+int cli_each(struct cli *cli, int (*fn)(struct cli *cli, const char *name));
+
+static inline bool cli_has(const struct cli *cli, int id)
+{
+	return args_has(&cli->args, id);
+}
+
+static inline const char *cli_text(const struct cli *cli, int id)
+{
+	return args_text(&cli->args, id);
+}
+
+/* --- commands: exit code --- */
+
+int cmd_attach(struct cli *cli);
+int cmd_create(struct cli *cli);
+int cmd_doctor(struct cli *cli);
+int cmd_exec(struct cli *cli);
+int cmd_help(struct cli *cli);
+int cmd_inspect(struct cli *cli);
+int cmd_list(struct cli *cli);
+int cmd_remove(struct cli *cli);
+int cmd_restart(struct cli *cli);
+int cmd_run(struct cli *cli);
+int cmd_start(struct cli *cli);
+int cmd_status(struct cli *cli);
+int cmd_stop(struct cli *cli);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* msb inspect, msb doctor. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/show.h"
+#include "cli/ui.h"
+
+#define OUTPUT_MAX (64u << 20)
+
+struct page {
+	struct buf b;
+	bool colors;
+};
+
+static void key(struct page *p, const char *indent, const char *name, int pad)
+{
+	(void)buf_printf(&p->b, "%s%s%s:%s%*s", indent,
+			 p->colors ? style_on(STYLE_CYAN) : "", name,
+			 p->colors ? STYLE_OFF : "",
+			 pad > (int)strlen(name) ? pad - (int)strlen(name) : 0,
+			 "");
+}
+
+/* "Key:            value"; nothing for a missing value. */
+static void line(struct page *p, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	key(p, "", name, 14);
+	(void)buf_str(&p->b, " ");
+	text_put_safe(&p->b, value);
+	(void)buf_str(&p->b, "\n");
+}
+
+static void sub_line(struct page *p, const char *name, const char *value,
+		     const char *unit)
+{
+	if (!value)
+		return;
+	key(p, "  ", name, 12);
+	(void)buf_str(&p->b, " ");
+	text_put_safe(&p->b, value);
+	(void)buf_printf(&p->b, "%s\n", unit);
+}
+
+static void section(struct page *p, const char *title)
+{
+	(void)buf_printf(&p->b, "\n%s%s%s\n",
+			 p->colors ? style_on(STYLE_BOLD) : "", title,
+			 p->colors ? STYLE_OFF : "");
+}
+
+/* A string or number as text, or NULL. */
+static const char *scalar(const struct json *j)
+{
+	if (!j)
+		return NULL;
+	if (j->type == JSON_BOOL)
+		return j->truth ? "yes" : "no";
+	return j->type == JSON_STRING || j->type == JSON_NUMBER ? j->text
+								: NULL;
+}
+
+static void put_env(struct page *p, const struct json *env)
+{
+	if (!env || !env->first)
+		return;
+	section(p, "Environment");
+	for (const struct json *e = env->first; e; e = e->next) {
+		const char *k = json_str(e->first);
+		const char *v = e->first ? json_str(e->first->next) : NULL;
+
+		(void)buf_str(&p->b, "  ");
+		text_put_safe(&p->b, k ? k : "");
+		(void)buf_str(&p->b, "=");
+		text_put_safe(&p->b, v ? v : "");
+		(void)buf_str(&p->b, "\n");
+	}
+}
+
+static void put_policies(struct page *p, const struct json *m)
+{
+	const char *stat_virt = json_str(json_get(m, "stat_virtualization"));
+	const char *perms = json_str(json_get(m, "host_permissions"));
+	bool has_stat = stat_virt && strcasecmp(stat_virt, "strict") != 0;
+	bool has_perms = perms && strcasecmp(perms, "private") != 0;
+
+	if (!has_stat && !has_perms)
+		return;
+	(void)buf_printf(
+		&p->b, " [%s%s%s%s%s]", has_stat ? "stat-virt=" : "",
+		has_stat ? stat_virt : "", has_stat && has_perms ? "," : "",
+		has_perms ? "host-perms=" : "", has_perms ? perms : "");
+}
+
+static void put_mount(struct page *p, const struct json *m)
+{
+	static const char *const flags[] = { "noexec", "nosuid", "nodev" };
+	const char *type = json_str(json_get(m, "type"));
+	const char *guest = json_str(json_get(m, "guest"));
+	const char *host = json_str(json_get(m, "host"));
+	const char *size = scalar(json_get(m, "size_mib"));
+	bool ro = json_is_true(json_get(m, "readonly"));
+	size_t width = guest ? text_width(guest) : 0;
+
+	(void)buf_str(&p->b, "  ");
+	text_put_safe(&p->b, guest ? guest : "");
+	(void)buf_printf(&p->b, "%*s → ", width < 16 ? (int)(16 - width) : 0,
+			 "");
+	if (type && !strcmp(type, "Tmpfs")) {
+		(void)buf_str(&p->b, "tmpfs");
+		if (size && strcmp(size, "0") != 0)
+			(void)buf_printf(&p->b, " (%s MiB)", size);
+		(void)buf_str(&p->b, ro ? " (ro" : "");
+	} else {
+		text_put_safe(&p->b, host ? host : "-");
+		(void)buf_str(&p->b, ro ? " (ro" : " (rw");
+		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+			if (json_is_true(json_get(m, flags[i])))
+				(void)buf_printf(&p->b, ",%s", flags[i]);
+	}
+	if (ro || !type || strcmp(type, "Tmpfs") != 0)
+		(void)buf_str(&p->b, ")");
+	put_policies(p, m);
+	(void)buf_str(&p->b, "\n");
+}
+
+static void put_mounts(struct page *p, const struct json *mounts)
+{
+	if (!mounts || !mounts->first)
+		return;
+	section(p, "Mounts");
+	for (const struct json *m = mounts->first; m; m = m->next)
+		put_mount(p, m);
+}
+
+/* Every layer and its state; below the object may stand further ones. */
+static void put_layers(struct page *p, const char *title, const struct json *o)
+{
+	if (!o || o->type != JSON_OBJECT || !o->first)
+		return;
+	section(p, title);
+	for (const struct json *m = o->first; m; m = m->next) {
+		const char *text = scalar(m);
+
+		sub_line(p, m->key, text ? text : "-", "");
+	}
+}
+
+static void put_machine(struct page *p, const struct json *machine)
+{
+	const char *cpu = scalar(json_get(machine, "cpu"));
+
+	if (!machine)
+		return;
+	section(p, "Machine");
+	sub_line(p, "Engine", scalar(json_get(machine, "engine")), "");
+	sub_line(p, "Mode", scalar(json_get(machine, "mode")), "");
+	sub_line(p, "CPU", cpu ? cpu : "any", "");
+	sub_line(p, "Process", scalar(json_get(machine, "pid")), "");
+	sub_line(p, "Boot", scalar(json_get(machine, "boot_ms")), " ms");
+	put_layers(p, "Jail", json_get(machine, "jail"));
+	put_layers(p, "Runtime jail", json_get(machine, "runtime_jail"));
+}
+
+static int inspect_text(const msb_sandbox_t *s, const struct json *config,
+			const struct json *machine)
+{
+	char status[16], time[TIME_SIZE];
+	struct page p = { .colors = ui_colors(STDOUT_FILENO) };
+	enum table_style style;
+
+	buf_init(&p.b, OUTPUT_MAX);
+	line(&p, "Name", msb_sandbox_name(s));
+	key(&p, "", "Status", 14);
+	(void)show_status(msb_sandbox_status(s), status, sizeof(status),
+			  &style);
+	(void)buf_printf(&p.b, " %s%s%s\n", p.colors ? style_on(style) : "",
+			 status, p.colors ? STYLE_OFF : "");
+	line(&p, "Exit reason", msb_sandbox_exit_reason(s));
+	line(&p, "Created",
+	     show_local_time(msb_sandbox_created_unix_ms(s), time,
+			     sizeof(time)));
+	line(&p, "Updated",
+	     show_local_time(msb_sandbox_updated_unix_ms(s), time,
+			     sizeof(time)));
+	line(&p, "Image", msb_sandbox_image(s));
+	section(&p, "Resources");
+	sub_line(&p, "CPUs", scalar(json_get(config, "cpus")), "");
+	sub_line(&p, "Memory", scalar(json_get(config, "memory_mib")), " MiB");
+	line(&p, "Workdir", json_str(json_get(config, "workdir")));
+	line(&p, "Shell", json_str(json_get(config, "shell")));
+	put_env(&p, json_get(config, "env"));
+	put_mounts(&p, json_get(config, "mounts"));
+	put_machine(&p, machine);
+	return ui_print(&p.b) ? 1 : 0;
+}
+
+/* Takes both trees. */
+static int inspect_json(const msb_sandbox_t *s, struct json *config,
+			struct json *machine)
+{
+	struct json *o = json_object();
+	char time[TIME_SIZE];
+
+	(void)json_add(o, "config", config ? config : json_string(NULL));
+	(void)json_add(o, "machine", machine ? machine : json_string(NULL));
+	(void)json_add(o, "exit_reason",
+		       json_string(msb_sandbox_exit_reason(s)));
+	(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
+	(void)json_add(o, "status",
+		       json_string(msb_status_name(msb_sandbox_status(s))));
+	(void)json_add(
+		o, "created_at",
+		json_string(show_json_time(msb_sandbox_created_unix_ms(s), time,
+					   sizeof(time))));
+	if (json_add(o, "updated_at",
+		     json_string(show_json_time(msb_sandbox_updated_unix_ms(s),
+						time, sizeof(time)))))
+		o = json_free(o);
+	return show_json(o);
+}
+
+static struct json *parsed(const char *text)
+{
+	return text ? json_parse(text, strlen(text)) : NULL;
+}
+
+int cmd_inspect(struct cli *cli)
+{
+	struct json *config, *machine;
+	msb_error_t *e = NULL;
+	msb_sandbox_t *s;
+	int code;
+
+	if (!cli_open(cli) ||
+	    !cli_ok(msb_sandbox_get(cli->m, cli->args.words[0], &s, &e), &e))
+		return 1;
+	config = parsed(msb_sandbox_config_json(s));
+	machine = parsed(msb_sandbox_machine_json(s));
+	if (cli_has(cli, O_FORMAT)) {
+		code = inspect_json(s, config, machine);
+	} else {
+		code = inspect_text(s, config, machine);
+		json_free(config);
+		json_free(machine);
+	}
+	msb_sandbox_free(s);
+	return code;
+}
+
+/* --- doctor --- */
+
+struct checks {
+	struct page page;
+	struct json *all; /* NULL: text */
+	bool failed;
+};
+
+static const struct {
+	const char *name, *mark;
+	enum table_style style;
+} states[] = {
+	[MSB_CHECK_OK] = { "ok", "✓", STYLE_GREEN },
+	[MSB_CHECK_WARN] = { "warn", "!", STYLE_YELLOW_BOLD },
+	[MSB_CHECK_FAIL] = { "fail", "✗", STYLE_RED_BOLD },
+	[MSB_CHECK_INFO] = { "info", "-", STYLE_DIM },
+};
+
+static int check_json(struct checks *c, const msb_check_t *check)
+{
+	struct json *o = json_object();
+
+	(void)json_add(o, "detail", json_string(check->detail));
+	(void)json_add(o, "name", json_string(check->name));
+	(void)json_add(o, "remedy", json_string(check->remedy));
+	(void)json_add(o, "state", json_string(states[check->state].name));
+	return json_append(c->all, o);
+}
+
+static int on_check(void *ctx, const msb_check_t *check)
+{
+	struct checks *c = ctx;
+	struct page *p = &c->page;
+
+	c->failed |= check->state == MSB_CHECK_FAIL;
+	if (c->all)
+		return check_json(c, check);
+	(void)buf_printf(&p->b, "   %s%s%s %-20s ",
+			 p->colors ? style_on(states[check->state].style) : "",
+			 states[check->state].mark, p->colors ? STYLE_OFF : "",
+			 check->name);
+	text_put_safe(&p->b, check->detail);
+	(void)buf_str(&p->b, "\n");
+	if (*check->remedy) {
+		(void)buf_str(&p->b, "     → ");
+		text_put_safe(&p->b, check->remedy);
+		(void)buf_str(&p->b, "\n");
+	}
+	return 0;
+}
+
+int cmd_doctor(struct cli *cli)
+{
+	struct checks c = { .page.colors = ui_colors(STDOUT_FILENO) };
+	msb_error_t *e = NULL;
+	int rc;
+
+	if (!cli_open(cli))
+		return 1;
+	buf_init(&c.page.b, OUTPUT_MAX);
+	if (cli_has(cli, O_FORMAT))
+		c.all = json_array();
+	rc = msb_doctor(cli->m, on_check, &c, &e);
+	if (!cli_ok(rc, &e)) {
+		json_free(c.all);
+		buf_fini(&c.page.b);
+		return 1;
+	}
+	if (cli_has(cli, O_FORMAT)) {
+		buf_fini(&c.page.b);
+		rc = show_json(c.all);
+	} else {
+		rc = ui_print(&c.page.b);
+	}
+	return rc || c.failed ? 1 : 0;
+}

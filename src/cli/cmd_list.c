@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* msb list, msb status. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "cli/show.h"
+#include "cli/ui.h"
+
+#define OUTPUT_MAX (64u << 20)
+
+/* --- list --- */
+
+static bool listed(const struct cli *cli, msb_status_t status)
+{
+	if (cli_has(cli, O_RUNNING))
+		return status == MSB_STATUS_RUNNING;
+	return !cli_has(cli, O_STOPPED) || status == MSB_STATUS_STOPPED;
+}
+
+static int list_json(const struct cli *cli, const msb_list_t *l)
+{
+	struct json *all = json_array();
+
+	for (size_t i = 0; i < msb_list_count(l); i++) {
+		const msb_sandbox_t *s = msb_list_item(l, i);
+		struct json *o;
+		char time[TIME_SIZE];
+
+		if (!listed(cli, msb_sandbox_status(s)))
+			continue;
+		o = json_object();
+		(void)json_add(o, "created_at",
+			       json_string(show_json_time(
+				       msb_sandbox_created_unix_ms(s), time,
+				       sizeof(time))));
+		(void)json_add(o, "image", json_string(msb_sandbox_image(s)));
+		(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
+		(void)json_add(
+			o, "status",
+			json_string(msb_status_name(msb_sandbox_status(s))));
+		if (json_append(all, o))
+			all = json_free(all);
+	}
+	return show_json(all);
+}
+
+static int list_names(const struct cli *cli, const msb_list_t *l)
+{
+	struct buf b;
+
+	buf_init(&b, OUTPUT_MAX);
+	for (size_t i = 0; i < msb_list_count(l); i++) {
+		const msb_sandbox_t *s = msb_list_item(l, i);
+
+		if (listed(cli, msb_sandbox_status(s)))
+			(void)buf_printf(&b, "%s\n", msb_sandbox_name(s));
+	}
+	return ui_print(&b) ? 1 : 0;
+}
+
+static int print_table(struct table *t, const char *when_empty)
+{
+	struct buf b;
+	int code = 0;
+
+	buf_init(&b, OUTPUT_MAX);
+	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
+		b.failed = true;
+	if (!t->rows && !b.failed) {
+		struct buf line;
+
+		buf_init(&line, 256);
+		(void)buf_printf(&line, "%s\n", when_empty);
+		(void)!write(STDERR_FILENO, buf_data(&line), buf_len(&line));
+		buf_fini(&line);
+	}
+	code = ui_print(&b) ? 1 : 0;
+	table_fini(t);
+	return code;
+}
+
+static int list_table(const struct cli *cli, const msb_list_t *l)
+{
+	static const char *const header[] = { "NAME", "IMAGE", "STATUS",
+					      "CREATED" };
+	struct table t;
+
+	table_init(&t, header, ARRAY_SIZE(header));
+	for (size_t i = 0; i < msb_list_count(l); i++) {
+		const msb_sandbox_t *s = msb_list_item(l, i);
+		const char *image = msb_sandbox_image(s);
+		char status[16], time[TIME_SIZE];
+		enum table_style style;
+
+		if (!listed(cli, msb_sandbox_status(s)))
+			continue;
+		table_row(&t);
+		table_set(&t, 0, msb_sandbox_name(s), STYLE_PLAIN);
+		table_set(&t, 1, image ? image : "-", STYLE_PLAIN);
+		table_set(&t, 2,
+			  show_status(msb_sandbox_status(s), status,
+				      sizeof(status), &style),
+			  style);
+		table_set(&t, 3,
+			  show_local_time(msb_sandbox_created_unix_ms(s), time,
+					  sizeof(time)),
+			  STYLE_DIM);
+	}
+	return print_table(&t, "No sandboxes found.");
+}
+
+int cmd_list(struct cli *cli)
+{
+	msb_error_t *e = NULL;
+	msb_list_t *l;
+	int code;
+
+	if (!cli_open(cli) || !cli_ok(msb_sandbox_list(cli->m, &l, &e), &e))
+		return 1;
+	if (cli_has(cli, O_FORMAT))
+		code = list_json(cli, l);
+	else if (cli_has(cli, O_QUIET))
+		code = list_names(cli, l);
+	else
+		code = list_table(cli, l);
+	msb_list_free(l);
+	return code;
+}
+
+/* --- status --- */
+
+#define IMAGE_WIDTH 36
+#define COMMAND_WIDTH 40
+
+static char *command_of(const msb_sandbox_t *s)
+{
+	const char *text = msb_sandbox_config_json(s);
+	struct json *config = text ? json_parse(text, strlen(text)) : NULL;
+	char *command = show_command(config);
+
+	json_free(config);
+	return command;
+}
+
+static struct json *status_object(const msb_sandbox_t *s)
+{
+	autofree char *command = command_of(s);
+	struct json *o = json_object();
+
+	if (!command)
+		return json_free(o);
+	(void)json_add(o, "command", json_string(command));
+	(void)json_add(o, "image", json_string(msb_sandbox_image(s)));
+	(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
+	(void)json_add(o, "ports", json_array());
+	if (json_add(o, "status",
+		     json_string(msb_status_name(msb_sandbox_status(s)))))
+		return json_free(o);
+	return o;
+}
+
+static void status_row(struct table *t, const msb_sandbox_t *s)
+{
+	const char *image = msb_sandbox_image(s);
+	autofree char *command = command_of(s);
+	autofree char *short_image = text_cut(image ? image : "-", IMAGE_WIDTH);
+	autofree char *short_command = NULL;
+	enum table_style style;
+	char status[16];
+
+	if (command)
+		short_command = text_cut(command, COMMAND_WIDTH);
+	if (!short_image || !short_command) {
+		t->failed = true;
+		return;
+	}
+	table_row(t);
+	table_set(t, 0, msb_sandbox_name(s), STYLE_PLAIN);
+	table_set(t, 1, short_image, STYLE_PLAIN);
+	table_set(t, 2, short_command, STYLE_PLAIN);
+	table_set(t, 3,
+		  show_status(msb_sandbox_status(s), status, sizeof(status),
+			      &style),
+		  style);
+	table_set(t, 4, "-", STYLE_PLAIN);
+}
+
+static const char *const status_header[] = { "NAME", "IMAGE", "COMMAND",
+					     "STATUS", "PORTS" };
+
+static int status_print(const struct cli *cli, const msb_sandbox_t *const *s,
+			size_t n, bool one)
+{
+	struct json *all;
+	struct table t;
+	struct buf b;
+
+	if (cli_has(cli, O_FORMAT)) {
+		if (one)
+			return show_json(status_object(s[0]));
+		all = json_array();
+		for (size_t i = 0; i < n; i++)
+			if (json_append(all, status_object(s[i])))
+				all = json_free(all);
+		return show_json(all);
+	}
+	if (cli_has(cli, O_QUIET)) {
+		buf_init(&b, OUTPUT_MAX);
+		for (size_t i = 0; i < n; i++)
+			(void)buf_printf(&b, "%s\n", msb_sandbox_name(s[i]));
+		return ui_print(&b) ? 1 : 0;
+	}
+	table_init(&t, status_header, ARRAY_SIZE(status_header));
+	for (size_t i = 0; i < n; i++)
+		status_row(&t, s[i]);
+	return print_table(&t, cli_has(cli, O_ALL) ? "No sandboxes found."
+						   : "No running sandboxes.");
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const msb_sandbox_t *const *x = a, *const *y = b;
+
+	return strcmp(msb_sandbox_name(*x), msb_sandbox_name(*y));
+}
+
+static int status_one(struct cli *cli)
+{
+	msb_error_t *e = NULL;
+	msb_sandbox_t *s;
+	const msb_sandbox_t *one;
+	int code;
+
+	if (!cli_ok(msb_sandbox_get(cli->m, cli->args.words[0], &s, &e), &e))
+		return 1;
+	one = s;
+	code = status_print(cli, &one, 1, true);
+	msb_sandbox_free(s);
+	return code;
+}
+
+static int status_all(struct cli *cli)
+{
+	const msb_sandbox_t **shown;
+	msb_error_t *e = NULL;
+	msb_list_t *l;
+	size_t n = 0;
+	int code;
+
+	if (!cli_ok(msb_sandbox_list(cli->m, &l, &e), &e))
+		return 1;
+	shown = calloc(msb_list_count(l) + 1, sizeof(const msb_sandbox_t *));
+	if (!shown) {
+		ui_error("out of memory");
+		msb_list_free(l);
+		return 1;
+	}
+	for (size_t i = 0; i < msb_list_count(l); i++) {
+		const msb_sandbox_t *s = msb_list_item(l, i);
+		msb_status_t status = msb_sandbox_status(s);
+
+		if (cli_has(cli, O_ALL) || status == MSB_STATUS_RUNNING ||
+		    status == MSB_STATUS_DRAINING)
+			shown[n++] = s;
+	}
+	qsort(shown, n, sizeof(const msb_sandbox_t *), by_name);
+	code = status_print(cli, shown, n, false);
+	free(shown);
+	msb_list_free(l);
+	return code;
+}
+
+int cmd_status(struct cli *cli)
+{
+	if (cli->args.nwords && cli_has(cli, O_ALL))
+		return cli_usage(cli, "'--all' cannot be used with a name");
+	if (!cli_open(cli))
+		return 1;
+	return cli->args.nwords ? status_one(cli) : status_all(cli);
+}

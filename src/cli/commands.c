@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every command and option of msb. */
+#include "cli/cli.h"
+
+#define END                                                                    \
+	{                                                                      \
+		0                                                              \
+	}
+/* Known, refused with "not available yet", not shown. */
+#define LATER(kind_, name_)                                                    \
+	{                                                                      \
+		.id = O_UNAVAILABLE + __COUNTER__, .kind = (kind_),            \
+		.name = (name_),                                               \
+		.value = (kind_) == OPT_SWITCH ? NULL : "VALUE",               \
+		.flags = OPT_UNAVAILABLE | OPT_CREATION                        \
+	}
+
+enum { GROUP_NONE, GROUP_VERBOSITY, GROUP_TTY };
+
+static const char *const formats[] = { "json", NULL };
+static const char *const engines[] = { "auto", "kvm", "uml", NULL };
+static const char *const jails[] = { "strict", "relaxed", NULL };
+static const char *const modes[] = { "auto", "ptrace", "seccomp", NULL };
+
+static const struct option global_options[] = {
+	{ .id = O_ERROR,
+	  .kind = OPT_SWITCH,
+	  .name = "error",
+	  .help = "Show errors of msb's own workings on stderr",
+	  .group = GROUP_VERBOSITY },
+	{ .id = O_WARN,
+	  .kind = OPT_SWITCH,
+	  .name = "warn",
+	  .help = "Show warnings and errors",
+	  .group = GROUP_VERBOSITY },
+	{ .id = O_INFO,
+	  .kind = OPT_SWITCH,
+	  .name = "info",
+	  .help = "Show what is being done",
+	  .group = GROUP_VERBOSITY },
+	{ .id = O_DEBUG,
+	  .kind = OPT_SWITCH,
+	  .name = "debug",
+	  .help = "Show details",
+	  .group = GROUP_VERBOSITY },
+	{ .id = O_TRACE,
+	  .kind = OPT_SWITCH,
+	  .name = "trace",
+	  .help = "Show everything",
+	  .group = GROUP_VERBOSITY },
+	{ .id = O_TREE,
+	  .kind = OPT_SWITCH,
+	  .name = "tree",
+	  .help = "Print the tree of commands and options" },
+	{ .id = OPT_ID_HELP,
+	  .kind = OPT_SWITCH,
+	  .letter = 'h',
+	  .name = "help",
+	  .help = "Print help" },
+	END,
+};
+
+static const struct option version_options[] = {
+	{ .id = OPT_ID_VERSION,
+	  .kind = OPT_SWITCH,
+	  .letter = 'V',
+	  .name = "version",
+	  .help = "Print the version" },
+	END,
+};
+
+#define NAME_OPTION(help_)                                                     \
+	{                                                                      \
+		.id = O_NAME, .kind = OPT_TEXT, .letter = 'n', .name = "name", \
+		.value = "NAME", .help = (help_)                               \
+	}
+#define QUIET_OPTION(help_)                                                    \
+	{                                                                      \
+		.id = O_QUIET, .kind = OPT_SWITCH, .letter = 'q',              \
+		.name = "quiet", .help = (help_)                               \
+	}
+#define FORMAT_OPTION                                                          \
+	{                                                                      \
+		.id = O_FORMAT, .kind = OPT_CHOICE, .name = "format",          \
+		.value = "FORMAT", .help = "Output format: json",              \
+		.choices = formats                                             \
+	}
+#define RLIMIT_OPTION(help_)                                                   \
+	{                                                                      \
+		.id = O_RLIMIT, .kind = OPT_LIST, .name = "rlimit",            \
+		.value = "NAME=SOFT[:HARD]", .help = (help_)                   \
+	}
+#define TIMEOUT_OPTION                                                         \
+	{                                                                      \
+		.id = O_TIMEOUT, .kind = OPT_TEXT, .name = "timeout",          \
+		.value = "DURATION",                                           \
+		.help = "Kill the command after this time (e.g. 30s, 5m, 1h)"  \
+	}
+#define TTY_OPTIONS                                                            \
+	{ .id = O_TTY,                                                         \
+	  .kind = OPT_SWITCH,                                                  \
+	  .letter = 't',                                                       \
+	  .name = "tty",                                                       \
+	  .help = "Give the command a terminal, even when ours is none",       \
+	  .group = GROUP_TTY },                                                \
+	{                                                                      \
+		.id = O_NO_TTY, .kind = OPT_SWITCH, .name = "no-tty",          \
+		.help = "Never give the command a terminal",                   \
+		.group = GROUP_TTY                                             \
+	}
+#define DETACH_KEYS_OPTION                                                     \
+	{                                                                      \
+		.id = O_DETACH_KEYS, .kind = OPT_TEXT, .name = "detach-keys",  \
+		.value = "KEYS",                                               \
+		.help = "Keys that leave the command running (default: "       \
+			"ctrl-])"                                              \
+	}
+
+/* What describes a new sandbox; run and create. */
+static const struct option sandbox_options[] = {
+	NAME_OPTION("Name of the sandbox; without one it is made up"),
+	{ .id = O_CPUS,
+	  .kind = OPT_UINT,
+	  .letter = 'c',
+	  .name = "cpus",
+	  .value = "N",
+	  .help = "Number of virtual CPUs",
+	  .flags = OPT_CREATION,
+	  .max = 255 },
+	{ .id = O_MEMORY,
+	  .kind = OPT_TEXT,
+	  .letter = 'm',
+	  .name = "memory",
+	  .value = "SIZE",
+	  .help = "Amount of memory (e.g. 512M, 1G)",
+	  .flags = OPT_CREATION },
+	{ .id = O_VOLUME,
+	  .kind = OPT_LIST,
+	  .letter = 'v',
+	  .name = "volume",
+	  .value = "SRC:DST[:OPTS]",
+	  .help = "Share a host directory or file (OPTS: ro, noexec, nosuid, "
+		  "nodev, stat-virt=, host-perms=)",
+	  .flags = OPT_CREATION },
+	{ .id = O_TMPFS,
+	  .kind = OPT_LIST,
+	  .name = "tmpfs",
+	  .value = "PATH[:SIZE]",
+	  .help = "Mount a file system in the guest's memory",
+	  .flags = OPT_CREATION },
+	{ .id = O_ENV,
+	  .kind = OPT_LIST,
+	  .letter = 'e',
+	  .name = "env",
+	  .value = "KEY[=VALUE]",
+	  .help = "Set an environment variable, or pass on the host's",
+	  .flags = OPT_CREATION },
+	{ .id = O_WORKDIR,
+	  .kind = OPT_TEXT,
+	  .letter = 'w',
+	  .name = "workdir",
+	  .value = "PATH",
+	  .help = "Working directory in the guest",
+	  .flags = OPT_CREATION },
+	{ .id = O_USER,
+	  .kind = OPT_TEXT,
+	  .letter = 'u',
+	  .name = "user",
+	  .value = "USER[:GROUP]",
+	  .help = "Run commands as this user (e.g. nobody, 1000:1000)",
+	  .flags = OPT_CREATION },
+	{ .id = O_HOSTNAME,
+	  .kind = OPT_TEXT,
+	  .letter = 'H',
+	  .name = "hostname",
+	  .value = "NAME",
+	  .help = "Host name in the guest (default: the sandbox's name)",
+	  .flags = OPT_CREATION },
+	{ .id = O_SHELL,
+	  .kind = OPT_TEXT,
+	  .name = "shell",
+	  .value = "SHELL",
+	  .help = "Shell of interactive sessions and scripts (default: "
+		  "/bin/sh)",
+	  .flags = OPT_CREATION },
+	{ .id = O_ENTRYPOINT,
+	  .kind = OPT_TEXT,
+	  .name = "entrypoint",
+	  .value = "PROGRAM",
+	  .help = "Program that gets the command as its arguments",
+	  .flags = OPT_CREATION },
+	{ .id = O_SCRIPT,
+	  .kind = OPT_LIST,
+	  .name = "script",
+	  .value = "NAME=BODY",
+	  .help = "Shell snippet to have as a command (\\n, \\t are decoded)",
+	  .flags = OPT_CREATION },
+	{ .id = O_SCRIPT_RAW,
+	  .kind = OPT_LIST,
+	  .name = "script-raw",
+	  .value = "NAME=BODY",
+	  .help = "The same, taken as it is",
+	  .flags = OPT_CREATION },
+	{ .id = O_SCRIPT_PATH,
+	  .kind = OPT_LIST,
+	  .name = "script-path",
+	  .value = "NAME:PATH",
+	  .help = "The same from a host file",
+	  .flags = OPT_CREATION },
+	{ .id = O_INIT,
+	  .kind = OPT_TEXT,
+	  .name = "init",
+	  .value = "PATH",
+	  .help = "Hand PID 1 to this program after set-up, or to the one "
+		  "found with `auto`",
+	  .flags = OPT_CREATION },
+	{ .id = O_INIT_ARG,
+	  .kind = OPT_LIST,
+	  .name = "init-arg",
+	  .value = "ARG",
+	  .help = "Argument of the init program",
+	  .flags = OPT_CREATION | OPT_HYPHEN,
+	  .needs = O_INIT },
+	{ .id = O_INIT_ENV,
+	  .kind = OPT_LIST,
+	  .name = "init-env",
+	  .value = "KEY[=VALUE]",
+	  .help = "Environment variable of the init program only",
+	  .flags = OPT_CREATION,
+	  .needs = O_INIT },
+	{ .id = O_MAX_DURATION,
+	  .kind = OPT_TEXT,
+	  .name = "max-duration",
+	  .value = "DURATION",
+	  .help = "Stop the sandbox after this time (e.g. 30s, 5m, 1h)",
+	  .flags = OPT_CREATION },
+	{ .id = O_IDLE_TIMEOUT,
+	  .kind = OPT_TEXT,
+	  .name = "idle-timeout",
+	  .value = "DURATION",
+	  .help = "Stop the sandbox when nothing happened for this time",
+	  .flags = OPT_CREATION },
+	{ .id = O_LOG_LEVEL,
+	  .kind = OPT_TEXT,
+	  .name = "log-level",
+	  .value = "LEVEL",
+	  .help = "Verbosity of the runtime's log: error, warn, info, debug, "
+		  "trace",
+	  .flags = OPT_CREATION },
+	{ .id = O_ENGINE,
+	  .kind = OPT_CHOICE,
+	  .name = "engine",
+	  .value = "ENGINE",
+	  .help = "What runs the guest: auto, kvm, uml",
+	  .flags = OPT_CREATION,
+	  .choices = engines },
+	{ .id = O_ENGINE_MODE,
+	  .kind = OPT_CHOICE,
+	  .name = "engine-mode",
+	  .value = "MODE",
+	  .help = "How uml follows guest processes: auto, ptrace, seccomp",
+	  .flags = OPT_CREATION,
+	  .choices = modes },
+	{ .id = O_ENGINE_JAIL,
+	  .kind = OPT_CHOICE,
+	  .name = "engine-jail",
+	  .value = "JAIL",
+	  .help = "strict, or relaxed: run without jail layers the host "
+		  "forbids",
+	  .flags = OPT_CREATION,
+	  .choices = jails },
+	{ .id = O_REPLACE,
+	  .kind = OPT_SWITCH,
+	  .name = "replace",
+	  .help = "Replace an existing sandbox of that name" },
+	{ .id = O_REPLACE_GRACE,
+	  .kind = OPT_TEXT,
+	  .name = "replace-with-timeout",
+	  .value = "DURATION",
+	  .help = "The same, with this time to stop before it is killed "
+		  "(default: 10s)" },
+	{ .id = O_REPLACE_GRACE,
+	  .kind = OPT_TEXT,
+	  .name = "replace-with-grace",
+	  .value = "DURATION",
+	  .help = "Another name of --replace-with-timeout",
+	  .flags = OPT_HIDDEN },
+	QUIET_OPTION("No progress and success lines"),
+	END,
+};
+
+static const struct option later_options[] = {
+	LATER(OPT_TEXT, "oci-upper-size"),
+	LATER(OPT_TEXT, "root-disk"),
+	LATER(OPT_TEXT, "pull"),
+	{ .id = O_UNAVAILABLE + __COUNTER__,
+	  .kind = OPT_LIST,
+	  .letter = 'p',
+	  .name = "port",
+	  .value = "VALUE",
+	  .flags = OPT_UNAVAILABLE },
+	{ .id = O_UNAVAILABLE + __COUNTER__,
+	  .kind = OPT_LIST,
+	  .letter = 'l',
+	  .name = "label",
+	  .value = "VALUE",
+	  .flags = OPT_UNAVAILABLE },
+	LATER(OPT_SWITCH, "no-net"),
+	LATER(OPT_LIST, "net"),
+	LATER(OPT_LIST, "net-rule"),
+	LATER(OPT_TEXT, "net-default"),
+	LATER(OPT_TEXT, "net-default-egress"),
+	LATER(OPT_TEXT, "net-default-ingress"),
+	LATER(OPT_SWITCH, "no-dns-rebind-protection"),
+	LATER(OPT_LIST, "dns-nameserver"),
+	LATER(OPT_TEXT, "dns-query-timeout-ms"),
+	LATER(OPT_TEXT, "net-ipv4-pool"),
+	LATER(OPT_TEXT, "net-ipv6-pool"),
+	LATER(OPT_TEXT, "max-connections"),
+	LATER(OPT_SWITCH, "trust-host-cas"),
+	LATER(OPT_LIST, "secret"),
+	LATER(OPT_TEXT, "on-secret-violation"),
+	LATER(OPT_SWITCH, "tls-intercept"),
+	LATER(OPT_LIST, "tls-intercept-port"),
+	LATER(OPT_LIST, "tls-bypass"),
+	LATER(OPT_SWITCH, "no-block-quic"),
+	LATER(OPT_TEXT, "tls-intercept-ca-cert"),
+	LATER(OPT_TEXT, "tls-intercept-ca-key"),
+	LATER(OPT_LIST, "tls-upstream-ca-cert"),
+	LATER(OPT_TEXT, "security"),
+	LATER(OPT_LIST, "mount-dir"),
+	LATER(OPT_LIST, "mount-file"),
+	LATER(OPT_LIST, "mount-disk"),
+	LATER(OPT_LIST, "mount-named"),
+	LATER(OPT_TEXT, "snapshot"),
+	LATER(OPT_TEXT, "from-snapshot"),
+	END,
+};
+
+static const struct option label_options[] = {
+	{ .id = O_UNAVAILABLE + __COUNTER__,
+	  .kind = OPT_LIST,
+	  .letter = 'l',
+	  .name = "label",
+	  .value = "VALUE",
+	  .flags = OPT_UNAVAILABLE },
+	END,
+};
+
+static const struct option run_options[] = {
+	{ .id = O_DETACH,
+	  .kind = OPT_SWITCH,
+	  .letter = 'd',
+	  .name = "detach",
+	  .help = "Run in the background and print the sandbox's name" },
+	TTY_OPTIONS,
+	TIMEOUT_OPTION,
+	RLIMIT_OPTION("Resource limit of the command (e.g. nofile=1024)"),
+	DETACH_KEYS_OPTION,
+	END,
+};
+
+static const struct option create_options[] = {
+	RLIMIT_OPTION("Resource limit of the sandbox (e.g. nofile=1024)"),
+	END,
+};
+
+static const struct option exec_options[] = {
+	TTY_OPTIONS,
+	{ .id = O_ENV,
+	  .kind = OPT_LIST,
+	  .letter = 'e',
+	  .name = "env",
+	  .value = "KEY[=VALUE]",
+	  .help = "Set an environment variable, or pass on the host's" },
+	{ .id = O_WORKDIR,
+	  .kind = OPT_TEXT,
+	  .letter = 'w',
+	  .name = "workdir",
+	  .value = "PATH",
+	  .help = "Working directory of the command" },
+	{ .id = O_USER,
+	  .kind = OPT_TEXT,
+	  .letter = 'u',
+	  .name = "user",
+	  .value = "USER[:GROUP]",
+	  .help = "Run the command as this user" },
+	TIMEOUT_OPTION,
+	RLIMIT_OPTION("Resource limit of the command (e.g. nofile=1024)"),
+	DETACH_KEYS_OPTION,
+	QUIET_OPTION("No progress"),
+	END,
+};
+
+static const struct option attach_options[] = {
+	DETACH_KEYS_OPTION,
+	END,
+};
+
+static const struct option quiet_options[] = {
+	QUIET_OPTION("No progress and success lines"),
+	END,
+};
+
+static const struct option stop_options[] = {
+	{ .id = O_FORCE,
+	  .kind = OPT_SWITCH,
+	  .letter = 'f',
+	  .name = "force",
+	  .help = "Kill at once; pending writes may be lost" },
+	{ .id = O_STOP_TIMEOUT,
+	  .kind = OPT_UINT,
+	  .letter = 't',
+	  .name = "timeout",
+	  .value = "SECONDS",
+	  .help = "Time to stop before it is killed (default: 10)",
+	  .max = 365ull * 86400 },
+	QUIET_OPTION("No progress and success lines"),
+	END,
+};
+
+static const struct option remove_options[] = {
+	{ .id = O_FORCE,
+	  .kind = OPT_SWITCH,
+	  .letter = 'f',
+	  .name = "force",
+	  .help = "Kill a running sandbox, then remove it" },
+	QUIET_OPTION("No success lines, no error messages"),
+	END,
+};
+
+static const struct option list_options[] = {
+	{ .id = O_RUNNING,
+	  .kind = OPT_SWITCH,
+	  .name = "running",
+	  .help = "Only running sandboxes" },
+	{ .id = O_STOPPED,
+	  .kind = OPT_SWITCH,
+	  .name = "stopped",
+	  .help = "Only stopped sandboxes" },
+	FORMAT_OPTION,
+	QUIET_OPTION("Only names"),
+	END,
+};
+
+static const struct option status_options[] = {
+	{ .id = O_ALL,
+	  .kind = OPT_SWITCH,
+	  .letter = 'a',
+	  .name = "all",
+	  .help = "All sandboxes, not just running ones" },
+	FORMAT_OPTION,
+	QUIET_OPTION("Only names"),
+	END,
+};
+
+static const struct option format_options[] = {
+	FORMAT_OPTION,
+	END,
+};
+
+#define IMAGE_WORD                                                             \
+	{                                                                      \
+		.name = "IMAGE", .required = true,                             \
+		.help = "Directory that is the root file system, such as "     \
+			"./rootfs"                                             \
+	}
+#define NAME_WORD                                                              \
+	{                                                                      \
+		.name = "NAME", .required = true, .help = "Name of a sandbox"  \
+	}
+#define NAMES_WORD                                                             \
+	{                                                                      \
+		.name = "NAME", .required = true, .many = true,                \
+		.help = "Names of sandboxes"                                   \
+	}
+#define NOT_YET(name_, ...)                                                    \
+	{                                                                      \
+		.name = (name_), .aliases = { __VA_ARGS__ },                   \
+		.unavailable = true                                            \
+	}
+
+static const struct command commands[] = {
+	{ .name = "run",
+	  .summary = "Create a sandbox and run a command in it",
+	  .details = "Without --name the sandbox is removed when the command "
+		     "ends. With the name of an\nexisting sandbox the command "
+		     "runs in that one.\n\nWithout a terminal, ctrl-c is "
+		     "passed on to the command; the second one kills it.",
+	  .groups = { run_options, sandbox_options, later_options },
+	  .words = { IMAGE_WORD },
+	  .rest = "The command; default: the entrypoint, or a shell on a "
+		  "terminal",
+	  .failure = EXIT_MSB,
+	  .run = cmd_run },
+	{ .name = "create",
+	  .summary = "Create and boot a sandbox without running a command",
+	  .groups = { create_options, sandbox_options, later_options },
+	  .words = { IMAGE_WORD },
+	  .run = cmd_create },
+	{ .name = "start",
+	  .summary = "Start stopped sandboxes",
+	  .groups = { quiet_options, label_options },
+	  .words = { NAMES_WORD },
+	  .run = cmd_start },
+	{ .name = "stop",
+	  .summary = "Stop running sandboxes",
+	  .groups = { stop_options, label_options },
+	  .words = { NAMES_WORD },
+	  .run = cmd_stop },
+	{ .name = "restart",
+	  .summary = "Stop sandboxes and start them again",
+	  .groups = { stop_options, label_options },
+	  .words = { NAMES_WORD },
+	  .run = cmd_restart },
+	{ .name = "exec",
+	  .summary = "Run a command in a sandbox",
+	  .details = "A stopped sandbox is started for the time of the "
+		     "command.\n\nWithout a terminal, ctrl-c is passed on to "
+		     "the command; the second one kills it.",
+	  .groups = { exec_options },
+	  .words = { NAME_WORD },
+	  .rest = "The command, taken literally; default: that of the "
+		  "sandbox, or a shell on a terminal",
+	  .failure = EXIT_MSB,
+	  .run = cmd_exec },
+	{ .name = "attach",
+	  .summary = "Come back to the command last detached from",
+	  .groups = { attach_options },
+	  .words = { NAME_WORD },
+	  .failure = EXIT_MSB,
+	  .run = cmd_attach },
+	{ .name = "list",
+	  .aliases = { "ls" },
+	  .summary = "List all sandboxes",
+	  .groups = { list_options, label_options },
+	  .run = cmd_list },
+	{ .name = "status",
+	  .aliases = { "ps" },
+	  .summary = "Show running sandboxes and what they run",
+	  .groups = { status_options, label_options },
+	  .words = { { .name = "NAME",
+		       .help = "Only this sandbox, in whatever state" } },
+	  .run = cmd_status },
+	{ .name = "inspect",
+	  .summary = "Show the configuration and state of a sandbox",
+	  .groups = { format_options },
+	  .words = { NAME_WORD },
+	  .run = cmd_inspect },
+	{ .name = "remove",
+	  .aliases = { "rm" },
+	  .summary = "Remove sandboxes and all their state",
+	  .groups = { remove_options, label_options },
+	  .words = { NAMES_WORD },
+	  .run = cmd_remove },
+	{ .name = "doctor",
+	  .summary = "Check what this host offers, and say what is missing",
+	  .groups = { format_options },
+	  .run = cmd_doctor },
+	{ .name = "help",
+	  .summary = "Print help for a command",
+	  .words = { { .name = "COMMAND", .help = "Name of a command" } },
+	  .run = cmd_help },
+	NOT_YET("metrics", NULL),
+	NOT_YET("logs", NULL),
+	NOT_YET("image", NULL),
+	NOT_YET("images", NULL),
+	NOT_YET("rmi", NULL),
+	NOT_YET("pull", NULL),
+	NOT_YET("load", NULL),
+	NOT_YET("save", NULL),
+	NOT_YET("registry", NULL),
+	NOT_YET("ssh", NULL),
+	NOT_YET("volume", "vol"),
+	NOT_YET("snapshot", "snap"),
+	NOT_YET("install", NULL),
+	NOT_YET("uninstall", NULL),
+	NOT_YET("self", NULL),
+	NOT_YET("update", "upgrade"),
+	NOT_YET("downgrade", NULL),
+	NOT_YET("copy", "cp"),
+	NOT_YET("modify", NULL),
+	NOT_YET("touch", NULL),
+	NOT_YET("ping", NULL),
+	NOT_YET("completion", NULL),
+	END,
+};
+
+const struct command cli_root = {
+	.name = "msb",
+	.summary = "Microsandbox CLI v" MSB_VERSION
+		   ": untrusted workloads in small virtual machines",
+	.groups = { global_options, version_options },
+	.sub = commands,
+};

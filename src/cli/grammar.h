@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Grammars of option values: pure functions over text. 0, or a negative errno
+ * with *err saying what is wrong; outputs are written on success only.
+ */
+#ifndef MSB_CLI_GRAMMAR_H
+#define MSB_CLI_GRAMMAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* "512", "512M", "1.5G" in MiB. */
+int grammar_size(const char *text, uint32_t *ret_mib, struct err *err);
+
+/* "30s", "5m", "1h", "90" in seconds, more than zero; flag names the option in
+ * messages. */
+int grammar_duration(const char *flag, const char *text, uint64_t *ret_s,
+		     struct err *err);
+/* The same and "500ms"; zero is allowed. In milliseconds. */
+int grammar_grace(const char *flag, const char *text, uint64_t *ret_ms,
+		  struct err *err);
+
+/*
+ * KEY=VALUE, or KEY to copy from the environment (lookup, as getenv). *ret_key
+ * is malloc'ed, *ret_value borrows from text or from the environment.
+ */
+int grammar_env(const char *text, char *(*lookup)(const char *), char **ret_key,
+		const char **ret_value, struct err *err);
+
+struct volume {
+	char *host, *guest; /* owned */
+	bool readonly, noexec, nosuid, nodev;
+	int stat_virt;	/* 0 strict, 1 relaxed, 2 off */
+	int host_perms; /* 0 private, 1 mirror */
+};
+/* SRC:DST[,opt...] or SRC:DST:opt[,opt...] */
+int grammar_volume(const char *text, struct volume *ret, struct err *err);
+void volume_fini(struct volume *v);
+
+/* PATH or PATH:SIZE; *ret_path is malloc'ed, size 0 = not given. */
+int grammar_tmpfs(const char *text, char **ret_path, uint32_t *ret_mib,
+		  struct err *err);
+
+struct rlimit_arg {
+	char resource[16]; /* lower case */
+	uint64_t soft, hard;
+};
+int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err);
+
+/* An image argument this program can run: a directory. */
+int grammar_image(const char *text, struct err *err);
+
+int grammar_shell(const char *text, struct err *err);
+int grammar_init(const char *text, struct err *err);
+int grammar_log_level(const char *text, struct err *err);
+
+enum script_kind { SCRIPT_SNIPPET, SCRIPT_RAW, SCRIPT_PATH };
+struct script {
+	char *name; /* owned */
+	char *body; /* owned, len bytes; SCRIPT_PATH: the path */
+	size_t len;
+};
+/*
+ * NAME=BODY or NAME:PATH. A snippet has its escapes decoded, a shebang for
+ * shell (NULL = /bin/sh) in front and a newline at the end.
+ */
+int grammar_script(enum script_kind kind, const char *text, const char *shell,
+		   struct script *ret, struct err *err);
+void script_fini(struct script *s);
+
+#define DETACH_MAX_KEYS 16
+/* "ctrl-p,ctrl-q": the bytes, at most DETACH_MAX_KEYS of them. */
+int grammar_detach_keys(const char *text, uint8_t *ret_keys, size_t *ret_n,
+			struct err *err);
+
+#endif

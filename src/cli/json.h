@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON of moderate size: a tree to read, build and print with sorted keys. */
+#ifndef MSB_CLI_JSON_H
+#define MSB_CLI_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define JSON_MAX_DEPTH 32
+
+enum json_type {
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
+
+struct json {
+	enum json_type type;
+	bool truth;
+	char *text; /* owned: string contents, or a number as written */
+	size_t len; /* of text; a string may hold NUL */
+	char *key;  /* owned: name in the parent object */
+	struct json *first, *last, *next; /* members (owned), sibling */
+};
+
+/* NULL when the text is not one JSON value or memory is short. */
+struct json *json_parse(const char *text, size_t len);
+struct json *json_free(struct json *j); /* NULL */
+
+/* Member of an object, or NULL; also when j is NULL or no object. */
+const struct json *json_get(const struct json *j, const char *key);
+/* Contents of a string, or NULL. */
+const char *json_str(const struct json *j);
+bool json_is_true(const struct json *j);
+
+/*
+ * Building. Each returns NULL when memory is short; json_add takes ownership
+ * of value also then, and fails (-ENOMEM) when value is NULL, so that calls can
+ * be nested and checked once by json_print.
+ */
+struct json *json_object(void);
+struct json *json_array(void);
+struct json *json_string(const char *text); /* NULL gives null */
+struct json *json_bool(bool v);
+int json_add(struct json *object, const char *key, struct json *value);
+int json_append(struct json *array, struct json *value);
+
+/* Sorted keys, two spaces per level, a newline at the end. 0 or -ENOMEM. */
+int json_print(const struct json *j, struct buf *out);
+
+#endif

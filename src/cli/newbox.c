@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the options of run and create to the configuration of a sandbox. */
+#include "cli/newbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/grammar.h"
+#include "cli/ui.h"
+
+#define SCRIPT_FILE_MAX (16u << 20)
+#define DEFAULT_GRACE_MS 10000
+
+static bool wrong(const struct err *err)
+{
+	ui_grammar_error(err);
+	return false;
+}
+
+/* One option with a text that the library checks itself. */
+typedef int (*set_text_fn)(msb_config_t *c, const char *text, msb_error_t **e);
+
+static bool set_text(struct cli *cli, struct newbox *b, int id, set_text_fn set)
+{
+	const char *text = cli_text(cli, id);
+	msb_error_t *e = NULL;
+
+	return !text || cli_ok(set(b->config, text, &e), &e);
+}
+
+static bool set_machine(struct cli *cli, struct newbox *b)
+{
+	const char *text = cli_text(cli, O_MEMORY);
+	msb_error_t *e = NULL;
+	struct err err = { 0 };
+	uint64_t cpus;
+	uint32_t mib;
+
+	if (text) {
+		if (grammar_size(text, &mib, &err))
+			return wrong(&err);
+		if (!cli_ok(msb_config_set_memory_mib(b->config, mib, &e), &e))
+			return false;
+	}
+	return !args_number(&cli->args, O_CPUS, &cpus) ||
+	       cli_ok(msb_config_set_cpus(b->config, (unsigned)cpus, &e), &e);
+}
+
+static bool set_shell(struct cli *cli, struct newbox *b)
+{
+	const char *text = cli_text(cli, O_SHELL);
+	struct err err = { 0 };
+
+	if (text && grammar_shell(text, &err))
+		return wrong(&err);
+	return set_text(cli, b, O_SHELL, msb_config_set_shell);
+}
+
+static bool set_replace(struct cli *cli, struct newbox *b)
+{
+	const char *text = cli_text(cli, O_REPLACE_GRACE);
+	uint64_t grace_ms = DEFAULT_GRACE_MS;
+	struct err err = { 0 };
+
+	if (text &&
+	    grammar_grace("--replace-with-timeout", text, &grace_ms, &err))
+		return wrong(&err);
+	b->replace = text || cli_has(cli, O_REPLACE);
+	msb_config_set_replace(b->config, b->replace, grace_ms);
+	return true;
+}
+
+typedef int (*add_env_fn)(msb_config_t *c, const char *key, const char *value,
+			  msb_error_t **e);
+
+static bool add_env(struct cli *cli, struct newbox *b, int id, add_env_fn add)
+{
+	struct err err = { 0 };
+	const char *text;
+	size_t pos = 0;
+
+	while ((text = args_next(&cli->args, id, &pos))) {
+		autofree char *key = NULL;
+		const char *value;
+		msb_error_t *e = NULL;
+
+		if (grammar_env(text, getenv, &key, &value, &err))
+			return wrong(&err);
+		if (!cli_ok(add(b->config, key, value, &e), &e))
+			return false;
+	}
+	return true;
+}
+
+static bool add_volume(struct newbox *b, const char *text)
+{
+	struct err err = { 0 };
+	msb_error_t *e = NULL;
+	unsigned flags = 0;
+	struct volume v;
+	int rc;
+
+	if (grammar_volume(text, &v, &err))
+		return wrong(&err);
+	if (v.readonly)
+		flags |= MSB_MOUNT_READONLY;
+	if (v.noexec)
+		flags |= MSB_MOUNT_NOEXEC;
+	if (v.nosuid)
+		flags |= MSB_MOUNT_NOSUID;
+	if (v.nodev)
+		flags |= MSB_MOUNT_NODEV;
+	rc = msb_config_add_bind(b->config, v.host, v.guest, flags,
+				 (msb_stat_virt_t)v.stat_virt,
+				 (msb_host_perms_t)v.host_perms, &e);
+	volume_fini(&v);
+	return cli_ok(rc, &e);
+}
+
+static bool add_mounts(struct cli *cli, struct newbox *b)
+{
+	struct err err = { 0 };
+	const char *text;
+	size_t pos = 0;
+
+	while ((text = args_next(&cli->args, O_VOLUME, &pos)))
+		if (!add_volume(b, text))
+			return false;
+	for (pos = 0; (text = args_next(&cli->args, O_TMPFS, &pos));) {
+		autofree char *path = NULL;
+		msb_error_t *e = NULL;
+		uint32_t mib;
+
+		if (grammar_tmpfs(text, &path, &mib, &err))
+			return wrong(&err);
+		if (!cli_ok(msb_config_add_tmpfs(b->config, path, mib, &e), &e))
+			return false;
+	}
+	return true;
+}
+
+/* Replace the body of a --script-path, which is a path, by the contents. */
+static bool load_script(struct script *s)
+{
+	autoclose int fd = open(s->body, O_RDONLY | O_CLOEXEC);
+	struct buf b;
+	int rc = fd < 0 ? -errno : 0;
+
+	buf_init(&b, SCRIPT_FILE_MAX);
+	if (!rc)
+		rc = io_read_all(fd, &b);
+	if (!rc && !utf8_valid(buf_data(&b), buf_len(&b)))
+		rc = -EILSEQ;
+	if (rc) {
+		ui_error("failed to read script file '%s': %s", s->body,
+			 rc == -EILSEQ ? "it is not valid UTF-8"
+				       : strerror(-rc));
+		buf_fini(&b);
+		return false;
+	}
+	free(s->body);
+	s->len = buf_len(&b);
+	s->body = buf_take_str(&b);
+	buf_fini(&b);
+	if (!s->body)
+		ui_error("out of memory");
+	return s->body != NULL;
+}
+
+static bool add_script(struct newbox *b, struct script *s, bool path,
+		       struct strv *names)
+{
+	msb_error_t *e = NULL;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (!strcmp(names->v[i], s->name)) {
+			ui_error("script name '%s' specified more than once",
+				 s->name);
+			return false;
+		}
+	}
+	if (strv_add(names, s->name)) {
+		ui_error("out of memory");
+		return false;
+	}
+	if (path && !load_script(s))
+		return false;
+	return cli_ok(
+		msb_config_add_script(b->config, s->name, s->body, s->len, &e),
+		&e);
+}
+
+static bool add_scripts(struct cli *cli, struct newbox *b)
+{
+	static const struct {
+		int id;
+		enum script_kind kind;
+	} kinds[] = {
+		{ O_SCRIPT, SCRIPT_SNIPPET },
+		{ O_SCRIPT_RAW, SCRIPT_RAW },
+		{ O_SCRIPT_PATH, SCRIPT_PATH },
+	};
+	const char *shell = cli_text(cli, O_SHELL);
+	struct strv names = { 0 };
+	struct err err = { 0 };
+	bool ok = true;
+
+	for (size_t k = 0; ok && k < ARRAY_SIZE(kinds); k++) {
+		const char *text;
+		size_t pos = 0;
+
+		while (ok &&
+		       (text = args_next(&cli->args, kinds[k].id, &pos))) {
+			struct script s = { 0 };
+
+			if (grammar_script(kinds[k].kind, text, shell, &s,
+					   &err))
+				ok = wrong(&err);
+			else
+				ok = add_script(b, &s,
+						kinds[k].kind == SCRIPT_PATH,
+						&names);
+			script_fini(&s);
+		}
+	}
+	strv_fini(&names);
+	return ok;
+}
+
+static bool set_init(struct cli *cli, struct newbox *b)
+{
+	const char *text = cli_text(cli, O_INIT);
+	struct err err = { 0 };
+	msb_error_t *e = NULL;
+	size_t pos = 0;
+
+	if (!text)
+		return true;
+	if (grammar_init(text, &err))
+		return wrong(&err);
+	if (!cli_ok(msb_config_set_init(b->config, text, &e), &e))
+		return false;
+	while ((text = args_next(&cli->args, O_INIT_ARG, &pos)))
+		if (!cli_ok(msb_config_add_init_arg(b->config, text, &e), &e))
+			return false;
+	return add_env(cli, b, O_INIT_ENV, msb_config_add_init_env);
+}
+
+/* --log-level, else the verbosity of this program. */
+static bool set_log_level(struct cli *cli, struct newbox *b)
+{
+	static const struct {
+		int id;
+		const char *level;
+	} global[] = {
+		{ O_ERROR, "error" }, { O_WARN, "warn" },   { O_INFO, "info" },
+		{ O_DEBUG, "debug" }, { O_TRACE, "trace" },
+	};
+	const char *text = cli_text(cli, O_LOG_LEVEL);
+	struct err err = { 0 };
+	msb_error_t *e = NULL;
+
+	for (size_t i = 0; !text && i < ARRAY_SIZE(global); i++)
+		if (cli_has(cli, global[i].id))
+			text = global[i].level;
+	if (!text)
+		return true;
+	if (grammar_log_level(text, &err))
+		return wrong(&err);
+	return cli_ok(msb_config_set_log_level(b->config, text, &e), &e);
+}
+
+static bool set_durations(struct cli *cli, struct newbox *b)
+{
+	const char *max = cli_text(cli, O_MAX_DURATION);
+	const char *idle = cli_text(cli, O_IDLE_TIMEOUT);
+	struct err err = { 0 };
+	msb_error_t *e = NULL;
+	uint64_t s;
+
+	if (max) {
+		if (grammar_duration("--max-duration", max, &s, &err))
+			return wrong(&err);
+		if (!cli_ok(msb_config_set_max_duration_s(b->config, s, &e),
+			    &e))
+			return false;
+	}
+	if (idle) {
+		if (grammar_duration("--idle-timeout", idle, &s, &err))
+			return wrong(&err);
+		if (!cli_ok(msb_config_set_idle_timeout_s(b->config, s, &e),
+			    &e))
+			return false;
+	}
+	return true;
+}
+
+static bool set_entrypoint(struct cli *cli, struct newbox *b)
+{
+	const char *text = cli_text(cli, O_ENTRYPOINT);
+	msb_error_t *e = NULL;
+
+	return !text ||
+	       cli_ok(msb_config_set_entrypoint(b->config, &text, 1, &e), &e);
+}
+
+static bool set_names(struct cli *cli, struct newbox *b)
+{
+	const char *image = cli->args.words[0];
+	msb_error_t *e = NULL;
+
+	return set_text(cli, b, O_NAME, msb_config_set_name) &&
+	       set_text(cli, b, O_HOSTNAME, msb_config_set_hostname) &&
+	       set_text(cli, b, O_USER, msb_config_set_user) &&
+	       set_text(cli, b, O_WORKDIR, msb_config_set_workdir) &&
+	       set_entrypoint(cli, b) &&
+	       set_text(cli, b, O_ENGINE, msb_config_set_engine) &&
+	       set_text(cli, b, O_ENGINE_MODE, msb_config_set_engine_mode) &&
+	       set_text(cli, b, O_ENGINE_JAIL, msb_config_set_engine_jail) &&
+	       cli_ok(msb_config_set_image(b->config, image, &e), &e);
+}
+
+bool newbox_build(struct cli *cli, struct newbox *ret)
+{
+	struct newbox b = { .name = cli_text(cli, O_NAME) };
+	msb_error_t *e = NULL;
+
+	if (!cli_ok(msb_config_new(cli->m, &b.config, &e), &e))
+		return false;
+	/* The first failure in this order is the one reported. */
+	if (set_machine(cli, &b) && set_shell(cli, &b) &&
+	    set_replace(cli, &b) &&
+	    add_env(cli, &b, O_ENV, msb_config_add_env) &&
+	    add_mounts(cli, &b) && add_scripts(cli, &b) && set_init(cli, &b) &&
+	    set_log_level(cli, &b) && set_durations(cli, &b) &&
+	    set_names(cli, &b)) {
+		*ret = b;
+		return true;
+	}
+	newbox_fini(&b);
+	return false;
+}
+
+void newbox_fini(struct newbox *b)
+{
+	msb_config_free(b->config);
+	b->config = NULL;
+}
+
+/* The sandbox is up, but its working directory is not there. */
+static bool workdir_ok(struct cli *cli, msb_sandbox_t *s)
+{
+	const char *path = cli_text(cli, O_WORKDIR);
+	msb_error_t *e = NULL;
+	int rc;
+
+	if (!path)
+		return true;
+	rc = msb_sandbox_is_dir(s, path, &e);
+	if (rc > 0)
+		return true;
+	if (!rc) {
+		ui_error("invalid config: workdir is not a directory in "
+			 "guest: %s",
+			 path);
+	} else if (e && msb_error_kind(e) == MSB_ERR_FS) {
+		ui_error("invalid config: workdir does not exist in guest: "
+			 "%s: %s",
+			 path, msb_error_message(e));
+		msb_error_free(e);
+	} else {
+		ui_library_error(e, NULL);
+	}
+	return false;
+}
+
+bool newbox_create(struct cli *cli, struct newbox *b, bool check_workdir,
+		   msb_sandbox_t **ret)
+{
+	uint64_t start = clock_mono_ms();
+	msb_error_t *e = NULL;
+	msb_sandbox_t *s;
+	int rc;
+
+	ui_spinner_start(cli_has(cli, O_QUIET), "Starting",
+			 b->name ? b->name : cli->args.words[0]);
+	rc = msb_sandbox_create(cli->m, b->config, &s, &e);
+	ui_spinner_stop();
+	if (rc < 0) {
+		autofree char *logs = NULL;
+
+		if (b->name)
+			logs = str_fmt("%s/sandboxes/%s/logs", msb_home(cli->m),
+				       b->name);
+		ui_library_error(e, logs);
+		return false;
+	}
+	log_debug("cli", "sandbox %s ready after %llu ms", msb_sandbox_name(s),
+		  (unsigned long long)(clock_mono_ms() - start));
+	if (check_workdir && !workdir_ok(cli, s)) {
+		/* What matters was said above. */
+		(void)msb_sandbox_stop(s, STOP_TIMEOUT_S * 1000, NULL, NULL);
+		msb_sandbox_free(s);
+		return false;
+	}
+	*ret = s;
+	return true;
+}
+
+bool newbox_has_creation_options(const struct cli *cli)
+{
+	for (size_t i = 0; i < cli->args.nitems; i++)
+		if (cli->args.items[i].opt->flags & OPT_CREATION)
+			return true;
+	return false;
+}

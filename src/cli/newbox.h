@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options that describe a new sandbox, checked and turned into its
+ * configuration. Shared by run and create. */
+#ifndef MSB_CLI_NEWBOX_H
+#define MSB_CLI_NEWBOX_H
+
+#include <stdbool.h>
+
+#include "cli/cli.h"
+
+struct newbox {
+	msb_config_t *config; /* owned */
+	const char *name;     /* NULL: made up */
+	bool replace;
+};
+
+/*
+ * Check every option and fill *ret (cli is open). Nothing is created. False
+ * after an error message.
+ */
+bool newbox_build(struct cli *cli, struct newbox *ret);
+void newbox_fini(struct newbox *b);
+
+/*
+ * Create and boot it. False after an error message. workdir is looked up in the
+ * guest when check_workdir is set; when it is no directory, the sandbox is
+ * stopped again.
+ */
+bool newbox_create(struct cli *cli, struct newbox *b, bool check_workdir,
+		   msb_sandbox_t **ret);
+
+/* True when an option that only matters for a new sandbox was given. */
+bool newbox_has_creation_options(const struct cli *cli);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pieces of the listings. */
+#include "cli/show.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/ui.h"
+
+#define OUTPUT_MAX (256u << 20)
+
+const char *show_local_time(int64_t unix_ms, char *buf, size_t size)
+{
+	time_t t = (time_t)(unix_ms / 1000);
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) ||
+	    !strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm))
+		(void)snprintf(buf, size, "-");
+	return buf;
+}
+
+const char *show_json_time(int64_t unix_ms, char *buf, size_t size)
+{
+	time_t t = (time_t)(unix_ms / 1000);
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) ||
+	    !strftime(buf, size, "%Y-%m-%dT%H:%M:%S+00:00", &tm))
+		(void)snprintf(buf, size, "-");
+	return buf;
+}
+
+const char *show_status(msb_status_t s, char *buf, size_t size,
+			enum table_style *ret_style)
+{
+	size_t i = 0;
+
+	for (const char *p = msb_status_name(s); *p && i + 1 < size; p++)
+		buf[i++] = (char)tolower((unsigned char)*p);
+	buf[i] = 0;
+	switch (s) {
+	case MSB_STATUS_RUNNING:
+		*ret_style = STYLE_GREEN_BOLD;
+		break;
+	case MSB_STATUS_DRAINING:
+	case MSB_STATUS_PAUSED:
+		*ret_style = STYLE_YELLOW_BOLD;
+		break;
+	case MSB_STATUS_STOPPED:
+		*ret_style = STYLE_DIM;
+		break;
+	case MSB_STATUS_CRASHED:
+		*ret_style = STYLE_RED_BOLD;
+		break;
+	}
+	return buf;
+}
+
+static void put_words(struct buf *b, const struct json *list)
+{
+	for (const struct json *w = list ? list->first : NULL; w; w = w->next)
+		if (json_str(w))
+			(void)buf_printf(b, "%s%s", buf_len(b) ? " " : "\"",
+					 json_str(w));
+}
+
+char *show_command(const struct json *config)
+{
+	struct buf b;
+	char *text;
+
+	buf_init(&b, 4u << 20);
+	put_words(&b, json_get(config, "entrypoint"));
+	put_words(&b, json_get(config, "cmd"));
+	(void)buf_str(&b, buf_len(&b) ? "\"" : "-");
+	text = buf_take_str(&b);
+	buf_fini(&b);
+	return text;
+}
+
+int show_json(struct json *j)
+{
+	struct buf b;
+
+	buf_init(&b, OUTPUT_MAX);
+	if (json_print(j, &b))
+		b.failed = true;
+	json_free(j);
+	return ui_print(&b) ? 1 : 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pieces of the listings: times, states, commands. */
+#ifndef MSB_CLI_SHOW_H
+#define MSB_CLI_SHOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/json.h"
+#include "cli/table.h"
+#include "microsandbox/microsandbox.h"
+
+#define TIME_SIZE 40
+
+/* "2026-05-22 12:11:12" in local time. */
+const char *show_local_time(int64_t unix_ms, char *buf, size_t size);
+/* "2026-05-22T10:11:12+00:00". */
+const char *show_json_time(int64_t unix_ms, char *buf, size_t size);
+
+/* "running" and its colour. buf >= 16 bytes */
+const char *show_status(msb_status_t s, char *buf, size_t size,
+			enum table_style *ret_style);
+
+/*
+ * Entrypoint and command of a stored configuration, joined by spaces in double
+ * quotes, or "-". malloc'ed, NULL when out of memory.
+ */
+char *show_command(const struct json *config);
+
+/* Print j as the one document of a command and free it: exit code. */
+int show_json(struct json *j);
+
+#endif

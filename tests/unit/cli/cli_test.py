@@ -1,0 +1,644 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line over a stand-in for the library: help texts, outputs, exit codes,
+streams and terminals. Usage: cli_test.py MSB-FAKE DATA-DIRECTORY"""
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+MSB = os.path.abspath(sys.argv.pop(1))
+DATA = pathlib.Path(sys.argv.pop(1))
+DEADLINE = 60
+COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
+            "inspect", "remove", "doctor", "help"]
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="msb-cli-"))
+        (self.base / "rootfs").mkdir()
+        self.addCleanup(shutil.rmtree, self.base, True)
+
+    def env(self, **extra):
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith(("MSB_", "CLICOLOR", "NO_COLOR"))}
+        env.update(MSB_HOME=str(self.base / "home"), TERM="xterm", TZ="UTC", **extra)
+        return env
+
+    def msb(self, *args, input=None, env=None, text=True, **kw):
+        if input is None and "stdin" not in kw:
+            kw["stdin"] = subprocess.DEVNULL
+        return subprocess.run([MSB, *args], input=input, capture_output=True, text=text,
+                              timeout=DEADLINE, cwd=self.base, env=env or self.env(), **kw)
+
+    def ok(self, *args, **kw):
+        p = self.msb(*args, **kw)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return p.stdout
+
+    def popen(self, *args, env=None, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("stdout", subprocess.PIPE)
+        kw.setdefault("stderr", subprocess.PIPE)
+        p = subprocess.Popen([MSB, *args], cwd=self.base, env=env or self.env(), **kw)
+        self.addCleanup(self.reap, p)
+        return p
+
+    @staticmethod
+    def reap(p):
+        p.kill()
+        for stream in (p.stdin, p.stdout, p.stderr):
+            if stream:
+                stream.close()
+        p.wait()
+
+    def calls(self):
+        path = self.base / "home/calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+class Help(Base):
+    def check(self, name, text):
+        path = DATA / "help" / name
+        if os.environ.get("MSB_WRITE_GOLDEN"):
+            path.write_text(text)
+        self.assertEqual(text, path.read_text(), f"differs from {name}")
+
+    def test_help_of_every_command(self):
+        self.check("msb.txt", self.ok("--help"))
+        self.check("tree.txt", self.ok("--tree"))
+        for command in COMMANDS:
+            text = self.ok(command, "--help")
+            self.check(command + ".txt", text)
+            self.assertEqual(text, self.ok("help", command))
+            self.assertNotIn("\033", text)
+
+    def test_tree_works_where_arguments_are_missing(self):
+        text = self.ok("run", "--tree")
+        self.assertTrue(text.startswith("run\n├── <IMAGE>"), text)
+        self.assertIn("--memory <SIZE>", text)
+        self.assertNotIn("--port", text)
+        self.assertTrue(self.ok("--tree", "ls").startswith("list\n"))
+
+    def test_version(self):
+        self.assertRegex(self.ok("--version"), r"^msb \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.ok("-V"), self.ok("--version"))
+
+    def test_colours_only_where_wanted(self):
+        self.assertIn("\033[1;33m", self.ok("--help", env=self.env(CLICOLOR_FORCE="1")))
+        self.assertNotIn("\033", self.ok("--help", env=self.env(CLICOLOR_FORCE="1",
+                                                               NO_COLOR="1")))
+
+    def test_no_command_is_help_on_stderr(self):
+        p = self.msb()
+        self.assertEqual((p.returncode, p.stdout), (2, ""))
+        self.assertIn("Commands:", p.stderr)
+
+
+class Usage(Base):
+    def expect(self, code, text, *args, **env):
+        p = self.msb(*args, env=self.env(**env))
+        self.assertEqual(p.returncode, code, p.stderr)
+        self.assertIn(text, p.stderr)
+        self.assertEqual(p.stdout, "")
+        self.assertEqual(p.stderr.count("error:"), 1)
+        self.assertFalse(any(c.startswith("create") for c in self.calls()))
+
+    def test_wrong_usage_is_2(self):
+        self.expect(2, "unexpected argument 'echo'", "run", "./rootfs", "echo")
+        self.expect(2, "unknown option '--no-such'", "run", "--no-such", "./rootfs")
+        self.expect(2, "<IMAGE> is missing", "run")
+        self.expect(2, "'256'", "run", "-c", "256", "./rootfs")
+        self.expect(2, "yaml", "ls", "--format", "yaml")
+        self.expect(2, "vmware", "run", "--engine", "vmware", "./rootfs")
+        self.expect(2, "cannot be used with", "--debug", "ls", "--trace")
+        self.expect(2, "'--timeout' cannot be used with '--detach'", "run", "-d", "--timeout",
+                    "5s", "./rootfs")
+        self.expect(2, "'--all' cannot be used with a name", "ps", "-a", "box")
+        self.expect(2, "'--no-tty' cannot be used with '--tty'", "run", "-t", "--no-tty",
+                    "./rootfs")
+        self.expect(2, "unknown command 'frob'", "help", "frob")
+
+    def test_wrong_values_are_failures_of_msb(self):
+        for code, command in ((125, "run"), (1, "create")):
+            self.expect(code, "invalid size", command, "-m", "12X", "./rootfs")
+            self.expect(code, "registry are not available yet", command, "alpine")
+            self.expect(code, "named volumes are not available yet", command, "-v", "data:/d",
+                        "./rootfs")
+            self.expect(code, "script name 'a' specified more than once", command, "--script",
+                        "a=x", "--script-raw", "a=y", "./rootfs")
+            self.expect(code, "failed to read script file 'none': No such file", command,
+                        "--script-path", "a:none", "./rootfs")
+            self.expect(code, "rootfs bind path does not exist", command, "./missing")
+            self.expect(code, "guest path must be absolute", command, "-v", "/etc:x", "./rootfs")
+            self.expect(code, "rlimit", command, "--rlimit", "x", "./rootfs")
+        self.expect(125, "--timeout", "exec", "--timeout", "0", "box")
+        self.expect(125, "detach key", "attach", "--detach-keys", "ctrl-ab", "box")
+
+    def test_the_first_failure_in_the_documented_order_is_reported(self):
+        self.expect(125, "invalid size", "run", "--log-level", "x", "-m", "x", "./rootfs")
+        self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
+
+    def test_what_comes_later_is_refused_by_name(self):
+        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"], ["--pull", "never"],
+                     ["--snapshot", "x"], ["--label", "a=b"]):
+            name = "--port" if flag[0] == "-p" else flag[0]
+            self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
+            self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
+        for command in ("logs", "pull", "image", "volume", "vol", "self", "ssh", "cp"):
+            self.expect(1, "is not available yet", command, "anything", "--at-all")
+
+    def test_unknown_names(self):
+        self.expect(125, "sandbox not found: nobody", "exec", "nobody", "--", "true")
+        for command in ("start", "stop", "restart", "rm", "inspect", "ps"):
+            self.expect(1, "sandbox not found: nobody", command, "nobody")
+
+    def test_boot_failure_has_a_hint(self):
+        p = self.msb("run", "-n", "box", "./rootfs", env=self.env(FAKE_BOOT_ERROR="1"))
+        self.assertEqual(p.returncode, 125)
+        self.assertEqual(p.stderr.splitlines(), [
+            'error: failed to start "box"', "  → mount: no such directory",
+            "  → the host path of a mount does not exist"])
+
+    def test_exec_failures(self):
+        for kind, code, label in (("not_found", 127, "not found"),
+                                  ("permission_denied", 126, "permission denied"),
+                                  ("not_executable", 126, "not executable"),
+                                  ("bad_cwd", 125, "bad cwd"), ("weird", 125, "exec")):
+            p = self.msb("run", "./rootfs", "--", "prog", env=self.env(FAKE_EXEC_KIND=kind))
+            self.assertEqual(p.returncode, code)
+            lines = p.stderr.splitlines()
+            self.assertEqual(lines[0], 'error: failed to exec "prog"')
+            self.assertTrue(lines[1].startswith(f"  → {label}: No such file or directory ("))
+        p = self.msb("run", "-w", "/none", "./rootfs", "--", "x",
+                     env=self.env(FAKE_EXEC_KIND="bad_cwd"))
+        self.assertEqual(p.returncode, 125)
+        self.assertIn("invalid config: workdir does not exist in guest: /none: ", p.stderr)
+
+
+class Life(Base):
+    def test_options_reach_the_library(self):
+        (self.base / "s.sh").write_text("echo x\n")
+        self.ok("--debug", "create", "-n", "box", "-c2", "-m", "1G", "-v", "./rootfs:/d:ro,noexec,"
+                "stat-virt=off", "--tmpfs", "/t:8M", "--script", "one=a\\nb", "--script-path",
+                "two:s.sh", "--init", "auto", "--init-arg", "-x", "--init-env", "K=V",
+                "--hostname", "h", "-u", "me", "--max-duration", "1m", "--idle-timeout", "2s",
+                "--rlimit", "nofile=1:2", "--engine", "uml", "--engine-mode", "seccomp",
+                "--engine-jail", "relaxed", "--replace-with-grace", "500ms", "./rootfs")
+        calls = self.calls()
+        for want in ("add_bind ./rootfs /d 3 2 0", "add_tmpfs /t 8", "add_script one #!/bin/sh",
+                     "add_script two echo x", "set_init auto", "add_init_arg -x",
+                     "add_init_env K=V", "set_hostname h", "set_user me", "set_max_duration_s 60",
+                     "set_idle_timeout_s 2", "add_rlimit nofile 1 2", "set_engine uml",
+                     "set_engine_mode seccomp", "set_engine_jail relaxed", "set_replace 500",
+                     "set_log_level debug", "create box ephemeral=0 cpus=2 memory=1024"):
+            self.assertIn(want, calls)
+
+    def test_create_prints_only_a_name_it_made_up(self):
+        self.assertEqual(self.ok("create", "-n", "box", "./rootfs"), "")
+        self.assertEqual(self.ok("create", "./rootfs"), "msb-0badcafe\n")
+        p = self.msb("create", "-n", "box", "./rootfs")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("error: sandbox already exists: ", p.stderr)
+
+    def test_missing_workdir_ends_a_new_sandbox(self):
+        p = self.msb("create", "-w", "/does/not/exist", "./rootfs")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("invalid config: workdir does not exist in guest: /does/not/exist: ",
+                      p.stderr)
+        self.assertIn("stop msb-0badcafe 10000", self.calls())
+
+    def test_run_is_gone_afterwards_unless_named(self):
+        self.assertEqual(self.ok("run", "./rootfs", "--", "echo", "hi"), "hi\n")
+        self.assertEqual(self.calls()[-1], "stop msb-0badcafe 10000")
+        self.assertIn("set_attached 1", self.calls())
+        self.ok("run", "-n", "box", "./rootfs", "--", "true")
+        self.assertEqual(json.loads(self.ok("ls", "--format", "json"))[0]["status"], "Stopped")
+
+    def test_run_detached(self):
+        self.assertEqual(self.ok("run", "-dq", "./rootfs", "--", "sleep", "9"), "msb-0badcafe\n")
+        self.assertIn("set_startup 2 sleep", self.calls())
+        self.assertNotIn("set_attached 1", self.calls())
+        self.ok("run", "-d", "-n", "box", "./rootfs")
+        self.assertIn("set_startup 0 ", self.calls())
+
+    def test_run_uses_an_existing_sandbox(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        p = self.msb("run", "-n", "box", "-m", "1G", "./rootfs", "--", "echo", "hi")
+        self.assertEqual((p.returncode, p.stdout), (0, "hi\n"))
+        self.assertEqual(p.stderr, "warn: sandbox 'box' already exists; creation flags ignored "
+                         "(use --replace to recreate)\n")
+        self.assertEqual(self.calls()[-3:], ["hold box", "exec echo", "drop box"])
+        p = self.msb("run", "-n", "box", "-t", "--rlimit", "core=0", "./rootfs", "--", "true")
+        self.assertEqual(p.stderr, "")
+        self.ok("stop", "box")
+        self.assertEqual(self.ok("run", "-d", "-n", "box", "./rootfs", "--", "true"), "box\n")
+        self.assertEqual(self.calls()[-2:], ["start box attached=0", "exec true"])
+        self.ok("run", "-n", "box", "--replace", "./rootfs", "--", "true")
+        self.assertIn("set_replace 10000", self.calls())
+
+    def test_nothing_to_run_is_a_warning(self):
+        p = self.msb("run", "./rootfs")
+        self.assertEqual((p.returncode, p.stdout, p.stderr),
+                         (0, "", "warn: no command provided and stdin is not a terminal\n"))
+
+    def test_success_lines(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        for command, line in ((("stop",), "   ✓ Stopped      box (graceful)\n"),
+                              (("stop",), "   ✓ Stopped      box (was not running)\n"),
+                              (("start",), "   ✓ Started      box\n"),
+                              (("restart",), "   ✓ Restarted    box\n"),
+                              (("stop", "-f"), "   ✓ Stopped      box (forced)\n"),
+                              (("rm",), "   ✓ Removed      box\n")):
+            p = self.msb(*command, "box")
+            self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", line))
+
+    def test_all_names_are_tried(self):
+        self.ok("create", "-n", "alpha", "./rootfs")
+        self.ok("create", "-n", "zeta", "./rootfs")
+        p = self.msb("rm", "-f", "alpha", "nobody", "zeta")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("sandbox not found: nobody", p.stderr)
+        self.assertEqual(self.ok("ls", "-q"), "")
+        p = self.msb("rm", "-q", "nobody")
+        self.assertEqual((p.returncode, p.stderr), (1, ""))
+
+    def test_stop_timeouts(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        self.ok("stop", "-t", "3", "box")
+        self.ok("stop", "--force", "-t7", "box")
+        self.assertEqual(self.calls()[-2:], ["stop box 3000", "stop box 0"])
+
+
+class Show(Base):
+    def setUp(self):
+        super().setUp()
+        self.ok("create", "-n", "zeta", "--entrypoint", "run-a-rather-long-program-name-of-42-letters",
+                "./rootfs")
+        self.ok("create", "-n", "alpha", "./rootfs")
+        self.ok("stop", "-q", "alpha")
+
+    def test_list(self):
+        image = "/rootfs/with/a/rather/long/path/of/directories"
+        self.assertEqual(self.ok("ls"),
+                         f"NAME     {'IMAGE':46}    STATUS     CREATED\n"
+                         f"zeta     {image}    running    2023-11-14 22:13:20\n"
+                         f"alpha    {image}    stopped    2023-11-14 22:13:20\n")
+        self.assertEqual(self.ok("ls", "-q", "--running"), "zeta\n")
+        self.assertEqual(self.ok("ls", "-q", "--stopped"), "alpha\n")
+        self.assertEqual(self.ok("ls", "-q", "--format", "json", "--stopped"),
+                         '[\n  {\n    "created_at": "2023-11-14T22:13:20+00:00",\n'
+                         f'    "image": "{image}",\n    "name": "alpha",\n'
+                         '    "status": "Stopped"\n  }\n]\n')
+
+    def test_status(self):
+        lines = self.ok("ps").splitlines()
+        self.assertEqual(lines[0].split(), ["NAME", "IMAGE", "COMMAND", "STATUS", "PORTS"])
+        self.assertEqual(re.split(r" {4,}", lines[1]), [
+            "zeta", "/rootfs/with/a/rather/long/path/o...",
+            '"run-a-rather-long-program-name-of-42...', "running", "-"])
+        self.assertEqual(self.ok("ps", "-aq"), "alpha\nzeta\n")
+        self.assertEqual(self.ok("ps", "-q", "alpha"), "alpha\n")
+        one = json.loads(self.ok("ps", "alpha", "--format", "json"))
+        self.assertEqual(one, {"command": "-", "name": "alpha", "ports": [], "status": "Stopped",
+                               "image": "/rootfs/with/a/rather/long/path/of/directories"})
+        self.assertEqual([s["name"] for s in json.loads(self.ok("ps", "--format", "json", "-a"))],
+                         ["alpha", "zeta"])
+
+    def test_empty(self):
+        self.ok("rm", "-f", "zeta", "alpha")
+        for args, text in ((("ls",), "No sandboxes found.\n"),
+                           (("ps",), "No running sandboxes.\n"),
+                           (("ps", "-a"), "No sandboxes found.\n")):
+            p = self.msb(*args)
+            self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", text))
+        self.assertEqual(self.ok("ls", "--format", "json"), "[]\n")
+        p = self.msb("ls", "-q")
+        self.assertEqual((p.stdout, p.stderr), ("", ""))
+
+    def test_inspect(self):
+        text = self.ok("inspect", "zeta")
+        for line in ("Name:           zeta", "Status:         running",
+                     "Created:        2023-11-14 22:13:20", "Resources", "  CPUs:         1",
+                     "  Memory:       512 MiB", "  A=1", "  /dst             → /src (ro,noexec) "
+                     "[stat-virt=relaxed]", "  /t               → tmpfs (64 MiB)",
+                     "  Engine:       uml", "  user_ns:      on"):
+            self.assertIn(line + "\n", text)
+        doc = json.loads(self.ok("inspect", "zeta", "--format", "json"))
+        self.assertEqual(sorted(doc), ["config", "created_at", "exit_reason", "machine", "name",
+                                       "status", "updated_at"])
+        self.assertEqual(doc["machine"]["mode"], "ptrace")
+        self.assertIsNone(json.loads(self.ok("inspect", "alpha", "--format", "json"))["machine"])
+        out = self.ok("inspect", "alpha", "--format", "json")
+        self.assertEqual(out, json.dumps(json.loads(out), indent=2, sort_keys=True) + "\n")
+
+    def test_doctor(self):
+        self.assertEqual(self.ok("doctor"),
+                         "   ✓ engine uml           available\n"
+                         "   ! engine kvm           no hardware\n     → enable it\n")
+        self.assertEqual(json.loads(self.ok("doctor", "--format", "json"))[1], {
+            "detail": "no hardware", "name": "engine kvm", "remedy": "enable it",
+            "state": "warn"})
+
+    def test_output_into_a_closed_pipe(self):
+        r, w = os.pipe()
+        os.close(r)
+        p = self.popen("ls", stdout=w)
+        os.close(w)
+        _, err = p.communicate(timeout=DEADLINE)
+        self.assertEqual((p.returncode, err), (1, b""))
+
+
+class Streams(Base):
+    def run_sh(self, script, *options, **kw):
+        return self.msb("run", *options, "./rootfs", "--", "sh", "-c", script, **kw)
+
+    def test_exit_codes(self):
+        for script, code in (("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137),
+                             ("kill -TERM $$", 143)):
+            self.assertEqual(self.run_sh(script).returncode, code)
+
+    def test_streams_stay_apart_and_input_ends(self):
+        p = self.run_sh("cat; echo err >&2", input="in\n")
+        self.assertEqual((p.stdout, p.stderr), ("in\n", "err\n"))
+
+    def test_much_in_both_directions(self):
+        data = os.urandom(3 << 20)
+        p = self.msb("run", "./rootfs", "--", "cat", input=data, text=False)
+        self.assertEqual(p.stdout, data)
+
+    def test_output_arrives_as_it_comes(self):
+        p = self.popen("run", "./rootfs", "--", "sh", "-c", "echo one; read x; echo $x",
+                       stdin=subprocess.PIPE)
+        self.assertEqual(p.stdout.readline(), b"one\n")
+        p.stdin.write(b"two\n")
+        p.stdin.flush()
+        self.assertEqual(p.stdout.readline(), b"two\n")
+        self.assertEqual(p.wait(DEADLINE), 0)
+
+    def test_input_nobody_reads(self):
+        p = self.run_sh("exec <&-; exit 3", input="x" * (1 << 20))
+        self.assertEqual(p.returncode, 3)
+
+    def test_closed_standard_descriptors(self):
+        p = self.popen("run", "./rootfs", "--", "sh", "-c", "cat; exit 4", stdin=None,
+                       preexec_fn=lambda: os.close(0))
+        self.assertEqual(p.wait(DEADLINE), 4)
+
+    def test_slow_reader_slows_the_command_down(self):
+        p = self.popen("run", "./rootfs", "--", "sh", "-c",
+                       "head -c 50000000 /dev/zero; echo finished >&2")
+        ready, _, _ = select.select([p.stderr], [], [], 0.5)
+        self.assertFalse(ready, "output is buffered without bound")
+        with open(f"/proc/{p.pid}/statm") as f:
+            self.assertLess(int(f.read().split()[1]) * 4096, 64 << 20)
+        self.assertEqual(len(p.stdout.read()), 50000000)
+        self.assertEqual(p.wait(DEADLINE), 0)
+
+    def test_signals_work_while_output_is_blocked(self):
+        p = self.popen("run", "./rootfs", "--", "sh", "-c", "trap 'exit 9' INT; yes")
+        p.stdout.read(1)
+        p.send_signal(signal.SIGINT)
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=DEADLINE)
+        self.assertNotEqual(p.returncode, 0)
+
+    def test_reader_that_goes_away_ends_it_quietly(self):
+        p = self.popen("run", "./rootfs", "--", "yes")
+        p.stdout.read(10)
+        p.stdout.close()
+        self.assertEqual(p.wait(DEADLINE), 128 + signal.SIGPIPE)
+        self.assertEqual(p.stderr.read(), b"")
+        self.assertIn("stop msb-0badcafe 10000", self.calls())
+
+    def test_timeout_keeps_what_was_written(self):
+        p = self.run_sh("echo before; exec sleep 600", "--timeout", "1s")
+        self.assertEqual((p.returncode, p.stdout), (124, "before\n"))
+        self.assertEqual(p.stderr, "error: exec timed out after 1s\n")
+        self.assertIn("stop msb-0badcafe 10000", self.calls())
+
+    def test_interrupts(self):
+        script = "trap 'echo got; exit 9' INT; echo up; while :; do sleep 0.1; done"
+        p = self.popen("run", "./rootfs", "--", "sh", "-c", script)
+        self.assertEqual(p.stdout.readline(), b"up\n")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.communicate(timeout=DEADLINE)[0], b"got\n")
+        self.assertEqual(p.returncode, 9)
+        script = "trap 'echo got' INT; echo up; while :; do sleep 0.1; done"
+        p = self.popen("run", "./rootfs", "--", "sh", "-c", script)
+        self.assertEqual(p.stdout.readline(), b"up\n")
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.stdout.readline(), b"got\n")
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=DEADLINE)
+        self.assertEqual(p.returncode, 137)
+
+    def test_terminate_and_hang_up(self):
+        for sig, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            p = self.popen("run", "./rootfs", "--", "sh", "-c", "echo up; sleep 600")
+            self.assertEqual(p.stdout.readline(), b"up\n")
+            p.send_signal(sig)
+            p.communicate(timeout=DEADLINE)
+            self.assertEqual(p.returncode, code)
+            self.assertEqual(self.calls()[-1], "stop msb-0badcafe 10000")
+
+    def test_forced_terminal_without_one(self):
+        p = self.run_sh("test -t 0 && test -t 1 && echo yes; echo $TERM", "-t", text=False)
+        self.assertEqual(p.stdout, b"yes\r\nxterm\r\n")
+
+    def test_exec_options(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        out = self.ok("exec", "-e", "A=1", "-e", "FROM_HOST", "-w", "/", "-u", "me", "--rlimit",
+                      "core=5", "box", "--", "sh", "-c",
+                      "echo $A $FROM_HOST $FAKE_USER $FAKE_RLIMIT; pwd",
+                      env=self.env(FROM_HOST="h"))
+        self.assertEqual(out, "1 h me core:5\n/\n")
+
+
+class Terminal:
+    """msb on a pseudo-terminal of its own."""
+
+    def __init__(self, case, *args, rows=24, cols=80):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(case.base)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+            os.execve(MSB, [MSB, *args], case.env())
+        case.addCleanup(self.close)
+        self.modes = termios.tcgetattr(self.fd)
+
+    def resize(self, rows, cols):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def send(self, data):
+        os.write(self.fd, data)
+
+    def read_some(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            data = b""
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def expect(self, pattern):
+        end = time.monotonic() + DEADLINE
+        while not re.search(pattern, self.text):
+            if time.monotonic() > end:
+                raise AssertionError(f"no {pattern!r} in {self.text!r}")
+            self.read_some(0.2)
+        self.text = self.text[re.search(pattern, self.text).end():]
+
+    def raw(self):
+        return not termios.tcgetattr(self.fd)[3] & termios.ICANON
+
+    def wait(self):
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            self.read_some(0.02)
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self.restored = termios.tcgetattr(self.fd)[3] == self.modes[3]
+                while self.read_some(0):
+                    pass
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+        raise AssertionError(f"still running: {self.text!r}")
+
+    def close(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+class Tty(Base):
+    def sh(self, script, *options, **kw):
+        return Terminal(self, "run", *options, "./rootfs", "--", "sh", "-c", script, **kw)
+
+    def test_size_resize_and_exit_code(self):
+        t = self.sh("stty size; read x; stty size; exit 5", rows=31, cols=97)
+        t.expect(r"31 97\r\n")
+        t.resize(50, 132)
+        time_limit = time.monotonic() + DEADLINE
+        while time.monotonic() < time_limit and not t.raw():
+            pass
+        t.send(b"\n")
+        t.expect(r"50 132")
+        self.assertEqual(t.wait(), 5)
+        self.assertTrue(t.restored)
+
+    def test_control_c_goes_to_the_command(self):
+        t = self.sh("trap 'echo got' INT; echo up; read x; read x; echo end")
+        t.expect("up")
+        t.send(b"\x03")
+        t.expect("got")
+        t.send(b"\n\n")
+        t.expect("end")
+        self.assertEqual(t.wait(), 0)
+
+    def test_a_shell_is_the_default(self):
+        t = Terminal(self, "run", "./rootfs")
+        t.send(b"echo shell-is-$((1+1)); exit 4\n")
+        t.expect("shell-is-2")
+        self.assertEqual(t.wait(), 4)
+
+    def test_detach(self):
+        t = self.sh("echo up; sleep 600")
+        t.expect("up")
+        t.send(b"\x1d")
+        self.assertEqual(t.wait(), 0)
+        self.assertTrue(t.restored)
+        self.assertIn("msb attach msb-0badcafe", t.text)
+        self.assertEqual(self.calls()[-1], "release msb-0badcafe")
+
+    def test_longer_detach_keys(self):
+        t = self.sh("stty raw -echo; echo go; head -c 3 | od -An -tx1; sleep 600",
+                    "--detach-keys", "ctrl-p,ctrl-q")
+        t.expect("go")
+        t.send(b"\x10")
+        t.send(b"x\x10")
+        t.send(b"\x10")
+        t.expect("10 78 10")
+        t.send(b"\x11")
+        self.assertEqual(t.wait(), 0)
+
+    def test_signals_restore_the_terminal(self):
+        for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            t = self.sh("echo up; sleep 600")
+            t.expect("up")
+            self.assertTrue(t.raw())
+            os.kill(t.pid, sig)
+            self.assertEqual(t.wait(), 128 + sig)
+            self.assertTrue(t.restored)
+            self.assertEqual(self.calls()[-1], "stop msb-0badcafe 10000")
+
+    def test_a_crash_restores_the_terminal(self):
+        t = self.sh("echo up; sleep 600")
+        t.expect("up")
+        os.kill(t.pid, signal.SIGSEGV)
+        self.assertEqual(t.wait(), -signal.SIGSEGV)
+        self.assertTrue(t.restored)
+
+    def test_stop_and_continue(self):
+        t = self.sh("echo up; read x; echo back-$x")
+        t.expect("up")
+        os.kill(t.pid, signal.SIGTSTP)
+        _, status = os.waitpid(t.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status))
+        self.assertFalse(t.raw())
+        os.kill(t.pid, signal.SIGCONT)
+        end = time.monotonic() + DEADLINE
+        while not t.raw() and time.monotonic() < end:
+            pass
+        t.send(b"again\n")
+        t.expect("back-again")
+        self.assertEqual(t.wait(), 0)
+
+    def test_timeout(self):
+        t = self.sh("exec sleep 600", "--timeout", "1s")
+        self.assertEqual(t.wait(), 124)
+        self.assertTrue(t.restored)
+
+    def test_no_tty(self):
+        t = self.sh("test -t 1 || echo plain; cat", "--no-tty")
+        t.expect("plain")
+        self.assertFalse(t.raw())
+        t.send(b"line\n\x04")
+        t.expect("line")
+        self.assertEqual(t.wait(), 0)
+
+    def test_output_into_a_pipe_gets_no_terminal(self):
+        t = Terminal(self, "--version")
+        t.wait()
+        master, slave = pty.openpty()
+        p = subprocess.run([MSB, "run", "./rootfs", "--", "sh", "-c", "test -t 1 || echo plain"],
+                           stdin=slave, capture_output=True, cwd=self.base, env=self.env(),
+                           timeout=DEADLINE)
+        os.close(master)
+        os.close(slave)
+        self.assertEqual(p.stdout, b"plain\n")
+
+    def test_much_output_is_complete(self):
+        t = self.sh("seq 1 20000")
+        self.assertEqual(t.wait(), 0)
+        self.assertEqual(t.text.split(), [str(i) for i in range(1, 20001)])
+
+
+if __name__ == "__main__":
+    unittest.main()

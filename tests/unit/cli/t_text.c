@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Display width, tables, JSON trees, pieces of listings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "cli/json.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "cli/ui.h"
+
+static void widths(void **state)
+{
+	(void)state;
+	assert_int_equal(text_width(""), 0);
+	assert_int_equal(text_width("abc"), 3);
+	assert_int_equal(text_width("gr\xc3\xbcn"), 4);
+	assert_int_equal(text_width("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* 日本 */
+	assert_int_equal(text_width("e\xcc\x81"), 1); /* combining accent */
+	assert_int_equal(text_width("\xf0\x9f\x9a\x80"), 2); /* rocket */
+	assert_int_equal(text_width("a\xff\xfe"), 3);	     /* not UTF-8 */
+	assert_int_equal(text_width("\xe6\x97"), 2);	     /* cut off */
+}
+
+static void control_characters_do_not_reach_the_terminal(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 64);
+	text_put_safe(&b, "a\033[2Jb\xff\xc2\x9b"
+			  "c\n\xc3\xa4");
+	assert_string_equal(buf_cstr(&b), "a?[2Jb??c?\xc3\xa4");
+	buf_fini(&b);
+}
+
+static void cutting(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "abcdefgh", "abcdefgh" },
+		{ "abcdefghi", "abcde..." },
+		{ "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97"
+		  "\xa5",
+		  "\xe6\x97\xa5\xe6\x9c\xac..." },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *cut = text_cut(cases[i].text, 8);
+
+		assert_string_equal(cut, cases[i].want);
+		free(cut);
+	}
+}
+
+static void tables(void **state)
+{
+	static const char *const header[] = { "NAME", "N", "STATUS" };
+	struct table t;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1024);
+	table_init(&t, header, 3);
+	assert_int_equal(table_print(&t, false, &b), 0);
+	assert_int_equal(buf_len(&b), 0); /* not even the header */
+	table_row(&t);
+	table_set(&t, 0, "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5", STYLE_PLAIN);
+	table_set(&t, 1, "1", STYLE_PLAIN);
+	table_set(&t, 2, "running", STYLE_GREEN_BOLD);
+	table_row(&t);
+	table_set(&t, 0, "x", STYLE_PLAIN);
+	table_set(&t, 2, "stopped", STYLE_DIM);
+	assert_int_equal(table_print(&t, false, &b), 0);
+	assert_string_equal(buf_cstr(&b),
+			    "NAME      N    STATUS\n"
+			    "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5    1    "
+			    "running\n"
+			    "x              stopped\n");
+	buf_reset(&b);
+	assert_int_equal(table_print(&t, true, &b), 0);
+	assert_non_null(strstr(buf_cstr(&b), "\033[1;32mrunning\033[0m\n"));
+	assert_non_null(strstr(buf_cstr(&b), "\033[1;36mNAME\033[0m      "));
+	table_fini(&t);
+	buf_fini(&b);
+}
+
+/* The document as printed, or NULL when it does not parse; to be freed. */
+static char *reprint(const char *text)
+{
+	struct json *j = json_parse(text, strlen(text));
+	char *out = NULL;
+	struct buf b;
+
+	if (!j)
+		return NULL;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(json_print(j, &b), 0);
+	out = buf_take_str(&b);
+	buf_fini(&b);
+	json_free(j);
+	return out;
+}
+
+static void json_is_sorted_and_indented(void **state)
+{
+	char *out = reprint("{\"b\":[1,-2.5e+3,{}],\"a\":{\"z\":null,\"k\":"
+			    "\"q\\\"\\u00e4\\n\\u0001\\ud83d\\ude80\"},"
+			    "\"c\":[],\"B\":true}");
+
+	(void)state;
+	assert_string_equal(out, "{\n"
+				 "  \"B\": true,\n"
+				 "  \"a\": {\n"
+				 "    \"k\": \"q\\\"\xc3\xa4\\n\\u0001"
+				 "\xf0\x9f\x9a\x80\",\n"
+				 "    \"z\": null\n"
+				 "  },\n"
+				 "  \"b\": [\n"
+				 "    1,\n"
+				 "    -2.5e+3,\n"
+				 "    {}\n"
+				 "  ],\n"
+				 "  \"c\": []\n"
+				 "}\n");
+	free(out);
+}
+
+static void json_that_is_wrong_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{",
+		"}",
+		"[1,]",
+		"[,1]",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{a:1}",
+		"[1 2]",
+		"\"x",
+		"\"\\x\"",
+		"\"\\u12\"",
+		"\"\\ud800\"",
+		"\"\\udc00x\"",
+		"01",
+		"1.",
+		"-",
+		"+1",
+		"1e",
+		"tru",
+		"nul",
+		"[1]x",
+		"\"\x01\"",
+		"\"\xff\"",
+		"{\"a\\u0000\":1}",
+	};
+	char deep[JSON_MAX_DEPTH * 2 + 3];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (json_parse(bad[i], strlen(bad[i])))
+			fail_msg("'%s' was accepted", bad[i]);
+	memset(deep, '[', JSON_MAX_DEPTH + 1);
+	memset(deep + JSON_MAX_DEPTH + 1, ']', JSON_MAX_DEPTH + 1);
+	assert_null(json_parse(deep, (JSON_MAX_DEPTH + 1) * 2));
+}
+
+static void json_depth_at_the_limit(void **state)
+{
+	char deep[JSON_MAX_DEPTH * 2];
+	struct json *j;
+	struct buf b;
+
+	(void)state;
+	memset(deep, '[', JSON_MAX_DEPTH);
+	memset(deep + JSON_MAX_DEPTH, ']', JSON_MAX_DEPTH);
+	j = json_parse(deep, sizeof(deep));
+	assert_non_null(j);
+	buf_init(&b, 1 << 16);
+	assert_int_equal(json_print(j, &b), 0);
+	buf_fini(&b);
+	json_free(j);
+}
+
+static void json_lookups(void **state)
+{
+	const char *text = "{\"s\":\"x\",\"t\":true,\"n\":1}";
+	struct json *j = json_parse(text, strlen(text));
+
+	(void)state;
+	assert_string_equal(json_str(json_get(j, "s")), "x");
+	assert_null(json_str(json_get(j, "n")));
+	assert_null(json_get(j, "none"));
+	assert_null(json_get(json_get(j, "s"), "x"));
+	assert_true(json_is_true(json_get(j, "t")));
+	assert_false(json_is_true(json_get(j, "none")));
+	json_free(j);
+}
+
+static void json_building(void **state)
+{
+	struct json *o = json_object(), *l = json_array();
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(json_append(l, json_string("x")), 0);
+	assert_int_equal(json_append(l, json_string(NULL)), 0);
+	assert_int_equal(json_add(o, "z", l), 0);
+	assert_int_equal(json_add(o, "a", json_bool(false)), 0);
+	assert_true(json_add(NULL, "a", json_bool(false)) < 0);
+	assert_true(json_add(o, "a", NULL) < 0);
+	buf_init(&b, 256);
+	assert_int_equal(json_print(o, &b), 0);
+	assert_string_equal(buf_cstr(&b), "{\n  \"a\": false,\n  \"z\": [\n"
+					  "    \"x\",\n    null\n  ]\n}\n");
+	buf_fini(&b);
+	json_free(o);
+}
+
+static void commands_of_configurations(void **state)
+{
+	static const struct {
+		const char *config, *want;
+	} cases[] = {
+		{ "{}", "-" },
+		{ "{\"entrypoint\":null,\"cmd\":[\"a\",\"b c\"]}",
+		  "\"a b c\"" },
+		{ "{\"entrypoint\":[\"e\"],\"cmd\":[\"a\"]}", "\"e a\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct json *j =
+			json_parse(cases[i].config, strlen(cases[i].config));
+		char *text = show_command(j);
+
+		assert_string_equal(text, cases[i].want);
+		free(text);
+		json_free(j);
+	}
+}
+
+static void no_configuration_has_no_command(void **state)
+{
+	char *text = show_command(NULL);
+
+	(void)state;
+	assert_string_equal(text, "-");
+	free(text);
+}
+
+static void times_and_durations(void **state)
+{
+	char text[TIME_SIZE];
+
+	(void)state;
+	assert_string_equal(show_json_time(1700000000123, text, sizeof(text)),
+			    "2023-11-14T22:13:20+00:00");
+	assert_string_equal(ui_duration(0, text, sizeof(text)), "0.0s");
+	assert_string_equal(ui_duration(1290, text, sizeof(text)), "1.2s");
+	assert_string_equal(ui_duration(59999, text, sizeof(text)), "59.9s");
+	assert_string_equal(ui_duration(125000, text, sizeof(text)), "2m5s");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(widths),
+		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+		cmocka_unit_test(cutting),
+		cmocka_unit_test(tables),
+		cmocka_unit_test(json_is_sorted_and_indented),
+		cmocka_unit_test(json_that_is_wrong_is_refused),
+		cmocka_unit_test(json_depth_at_the_limit),
+		cmocka_unit_test(json_lookups),
+		cmocka_unit_test(json_building),
+		cmocka_unit_test(commands_of_configurations),
+		cmocka_unit_test(no_configuration_has_no_command),
+		cmocka_unit_test(times_and_durations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
