@@ -318,7 +318,7 @@ int msb_exec_fd(const msb_exec_t *x);
 bool msb_exec_wants_write(const msb_exec_t *x);
 
 typedef enum {
-	MSB_EXEC_NONE, /* nothing within the timeout */
+	MSB_EXEC_NONE, /* nothing within the timeout, or a signal handler ran */
 	MSB_EXEC_STARTED,
 	MSB_EXEC_STDOUT, /* also everything of a terminal */
 	MSB_EXEC_STDERR,

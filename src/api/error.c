@@ -92,6 +92,26 @@ static char *error_text(const struct err *err, const struct strv *details)
 	return *label ? str_fmt("%s: %s", label, err->msg) : strdup(err->msg);
 }
 
+/*
+ * Messages may quote what a guest said; none of it may drive a terminal. One
+ * line stays one line, and text that was cut stays well-formed.
+ */
+static void scrub(char *text, const char *allowed)
+{
+	size_t len = utf8_complete_prefix(text, strlen(text));
+
+	text[len] = 0;
+	for (uint8_t *p = (uint8_t *)text; *p; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		if (c1)
+			*p++ = '?';
+		if (c1 || *p == 0x7f ||
+		    (*p < 0x20 && !memchr(allowed, *p, strlen(allowed))))
+			*p = '?';
+	}
+}
+
 int api_fail(struct api_err *e, int rc, msb_error_t **ret)
 {
 	msb_error_t *error;
@@ -108,6 +128,9 @@ int api_fail(struct api_err *e, int rc, msb_error_t **ret)
 	}
 	error->err = e->err;
 	error->details = e->details;
+	scrub(error->err.msg, "");
+	for (size_t i = 0; i < error->details.n; i++)
+		scrub(error->details.v[i], "\n\t"); /* kernel_log has lines */
 	error->text = error_text(&error->err, &error->details);
 	memset(e, 0, sizeof(*e));
 	*ret = error;

@@ -27,6 +27,10 @@ struct msb_exec {
 	char *sandbox;
 };
 
+/* The peer answered with core.error, or with what should have been one. */
+int exec_agent_error(msb_exec_t *x, const struct agent_frame *f,
+		     struct api_err *e);
+
 /* Append the payload of the exec request; -ENOMEM, -EMSGSIZE. */
 int exec_request_encode(const struct sandbox_config *c,
 			const msb_exec_options_t *o, struct buf *payload);

@@ -208,9 +208,8 @@ static void report_jail(struct report *r, const struct doctor_facts *f)
 		if (!f->jail.layer[l].off)
 			continue;
 		off++;
-		jail_refusal(&f->host, layer, f->jail.layer[l].step,
-			     f->jail.layer[l].sys, reason, sizeof(reason),
-			     remedy, sizeof(remedy));
+		jail_refusal_in(&f->host, &f->jail, layer, reason,
+				sizeof(reason), remedy, sizeof(remedy));
 		c = add(r, CHECK_FAIL, jail_layer_title(layer));
 		DETAIL(c, "%s", reason);
 		REMEDY(c, "%s", remedy);

@@ -91,21 +91,48 @@ static long read_sysctl(const char *path)
 	return v;
 }
 
+/* The next number of a line; false when there is none. */
+static bool next_number(const char **p, unsigned long *ret)
+{
+	char *end;
+
+	while (**p == ' ' || **p == '\t')
+		(*p)++;
+	if (**p < '0' || **p > '9')
+		return false;
+	*ret = strtoul(*p, &end, 10);
+	*p = end;
+	return true;
+}
+
 bool host_id_mapped(const char *map, unsigned long id)
 {
-	while (*map) {
+	for (const char *line = map; *line;) {
 		unsigned long inside, outside, count;
-		const char *end = strchr(map, '\n');
 
-		if (sscanf(map, "%lu %lu %lu", &inside, &outside, &count) ==
-			    3 &&
-		    id >= inside && id - inside < count)
+		if (next_number(&line, &inside) &&
+		    next_number(&line, &outside) &&
+		    next_number(&line, &count) && id >= inside &&
+		    id - inside < count)
 			return true;
-		if (!end)
-			break;
-		map = end + 1;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
 	}
 	return false;
+}
+
+/* "6.1.0-18-amd64" */
+static void read_version(struct host_facts *f)
+{
+	unsigned long major, minor;
+	struct utsname u;
+	const char *p = u.release;
+
+	if (uname(&u) < 0 || !next_number(&p, &major) || *p++ != '.' ||
+	    !next_number(&p, &minor))
+		return;
+	f->linux_major = (unsigned)major;
+	f->linux_minor = (unsigned)minor;
 }
 
 bool host_flag_present(const char *line, const char *flag)
@@ -184,12 +211,9 @@ static void read_cpu_flags(struct host_facts *f)
 void host_facts_read_boot(struct host_facts *ret)
 {
 	struct host_facts f = { .euid = geteuid(), .kvm_errno = ENOENT };
-	struct utsname u;
 	char text[8192];
 
-	if (uname(&u) == 0 &&
-	    sscanf(u.release, "%u.%u", &f.linux_major, &f.linux_minor) != 2)
-		f.linux_major = f.linux_minor = 0;
+	read_version(&f);
 	(void)read_head("/proc/self/uid_map", text, sizeof(text));
 	f.nobody_mapped = host_id_mapped(text, 65534);
 	for (size_t i = 0; i < HOST_SYSCTL_COUNT; i++)

@@ -58,6 +58,8 @@ static void try_files(void)
 	d = opendir("/");
 	while (d && (e = readdir(d)))
 		printf("root entry: %s\n", e->d_name);
+	if (d)
+		(void)closedir(d);
 	for (int fd = 3; fd < 1024; fd++) {
 		struct stat st;
 

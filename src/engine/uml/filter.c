@@ -84,6 +84,7 @@ static const struct permit permits[] = {
 	P(rmdir),
 	P(ftruncate),
 	P(fallocate),
+	P(fchmod),
 	P(pipe),
 	P(pipe2),
 	P(getcwd),

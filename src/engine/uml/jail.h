@@ -121,6 +121,11 @@ const char *jail_layer_title(enum jail_layer l); /* "user namespace" */
 void jail_refusal(const struct host_facts *f, enum jail_layer l,
 		  enum jail_step step, int sys, char *reason, size_t reason_len,
 		  char *remedy, size_t remedy_len);
+/* The same for a layer that is off in a state: one that only follows from the
+ * missing user namespace says so, and has no remedy of its own. */
+void jail_refusal_in(const struct host_facts *f, const struct jail_state *s,
+		     enum jail_layer l, char *reason, size_t reason_len,
+		     char *remedy, size_t remedy_len);
 
 /*
  * The host user and group to run as, and how the child's id map says so:

@@ -165,3 +165,19 @@ void jail_refusal(const struct host_facts *f, enum jail_layer l,
 	if (!refused_by_setting(f, l, &t))
 		refused_by_error(l, step, sys, &t);
 }
+
+void jail_refusal_in(const struct host_facts *f, const struct jail_state *s,
+		     enum jail_layer l, char *reason, size_t reason_len,
+		     char *remedy, size_t remedy_len)
+{
+	struct text t = { reason, remedy, reason_len, remedy_len };
+
+	if (l > JAIL_USER_NS && l <= JAIL_ROOT && s->layer[JAIL_USER_NS].off &&
+	    s->layer[l].sys == EPERM) {
+		say_reason(&t, "it needs the user namespace");
+		say_remedy(&t, "%s", "");
+		return;
+	}
+	jail_refusal(f, l, s->layer[l].step, s->layer[l].sys, reason,
+		     reason_len, remedy, remedy_len);
+}

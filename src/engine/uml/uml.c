@@ -334,8 +334,8 @@ static void describe_jail(const struct jail_state *s, struct buf *json)
 			(void)buf_str(json, "\"on\"");
 			continue;
 		}
-		jail_refusal(&f, layer, s->layer[l].step, s->layer[l].sys,
-			     reason, sizeof(reason), remedy, sizeof(remedy));
+		jail_refusal_in(&f, s, layer, reason, sizeof(reason), remedy,
+				sizeof(remedy));
 		/* our own words: nothing in them needs escaping */
 		(void)buf_printf(json, "\"off: %s\"", reason);
 	}

@@ -95,8 +95,9 @@ static void assert_descriptors(pid_t pid)
 	for (char *fd = strtok_r(names, " ", &save); fd;
 	     fd = strtok_r(NULL, " ", &save)) {
 		static const char *const known[] = {
-			"pipe:[",      "socket:[", "anon_inode:",
-			"/memfd:uml-", "/#",	   "/dev/fd",
+			"pipe:[",      "socket:[",	  "anon_inode:",
+			"/memfd:uml-", "/uml-userspace-", "/#",
+			"/dev/fd",
 		};
 		char path[64], link[256];
 		bool ok = false;
@@ -129,6 +130,7 @@ static void assert_mappings(pid_t pid)
 
 		if (path && !strstr(path, kernel) && !str_starts(path, "/#") &&
 		    !str_starts(path, "/memfd:uml-") &&
+		    !str_starts(path, "/uml-userspace-") &&
 		    !str_starts(path, "/dev/zero"))
 			fail_msg("mapping of %s", path);
 	}

@@ -236,6 +236,8 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	f.host.sysctl[HOST_YAMA_SCOPE] = 3;
 	f.jail.layer[JAIL_USER_NS].off = true;
 	f.jail.layer[JAIL_USER_NS].sys = ENOSPC;
+	f.jail.layer[JAIL_NET_NS].off = true;
+	f.jail.layer[JAIL_NET_NS].sys = EPERM;
 	f.exec_map_errno = EPERM;
 	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
 	c = find(checks, n, "/dev/kvm");
@@ -243,6 +245,9 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	c = find(checks, n, "user namespace");
 	assert_int_equal(c->state, CHECK_FAIL);
 	assert_non_null(strstr(c->remedy, "user.max_user_namespaces"));
+	c = find(checks, n, "network namespace");
+	assert_string_equal(c->detail, "it needs the user namespace");
+	assert_string_equal(c->remedy, "");
 	c = find(checks, n, "ptrace");
 	assert_int_equal(c->state, CHECK_WARN);
 	assert_non_null(strstr(c->remedy, "ptrace_scope"));
