@@ -206,15 +206,16 @@ static void on_connection(struct watch *w, uint32_t events)
 	const struct vhost_user_events ev = { d, on_fault, on_disconnect };
 	int fd =
 		accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int rc;
+	int rc = fd < 0 ? -errno : 0;
 
 	(void)events;
-	if (fd < 0)
-		return; /* gone again; the watch stays */
+	if (rc == -EAGAIN || rc == -ECONNABORTED)
+		return; /* gone again: wait for the next */
 	/* one kernel, one connection: nobody else gets a chance */
 	loop_unwatch(&d->watch);
 	close_fd(&d->listen_fd);
-	rc = vhost_user_serve(m->loop, d->dev, fd, 0, &ev, &d->server);
+	if (!rc)
+		rc = vhost_user_serve(m->loop, d->dev, fd, 0, &ev, &d->server);
 	if (rc)
 		note(m, d->dev->ops->name, strerrordesc_np(-rc));
 	if (++m->nconnected == m->ndevices)
