@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 
@@ -108,7 +109,7 @@ def test_garbage_on_the_agent_channel(msb):
                               r"printf '\000\000\000\006\000\000\000\000\000\377'"]):
         name = f"box{i}"
         msb.create(name, "--init", "/sbin/init")
-        p = msb.popen("exec", name, "--", "sh", "-c",
+        p = msb.popen("exec", "--timeout", "15s", name, "--", "sh", "-c",
                       "port=$(grep -l agent /sys/class/virtio-ports/*/name); "
                       "port=/dev/$(basename $(dirname $port)); trap '' HUP TERM; "
                       f"kill -9 $PPID; sleep 1; while :; do {junk}; done > $port")
@@ -138,8 +139,10 @@ def test_processes_of_a_machine_are_jailed(box):
 def test_kernel_taken_over_by_its_guest(msb):
     """A hostile program in place of the guest kernel, inside the jail."""
     msb.home.mkdir()
-    hostile = BUILD / "tests/hostile/hostile-kernel"
-    (msb.home / "config.json").write_text(json.dumps({"paths": {"kernel": str(hostile)}}))
+    guest = msb.base / "guest"
+    shutil.copytree(BUILD / "guest", guest)
+    shutil.copy(BUILD / "tests/hostile/hostile-kernel", guest / "linux-um")
+    (msb.home / "config.json").write_text(json.dumps({"paths": {"guest": str(guest)}}))
     p = msb("create", "-n", "evil", "./rootfs")
     assert p.returncode == 1 and 'failed to start "evil"' in p.stderr
     log = (msb.dir("evil") / "logs/kernel.log").read_text(errors="replace")

@@ -195,7 +195,7 @@ def test_timeout_of_an_interactive_command(msb, terminal):
 
 
 def test_large_output_to_a_terminal_is_complete(msb, terminal):
-    t = terminal("run", "./rootfs", "--", "seq", "1", "20000")
+    t = terminal("run", "-q", "./rootfs", "--", "seq", "1", "20000")
     assert t.wait() == 0
     numbers = re.findall(r"^(\d+)\r?$", t.text.replace("\r", ""), re.M)
     assert numbers == [str(i) for i in range(1, 20001)]
