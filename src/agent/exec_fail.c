@@ -64,7 +64,7 @@ void exec_fail_text(struct buf *out, const char *cmd, int sys)
 
 	(void)buf_str(out, "spawn \"");
 	/* a command may be megabytes long; its head tells enough */
-	for (size_t i = 0; cmd[i] && i < 1024; i++) {
+	for (size_t i = 0; i < 1024 && cmd[i]; i++) {
 		unsigned char c = (unsigned char)cmd[i];
 
 		if (c == '"' || c == '\\')

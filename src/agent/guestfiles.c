@@ -43,7 +43,8 @@ void hosts_render(struct buf *out, const char *hostname)
 
 static bool contains(struct view text, const char *needle)
 {
-	return text.len && memmem(text.p, text.len, needle, strlen(needle));
+	return text.p && text.len &&
+	       memmem(text.p, text.len, needle, strlen(needle));
 }
 
 bool profile_render(struct buf *out, struct view old)
@@ -51,7 +52,7 @@ bool profile_render(struct buf *out, struct view old)
 	if (contains(old, PROFILE_BEGIN) && contains(old, PROFILE_END))
 		return false;
 	(void)buf_append(out, old.p, old.len);
-	if (old.len && old.p[old.len - 1] != '\n')
+	if (old.p && old.len && old.p[old.len - 1] != '\n')
 		(void)buf_str(out, "\n");
 	(void)buf_str(out, profile_block);
 	return true;

@@ -232,15 +232,16 @@ static void implicit_root(struct view passwd, struct user_creds *c)
 static int resolve(const struct user_spec *s, struct view passwd,
 		   struct user_creds *c, struct err *err)
 {
+	struct view wanted = { 0 }; /* a name, or nothing: then by number */
 	struct passwd_entry e = { 0 };
 	MSB_CLEANUP(buf_fini) struct buf group_buf;
 	struct view groups;
 	bool known;
 
 	buf_init(&group_buf, 0);
-	known = passwd_find(passwd,
-			    s->user_is_id ? (struct view){ 0 } : s->user,
-			    s->uid, &e) == 0;
+	if (!s->user_is_id)
+		wanted = s->user;
+	known = passwd_find(passwd, wanted, s->uid, &e) == 0;
 	if (!known && !s->user_is_id)
 		return err_set(err, ERR_INVALID, ENOENT,
 			       "guest user not found: %.*s", (int)s->user.len,
@@ -268,7 +269,7 @@ int user_resolve(struct view spec, struct user_creds *ret, struct err *err)
 {
 	MSB_CLEANUP(buf_fini) struct buf passwd_buf;
 	struct view passwd = read_text("/etc/passwd", &passwd_buf);
-	struct user_spec s;
+	struct user_spec s = { 0 };
 	int rc;
 
 	ret->change = false;
