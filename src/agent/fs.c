@@ -18,9 +18,8 @@
 void fs_send_response(struct agent *a, uint32_t id,
 		      const struct msg_fs_response *m)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = FRAME_LEN_MAX };
 
-	buf_init(&b, FRAME_LEN_MAX);
 	msg_encode_fs_response(&b, m);
 	if (agent_send(a, id, MSG_T_FS_RESPONSE, &b) && m->ok)
 		fs_send_failed(a, id, "reply does not fit a frame");
