@@ -63,10 +63,9 @@ static void on_write(struct timer *t)
 	struct activity *a = container_of(t, struct activity, write_timer);
 	autoclose int dir = open(HEARTBEAT_DIR,
 				 O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	MSB_CLEANUP(buf_fini) struct buf text;
+	MSB_CLEANUP(buf_fini) struct buf text = { .max = 4096 };
 
 	a->heartbeat_seq++;
-	buf_init(&text, 4096);
 	activity_render(a, clock_wall_ns(), loop_now_ms(a->loop), &text);
 	if (dir >= 0 && !text.failed)
 		/* for readers in the guest only: nothing depends on it */

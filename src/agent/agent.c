@@ -70,9 +70,8 @@ int agent_send_data(struct agent *a, uint32_t id, const char *type,
 
 void agent_send_empty(struct agent *a, uint32_t id, const char *type)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 16 };
 
-	buf_init(&b, 16);
 	msg_encode_empty(&b);
 	/* only fails without memory, and then there is nothing to be done */
 	(void)agent_send(a, id, type, &b);
@@ -83,7 +82,7 @@ void agent_send_error(struct agent *a, uint32_t id, const char *kind,
 {
 	struct msg_error m = { .kind = view_cstr(kind),
 			       .offending_type = view_cstr(type) };
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 4096 };
 	char text[300];
 	va_list ap;
 
@@ -91,7 +90,6 @@ void agent_send_error(struct agent *a, uint32_t id, const char *kind,
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	m.message = view_cstr(text);
-	buf_init(&b, 4096);
 	msg_encode_error(&b, &m);
 	(void)agent_send(a, id, MSG_T_ERROR, &b);
 }
@@ -165,10 +163,9 @@ static int send_ready(struct agent *a, const struct agent_times *t)
 			       .init_time_ns = t->init_ns,
 			       .ready_time_ns = clock_boot_ns(),
 			       .agent_version = view_cstr(MSB_VERSION) };
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 256 };
 	int rc;
 
-	buf_init(&b, 256);
 	msg_encode_ready(&b, &m);
 	rc = agent_send(a, 0, MSG_T_READY, &b);
 	if (!rc)

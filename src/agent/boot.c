@@ -42,10 +42,9 @@
 
 static int read_spec(struct bootspec *spec, struct err *err)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = BOOTSPEC_MAX };
 	int rc;
 
-	buf_init(&b, BOOTSPEC_MAX);
 	rc = io_read_file_at(AT_FDCWD, BOOTSPEC_PATH, &b);
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "read " BOOTSPEC_PATH);

@@ -191,10 +191,9 @@ static void on_clock_sync(const struct message *m)
 
 static void on_touch(struct agent *a, const struct message *m)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 64 };
 
 	activity_mark(&a->activity);
-	buf_init(&b, 64);
 	msg_encode_touched(&b, a->activity.activity_seq);
 	(void)agent_send(a, m->id, MSG_T_TOUCHED, &b);
 }

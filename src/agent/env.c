@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
 /*
  * A request may carry a million entries, so duplicates are found by sorting,
  * not by looking back at every entry.
@@ -156,9 +154,9 @@ static int build(const struct entry *list, size_t n, const char *home,
 int env_compose(const struct strv *base, const struct view *request,
 		size_t nrequest, const char *home, struct env_block *ret)
 {
-	autofree struct entry *list =
-		calloc(base->n + nrequest + 1, sizeof(*list));
+	struct entry *list = calloc(base->n + nrequest + 1, sizeof(*list));
 	size_t n = 0;
+	int rc = 0;
 
 	if (!list)
 		return -ENOMEM;
@@ -167,10 +165,13 @@ int env_compose(const struct strv *base, const struct view *request,
 			add(list, &n, view_cstr(base->v[i]));
 	for (size_t i = 0; i < nrequest; i++) {
 		if (request[i].len && memchr(request[i].p, 0, request[i].len))
-			return -EINVAL;
+			rc = -EINVAL;
 		add(list, &n, request[i]);
 	}
-	return build(list, merge(list, n), home, ret);
+	if (!rc)
+		rc = build(list, merge(list, n), home, ret);
+	free(list);
+	return rc;
 }
 
 void env_block_fini(struct env_block *e)

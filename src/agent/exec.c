@@ -48,7 +48,7 @@ static void exec_free(struct exec *x)
 static void finish_if_done(struct exec *x)
 {
 	struct msg_exited m = { .code = -1 };
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 64 };
 
 	if (!x->reaped || x->out.fd >= 0 || x->err.fd >= 0)
 		return;
@@ -56,7 +56,6 @@ static void finish_if_done(struct exec *x)
 		m.code = WEXITSTATUS(x->status);
 	else
 		m.signal = (struct opt_i32){ true, WTERMSIG(x->status) };
-	buf_init(&b, 64);
 	msg_encode_exited(&b, &m);
 	(void)agent_send(x->a, x->session.id, MSG_T_EXEC_EXITED, &b);
 	exec_free(x);
@@ -149,11 +148,9 @@ static void send_spawn_failed(struct agent *a, uint32_t id,
 		.err_no = { true, l->error.sys },
 		.errno_name = agent_errno_name(l->error.sys),
 	};
-	MSB_CLEANUP(buf_fini) struct buf text;
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf text = { .max = 16384 };
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 32768 };
 
-	buf_init(&text, 16384);
-	buf_init(&b, 32768);
 	exec_fail_text(&text, l->argv.v[0], l->error.sys);
 	m.message = view_buf(&text);
 	m.stage = view_cstr(l->error.step == SPAWN_EXEC && !l->tty
@@ -192,12 +189,11 @@ static struct exec *adopt(struct agent *a, uint32_t id, struct launch *l)
 void exec_request(struct agent *a, uint32_t id,
 		  const struct msg_exec_request *r)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 64 };
 	struct launch l;
 	struct err err = { 0 };
 	int rc = launch_prepare(&l, a, r, &err);
 
-	buf_init(&b, 64);
 	if (rc) {
 		exec_send_failed(a, id, l.fail_kind, "%s", err.msg);
 		goto out;

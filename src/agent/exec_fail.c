@@ -64,7 +64,7 @@ void exec_fail_text(struct buf *out, const char *cmd, int sys)
 
 	(void)buf_str(out, "spawn \"");
 	/* a command may be megabytes long; its head tells enough */
-	for (size_t i = 0; cmd[i] && i < 1024; i++) {
+	for (size_t i = 0; i < 1024 && cmd[i]; i++) {
 		unsigned char c = (unsigned char)cmd[i];
 
 		if (c == '"' || c == '\\')
@@ -87,7 +87,7 @@ void exec_send_failed(struct agent *a, uint32_t id, enum msg_fail_kind kind,
 		      const char *fmt, ...)
 {
 	struct msg_exec_failed m = { .kind = kind };
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 8192 };
 	char text[600];
 	va_list ap;
 
@@ -95,7 +95,6 @@ void exec_send_failed(struct agent *a, uint32_t id, enum msg_fail_kind kind,
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	m.message = view_cstr(text);
-	buf_init(&b, 8192);
 	msg_encode_exec_failed(&b, &m);
 	(void)agent_send(a, id, MSG_T_EXEC_FAILED, &b);
 }

@@ -28,13 +28,12 @@ static void send_error(struct exec *x, int sys, const char *text)
 	struct msg_stdin_error m = { .err_no = { true, sys },
 				     .errno_name = agent_errno_name(sys),
 				     .message = view_cstr(text) };
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 4096 };
 
 	/* the only names this message knows */
 	if (sys != EPIPE && sys != EBADF && sys != EINVAL && sys != EIO &&
 	    sys != ENOSPC && sys != EFBIG)
 		m.errno_name = (struct view){ 0 };
-	buf_init(&b, 4096);
 	msg_encode_stdin_error(&b, &m);
 	(void)agent_send(x->a, x->session.id, MSG_T_EXEC_STDIN_ERROR, &b);
 }

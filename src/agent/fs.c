@@ -18,9 +18,8 @@
 void fs_send_response(struct agent *a, uint32_t id,
 		      const struct msg_fs_response *m)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = FRAME_LEN_MAX };
 
-	buf_init(&b, FRAME_LEN_MAX);
 	msg_encode_fs_response(&b, m);
 	if (agent_send(a, id, MSG_T_FS_RESPONSE, &b) && m->ok)
 		fs_send_failed(a, id, "reply does not fit a frame");
@@ -87,32 +86,39 @@ static void send_handle(struct agent *a, uint32_t id, uint64_t number)
 	fs_send_response(a, id, &m);
 }
 
+/* "<canonical directory>/<base>"; NULL with errno set. */
+static char *join_real(const char *dir, const char *base)
+{
+	char *real = realpath(dir, NULL);
+	char *joined;
+
+	if (!real)
+		return NULL;
+	joined = str_fmt("%s/%s", strcmp(real, "/") ? real : "", base);
+	free(real);
+	return joined;
+}
+
 /* The canonical name of a file that may yet have to be created. */
 static char *real_path(const char *path)
 {
-	autofree char *parent = NULL;
-	autofree char *real = NULL;
 	char *found = realpath(path, NULL);
 	const char *slash, *base;
+	char parent[PATH_MAX];
 
 	if (found || errno != ENOENT)
 		return found;
 	slash = strrchr(path, '/');
 	base = slash ? slash + 1 : path;
-	if (!*base || !strcmp(base, ".") || !strcmp(base, "..")) {
+	if (!*base || !strcmp(base, ".") || !strcmp(base, "..") ||
+	    base - path >= PATH_MAX) {
 		errno = ENOENT;
 		return NULL;
 	}
-	if (!slash)
-		parent = strdup(".");
-	else if (slash == path)
-		parent = strdup("/");
-	else
-		parent = strndup(path, (size_t)(slash - path));
-	real = parent ? realpath(parent, NULL) : NULL;
-	if (!real)
-		return NULL;
-	return str_fmt("%s/%s", strcmp(real, "/") ? real : "", base);
+	/* with its slash, so that "/" needs no case of its own */
+	memcpy(parent, path, (size_t)(base - path));
+	parent[base - path] = 0;
+	return join_real(*parent ? parent : ".", base);
 }
 
 static void op_real_path(struct fs_service *s, uint32_t id, const char *path)

@@ -37,26 +37,42 @@ struct fs_removal {
 	size_t depth, room;
 };
 
-static int push_level(struct fs_removal *r, int fd, char *name)
+/* Room for one more level. */
+static int grow(struct fs_removal *r)
 {
-	struct stat st;
+	size_t room = r->room ? r->room * 2 : 16;
+	struct level *more;
 
 	if (r->depth == DEPTH_MAX)
 		return -ENAMETOOLONG;
+	if (r->depth < r->room)
+		return 0;
+	more = realloc(r->levels, room * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	r->levels = more;
+	r->room = room;
+	return 0;
+}
+
+static int push_level(struct fs_removal *r, int fd, const char *name)
+{
+	struct level *l;
+	struct stat st;
+	int rc = grow(r);
+
+	if (rc)
+		return rc;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (r->depth == r->room) {
-		size_t room = r->room ? r->room * 2 : 16;
-		struct level *more = realloc(r->levels, room * sizeof(*more));
-
-		if (!more)
+	l = &r->levels[r->depth];
+	*l = (struct level){ .dev = st.st_dev, .ino = st.st_ino };
+	if (name) {
+		l->name = strdup(name);
+		if (!l->name)
 			return -ENOMEM;
-		r->levels = more;
-		r->room = room;
 	}
-	r->levels[r->depth++] = (struct level){ .dev = st.st_dev,
-						.ino = st.st_ino,
-						.name = name };
+	r->depth++;
 	return 0;
 }
 
@@ -64,17 +80,10 @@ static int descend(struct fs_removal *r, const char *name)
 {
 	autoclose int fd = openat(
 		r->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	autofree char *copy = strdup(name);
-	int rc;
+	int rc = fd < 0 ? -errno : push_level(r, fd, name);
 
-	if (fd < 0)
-		return -errno;
-	if (!copy)
-		return -ENOMEM;
-	rc = push_level(r, fd, copy);
 	if (rc)
 		return rc;
-	(void)take_ptr(copy);
 	close_fd(&r->fd);
 	r->fd = take_fd(&fd);
 	return 0;

@@ -43,7 +43,8 @@ void hosts_render(struct buf *out, const char *hostname)
 
 static bool contains(struct view text, const char *needle)
 {
-	return text.len && memmem(text.p, text.len, needle, strlen(needle));
+	return text.p && text.len &&
+	       memmem(text.p, text.len, needle, strlen(needle));
 }
 
 bool profile_render(struct buf *out, struct view old)
@@ -51,7 +52,7 @@ bool profile_render(struct buf *out, struct view old)
 	if (contains(old, PROFILE_BEGIN) && contains(old, PROFILE_END))
 		return false;
 	(void)buf_append(out, old.p, old.len);
-	if (old.len && old.p[old.len - 1] != '\n')
+	if (old.p && old.len && old.p[old.len - 1] != '\n')
 		(void)buf_str(out, "\n");
 	(void)buf_str(out, profile_block);
 	return true;
@@ -94,10 +95,9 @@ static int write_new(const char *path, const struct buf *b)
  */
 static void update(const char *path, const struct buf *want)
 {
-	MSB_CLEANUP(buf_fini) struct buf old;
+	MSB_CLEANUP(buf_fini) struct buf old = { .max = FILE_MAX_SIZE };
 	int rc;
 
-	buf_init(&old, FILE_MAX_SIZE);
 	rc = read_old(path, &old);
 	if (!rc && buf_len(&old) == buf_len(want) &&
 	    !memcmp(buf_data(&old), buf_data(want), buf_len(want)))
@@ -109,12 +109,11 @@ static void update(const char *path, const struct buf *want)
 
 static void update_profile(void)
 {
-	MSB_CLEANUP(buf_fini) struct buf old;
-	MSB_CLEANUP(buf_fini) struct buf want;
+	MSB_CLEANUP(buf_fini) struct buf old = { .max = FILE_MAX_SIZE };
+	MSB_CLEANUP(buf_fini)
+	struct buf want = { .max = FILE_MAX_SIZE + sizeof(profile_block) + 1 };
 	int rc;
 
-	buf_init(&old, FILE_MAX_SIZE);
-	buf_init(&want, FILE_MAX_SIZE + sizeof(profile_block) + 1);
 	rc = read_old("/etc/profile", &old);
 	if (rc && rc != -ENOENT) {
 		diag("cannot read /etc/profile: %s", strerror(-rc));
@@ -130,9 +129,8 @@ static void update_profile(void)
 
 void guestfiles_write(const char *hostname)
 {
-	MSB_CLEANUP(buf_fini) struct buf text;
+	MSB_CLEANUP(buf_fini) struct buf text = { .max = 4096 };
 
-	buf_init(&text, 4096);
 	hosts_render(&text, hostname);
 	update("/etc/hosts", &text);
 	if (hostname) {

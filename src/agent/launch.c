@@ -56,40 +56,50 @@ static void argv_put(struct launch *l, struct view v)
 	l->argv.bytes += v.len + 1;
 }
 
+static int fill_argv(struct launch *l, struct view cmd, const struct view *args,
+		     size_t n, struct err *err)
+{
+	size_t bytes = cmd.len + 1;
+
+	if (has_nul(cmd))
+		return refuse(l, err, MSG_FAIL_BAD_ARGS,
+			      "command with a NUL byte");
+	for (size_t i = 0; i < n; i++) {
+		bytes += args[i].len + 1;
+		if (has_nul(args[i]))
+			return refuse(l, err, MSG_FAIL_BAD_ARGS,
+				      "argument with a NUL byte");
+	}
+	l->argv.text = malloc(bytes);
+	l->argv.v = calloc(n + 2, sizeof(*l->argv.v));
+	if (!l->argv.text || !l->argv.v)
+		return no_memory(l, err);
+	argv_put(l, cmd);
+	for (size_t i = 0; i < n; i++)
+		argv_put(l, args[i]);
+	return 0;
+}
+
 static int prepare_argv(struct launch *l, const struct msg_exec_request *r,
 			struct err *err)
 {
-	autofree struct view *args = NULL;
-	size_t bytes = r->cmd.len + 1;
+	struct view *args;
+	int rc;
 
 	if (r->nargs > STRINGS_MAX)
 		return refuse(l, err, MSG_FAIL_BAD_ARGS, "too many arguments");
 	args = list_strings(r->args, r->nargs);
 	if (!args)
 		return no_memory(l, err);
-	for (size_t i = 0; i < r->nargs; i++) {
-		bytes += args[i].len + 1;
-		if (has_nul(args[i]))
-			return refuse(l, err, MSG_FAIL_BAD_ARGS,
-				      "argument with a NUL byte");
-	}
-	if (has_nul(r->cmd))
-		return refuse(l, err, MSG_FAIL_BAD_ARGS,
-			      "command with a NUL byte");
-	l->argv.text = malloc(bytes);
-	l->argv.v = calloc(r->nargs + 2, sizeof(*l->argv.v));
-	if (!l->argv.text || !l->argv.v)
-		return no_memory(l, err);
-	argv_put(l, r->cmd);
-	for (size_t i = 0; i < r->nargs; i++)
-		argv_put(l, args[i]);
-	return 0;
+	rc = fill_argv(l, r->cmd, args, r->nargs, err);
+	free(args);
+	return rc;
 }
 
 static int prepare_env(struct launch *l, const struct agent *a,
 		       const struct msg_exec_request *r, struct err *err)
 {
-	autofree struct view *env = NULL;
+	struct view *env;
 	int rc;
 
 	if (r->nenv > STRINGS_MAX)
@@ -100,6 +110,7 @@ static int prepare_env(struct launch *l, const struct agent *a,
 		return no_memory(l, err);
 	rc = env_compose(&a->env, env, r->nenv,
 			 l->creds.home[0] ? l->creds.home : "/", &l->env);
+	free(env);
 	if (rc == -EINVAL)
 		return refuse(l, err, MSG_FAIL_BAD_ARGS,
 			      "environment variable with a NUL byte");

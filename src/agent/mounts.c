@@ -154,11 +154,10 @@ static char *next_fstype(char **text)
 int mount_device(const char *device, const char *path, const char *fstype,
 		 unsigned long flags, struct err *err)
 {
-	MSB_CLEANUP(buf_fini) struct buf list;
+	MSB_CLEANUP(buf_fini) struct buf list = { .max = 65536 };
 	char *text, *type;
 	int rc;
 
-	buf_init(&list, 65536);
 	if (fstype && *fstype) {
 		rc = try_device(device, path, fstype, flags);
 		if (rc)

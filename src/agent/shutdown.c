@@ -158,10 +158,9 @@ static void release_mount(char *line)
 /* Later mounts sit on earlier ones: from the last line to the first. */
 static void release_mounts(void)
 {
-	MSB_CLEANUP(buf_fini) struct buf list;
+	MSB_CLEANUP(buf_fini) struct buf list = { .max = MOUNTS_MAX };
 	char *text, *end;
 
-	buf_init(&list, MOUNTS_MAX);
 	if (io_read_file_at(AT_FDCWD, "/proc/self/mounts", &list) ||
 	    !(text = (char *)(uintptr_t)buf_cstr(&list))) {
 		make_readonly(AT_FDCWD, "/");

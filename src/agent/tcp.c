@@ -63,14 +63,13 @@ static void send_failed(struct agent *a, uint32_t id, const char *fmt, ...)
 
 static void send_failed(struct agent *a, uint32_t id, const char *fmt, ...)
 {
-	MSB_CLEANUP(buf_fini) struct buf b;
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 4096 };
 	char text[600];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	buf_init(&b, 4096);
 	msg_encode_tcp_failed(&b, view_cstr(text));
 	(void)agent_send(a, id, MSG_T_TCP_FAILED, &b);
 }
@@ -279,14 +278,13 @@ static void read_hosts(struct buf *b)
 	autoclose int fd =
 		open("/etc/hosts", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	buf_init(b, HOSTS_MAX);
 	if (fd >= 0)
 		(void)io_read_all(fd, b);
 }
 
 void tcp_connect(struct agent *a, uint32_t id, const struct msg_tcp_connect *m)
 {
-	MSB_CLEANUP(buf_fini) struct buf hosts;
+	MSB_CLEANUP(buf_fini) struct buf hosts = { .max = HOSTS_MAX };
 	struct tcp *t = calloc(1, sizeof(*t));
 
 	read_hosts(&hosts);

@@ -199,7 +199,6 @@ static struct view read_text(const char *path, struct buf *b)
 		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
-	buf_init(b, FILE_MAX_SIZE);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		(void)io_read_all(fd, b); /* what was read so far is used */
 	if (!buf_len(b))
@@ -232,15 +231,15 @@ static void implicit_root(struct view passwd, struct user_creds *c)
 static int resolve(const struct user_spec *s, struct view passwd,
 		   struct user_creds *c, struct err *err)
 {
+	struct view wanted = { 0 }; /* a name, or nothing: then by number */
 	struct passwd_entry e = { 0 };
-	MSB_CLEANUP(buf_fini) struct buf group_buf;
+	MSB_CLEANUP(buf_fini) struct buf group_buf = { .max = FILE_MAX_SIZE };
 	struct view groups;
 	bool known;
 
-	buf_init(&group_buf, 0);
-	known = passwd_find(passwd,
-			    s->user_is_id ? (struct view){ 0 } : s->user,
-			    s->uid, &e) == 0;
+	if (!s->user_is_id)
+		wanted = s->user;
+	known = passwd_find(passwd, wanted, s->uid, &e) == 0;
 	if (!known && !s->user_is_id)
 		return err_set(err, ERR_INVALID, ENOENT,
 			       "guest user not found: %.*s", (int)s->user.len,
@@ -266,9 +265,9 @@ static int resolve(const struct user_spec *s, struct view passwd,
 
 int user_resolve(struct view spec, struct user_creds *ret, struct err *err)
 {
-	MSB_CLEANUP(buf_fini) struct buf passwd_buf;
+	MSB_CLEANUP(buf_fini) struct buf passwd_buf = { .max = FILE_MAX_SIZE };
 	struct view passwd = read_text("/etc/passwd", &passwd_buf);
-	struct user_spec s;
+	struct user_spec s = { 0 };
 	int rc;
 
 	ret->change = false;

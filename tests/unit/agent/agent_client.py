@@ -188,13 +188,9 @@ class Agent:
 
     def collect(self, id):
         """stdout, stderr, last message."""
-        out, err = b"", b""
         messages = self.rest(id)
-        for m in messages:
-            if m.type == "core.exec.stdout":
-                out += m.payload["data"]
-            elif m.type == "core.exec.stderr":
-                err += m.payload["data"]
+        out, err = (b"".join(m.payload["data"] for m in messages if m.type == t)
+                    for t in ("core.exec.stdout", "core.exec.stderr"))
         return out, err, messages[-1]
 
     def run(self, cmd, *args, stdin=b"", **kw):
@@ -241,18 +237,14 @@ class Agent:
         return answer["Handle"] if isinstance(answer, dict) else answer
 
     def read(self, handle, offset=0, len=None):
-        data = b""
-        for m in self.rest(self.fs_send("Read", handle=handle, offset=offset, len=len)):
-            if m.type == "core.fs.data":
-                data += m.payload["data"]
-            elif not m.payload["ok"]:
-                return m.payload["error"]
-        return data
+        *data, last = self.rest(self.fs_send("Read", handle=handle, offset=offset, len=len))
+        return last.payload["error"] or b"".join(m.payload["data"] for m in data)
 
     def write(self, handle, data, offset=0, len=None, chunk=1 << 20):
         """None, or the text of an error."""
+        size = memoryview(data).nbytes
         id = self.fs_send("Write", handle=handle, offset=offset, len=len)
-        for at in range(0, data.__len__(), chunk):
+        for at in range(0, size, chunk):
             self.send("core.fs.data", {"data": data[at:at + chunk]}, id=id)
         self.send("core.fs.data", {"data": b""}, id=id)
         return self.recv(id).payload["error"]
