@@ -119,12 +119,10 @@ void sandbox_on_ready(struct sandbox *s)
 		sandbox_kill(s, EXIT_INTERNAL_ERROR);
 		return;
 	}
+	apply_jail(s);
+	describe(s, boot_ns); /* whoever is told "ready" may look at it */
 	report_ready(s->report_fd);
 	close_fd(&s->report_fd);
-	/* what follows overlaps with the launcher finding its way here, and is
-	 * done before anything a client sends is looked at */
-	apply_jail(s);
-	describe(s, boot_ns);
 	sandbox_watch_ready(s);
 	start_command(s);
 	free(s->bootlog);
