@@ -51,13 +51,22 @@ def host_processes(home):
     return found
 
 
+@pytest.fixture(scope="session")
+def pristine():
+    """The root directory as built; build/rootfs itself may have been used since."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="msb-test-root-"))
+    subprocess.run([ROOT / "scripts/make-rootfs.sh", base / "rootfs"], check=True)
+    yield base / "rootfs"
+    shutil.rmtree(base, ignore_errors=True)
+
+
 class Msb:
-    def __init__(self, base):
+    def __init__(self, base, pristine):
         self.base = base
         self.home = base / "home"
         self.rootfs = base / "rootfs"
         self.cwd = base
-        shutil.copytree(BUILD / "rootfs", self.rootfs, symlinks=True)
+        shutil.copytree(pristine, self.rootfs, symlinks=True)
 
     def env(self, **extra):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("MSB_", "CLICOLOR"))}
@@ -120,9 +129,9 @@ class Msb:
 
 
 @pytest.fixture
-def msb():
+def msb(pristine):
     base = pathlib.Path(tempfile.mkdtemp(prefix="msb-test-"))
-    m = Msb(base)
+    m = Msb(base, pristine)
     yield m
     m.clean()
     shutil.rmtree(base, ignore_errors=True)
