@@ -149,5 +149,6 @@ def test_kernel_taken_over_by_its_guest(msb):
     assert "jailed: done" in log
     assert "escape:" not in log, log
     assert "attacked" in log or "in round" in log
+    assert (msb.dir("evil") / "runtime/exit.json").exists()  # the runtime saw it through
     wait_for(lambda: not msb.processes(), "the machine to be gone")
     assert msb.status("evil") in ("Stopped", "Crashed")

@@ -82,9 +82,9 @@ class Box:
 
 
 @pytest.fixture
-def start():
+def start(pristine):
     base = pathlib.Path(tempfile.mkdtemp(prefix="msb-test-"))
-    shutil.copytree(BUILD / "rootfs", base / "rootfs", symlinks=True)
+    shutil.copytree(pristine, base / "rootfs", symlinks=True)
     boxes = []
 
     def make(**kw):

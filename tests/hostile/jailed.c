@@ -82,7 +82,7 @@ static void try_privileges(void)
 		printf("uid 0 of its own namespace\n");
 	if (syscall(SYS_unshare, 0x10000000) == 0)
 		escape("a new user namespace");
-	if (kill(getppid(), SIGKILL) == 0 && getppid() != 0)
+	if (getppid() && kill(getppid(), SIGKILL) == 0)
 		escape("kill of the parent");
 	if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0)
 		escape("ptrace of the parent");
@@ -218,5 +218,6 @@ int main(int argc, char **argv)
 		attack_device(argv[i] + sizeof(key) - 1);
 	}
 	printf("jailed: done\n");
+	(void)kill(0, SIGKILL); /* the runtime must not be of our group */
 	return 0;
 }

@@ -142,6 +142,10 @@ static void follow_parent_to_death(struct jail_child *c)
 {
 	char go;
 
+	/* kill(0) reaches a whole process group, also across namespaces, and an
+	 * ordinary user's runtime has the same uid: ours must be another */
+	if (setsid() < 0)
+		fail(c, STEP_DEATH_SIGNAL, errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		fail(c, STEP_DEATH_SIGNAL, errno);
 	/* and if it died before: its end of the socket is closed */
