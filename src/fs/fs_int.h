@@ -37,8 +37,13 @@ struct fs_key {
 
 /* A version of a file's contents, see fs_open_flags(). */
 struct fs_version {
-	uint64_t mtime_ns, ctime_ns, size;
-	bool valid;
+	uint64_t ctime_ns, mtime_ns, size; /* ctime 0: unknown */
+};
+
+/* What the extended attribute of a file says. */
+struct fs_override {
+	bool present;
+	uint32_t uid, gid, mode, rdev;
 };
 
 struct fs_handle;
@@ -61,6 +66,11 @@ struct fs_inode {
 	char *name;		   /* in parent; owned */
 	struct fs_inode *down;	   /* scratch of the path walk */
 	struct fs_version seen;	   /* of the pages the guest may have */
+	/* Size and mtime the guest was told and has not changed since. */
+	uint64_t told_size, told_mtime_ns;
+	bool told;
+	struct fs_override ov; /* as of ov_ctime_ns */
+	uint64_t ov_ctime_ns;  /* 0: unknown */
 };
 
 struct fs_handle {
@@ -77,6 +87,7 @@ struct fs_dirbuf {
 	size_t pos, len;
 	uint64_t owner; /* fh, 0 = nobody */
 	uint64_t next;	/* directory offset of the entry at pos */
+	bool end;	/* there is none */
 };
 
 struct fs_server {
@@ -111,15 +122,10 @@ struct fs_server {
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
 };
 
-struct fs_override {
-	bool present;
-	uint32_t uid, gid, mode, rdev;
-};
-
 /* A file as the host has it and as the guest sees it. */
 struct fs_stat {
 	struct statx host;
-	bool overridden;
+	struct fs_override ov;
 	uint32_t uid, gid, mode, rdev;
 };
 
@@ -193,6 +199,13 @@ int fs_statx(int dirfd, const char *name, struct statx *ret);
 void fs_key_of(const struct fs_server *s, const struct statx *st,
 	       struct fs_key *ret);
 uint64_t fs_time_ns(const struct statx_timestamp *t);
+/*
+ * The change time of a file, if a later change is bound to show a newer one;
+ * 0 when it changed just now, for time stamps are coarse.
+ */
+uint64_t fs_settled_ctime_ns(const struct statx *st);
+/* True when the file is on the local file system of the export itself. */
+bool fs_is_local(const struct fs_server *s, const struct statx *st);
 int fs_chmod(int fd, mode_t mode);
 /* Bits the server needs itself on a host file of this type. */
 mode_t fs_floor(mode_t type);
@@ -213,11 +226,20 @@ void fs_unwiden(struct fs_widen *w);
 
 /* --- attr.c: attributes as the guest sees them --------------------------- */
 
-int fs_stat_fd(const struct fs_server *s, int fd, struct fs_stat *ret);
+/* in is the inode behind fd, or NULL. */
+int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
+	       struct fs_stat *ret);
+/* The same in steps: ret->host is there, add the guest's view; and keep the
+ * override with an inode that came to be known only then. */
+int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
+		 struct fs_stat *ret);
+void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
+		  const struct fs_stat *st);
 int fs_stat_inode(struct fs_server *s, struct fs_inode *in,
 		  struct fs_stat *ret);
-void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
-		  struct fuse_attr *ret);
+/* The attributes of in for a reply, and how many ms they are good for. */
+uint32_t fs_attr_fill(const struct fs_server *s, struct fs_inode *in,
+		      const struct fs_stat *st, struct fuse_attr *ret);
 void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec);
 /*
  * Make the guest's owner, mode and device those of st, as far as the
@@ -228,7 +250,7 @@ int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
 		  bool mode_changed);
 /* Clear set-id bits as a write by an unprivileged process does. */
 uint32_t fs_kill_suidgid(uint32_t mode);
-int fs_kill_priv(const struct fs_server *s, int fd);
+int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in);
 /* True for names that belong to the server, not to the guest. */
 bool fs_xattr_hidden(const char *name);
 int fs_xattr_probe(int fd);
@@ -237,7 +259,7 @@ int fs_xattr_probe(int fd);
 
 /* Copy a reply body; its length, for the handler to return. */
 ssize_t fs_reply(struct fs_server *s, const void *data, size_t len);
-void fs_entry_fill(const struct fs_server *s, const struct fs_inode *in,
+void fs_entry_fill(const struct fs_server *s, struct fs_inode *in,
 		   const struct fs_stat *st, struct fuse_entry_out *ret);
 
 /* --- name resolution (ops_name.c) ---------------------------------------- */
@@ -266,9 +288,11 @@ fs_op_fn fs_op_opendir, fs_op_readdir, fs_op_readdirplus, fs_op_fsyncdir;
 /* ops_xattr.c */
 fs_op_fn fs_op_setxattr, fs_op_getxattr, fs_op_listxattr, fs_op_removexattr;
 
-/* ops_file.c: flags of a successful open, and the handle for it. */
+/* ops_file.c: flags of a successful open, and the handle for it. st is the
+ * file as it is now, NULL if the guest can have no pages of it. */
 int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
-		  uint32_t flags, struct fuse_open_out *ret);
+		  uint32_t flags, const struct statx *st,
+		  struct fuse_open_out *ret);
 
 /* --- iov.c ---------------------------------------------------------------- */
 

@@ -298,7 +298,7 @@ static void rekey(struct fs_server *s, struct fs_inode *in,
 {
 	hash_del(s, in);
 	in->key = *key;
-	in->seen.valid = false;
+	in->seen.ctime_ns = in->ov_ctime_ns = 0;
 	hash_add(s, in);
 }
 

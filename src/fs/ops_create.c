@@ -51,7 +51,7 @@ static int finish(struct fs_server *s, const struct fs_req *r, int fd,
 	if (!rc)
 		rc = fs_stat_apply(s, fd, want, true);
 	if (!rc)
-		rc = fs_stat_fd(s, fd, &st);
+		rc = fs_stat_fd(s, fd, NULL, &st);
 	if (rc)
 		return rc;
 	fs_key_of(s, &st.host, &key);
@@ -90,7 +90,7 @@ static ssize_t create_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 			    uint32_t flags, const struct fuse_entry_out *e)
 {
 	struct fuse_open_out o;
-	int rc = fs_open_reply(s, in, fd, flags, &o);
+	int rc = fs_open_reply(s, in, fd, flags, NULL, &o);
 
 	if (rc) {
 		fs_inode_forget(s, in, 1);
@@ -121,10 +121,10 @@ static int open_existing(struct fs_server *s, struct fs_inode *in,
 		return fd;
 	if (a->flags & O_TRUNC) {
 		rc = a->open_flags & FUSE_OPEN_KILL_SUIDGID
-			     ? fs_kill_priv(s, fd)
+			     ? fs_kill_priv(s, fd, in)
 			     : 0;
 		if (!rc)
-			rc = fs_stat_fd(s, fd, &st);
+			rc = fs_stat_fd(s, fd, in, &st);
 		if (rc)
 			return rc;
 		fs_entry_fill(s, in, &st, e);

@@ -49,21 +49,25 @@ static int next_entry(struct fs_server *s, const struct fs_handle *h,
 {
 	struct fs_dirbuf *b = &s->dirbuf;
 
-	if (b->owner != h->fh || b->next != off) {
+	if (b->owner != h->fh || b->next != off || !off) {
 		b->owner = 0;
+		b->end = false;
 		if (off > INT64_MAX || lseek(h->fd, (off_t)off, SEEK_SET) < 0)
 			return -EINVAL;
 		b->owner = h->fh;
 		b->next = off;
 		b->pos = b->len = 0;
 	}
+	if (b->end)
+		return 0;
 	if (b->pos == b->len) {
 		ssize_t n = getdents64(h->fd, b->data, FS_SCRATCH);
 
-		if (n <= 0) {
+		if (n < 0)
 			b->owner = 0;
+		b->end = n == 0;
+		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		}
 		b->pos = 0;
 		b->len = (size_t)n;
 	}
@@ -100,7 +104,7 @@ static uint32_t shown_type(const struct fs_server *s, int dirfd,
 	if (d->d_type != DT_REG || s->virt == FS_STAT_OFF)
 		return d->d_type;
 	fd = fs_open_child(s, dirfd, d->d_name);
-	if (fd < 0 || fs_stat_fd(s, fd, &st))
+	if (fd < 0 || fs_stat_fd(s, fd, NULL, &st))
 		return DT_UNKNOWN;
 	return IFTODT(st.mode);
 }
