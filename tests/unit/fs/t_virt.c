@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/io.h"
 #include "client.h"
 
 #define ROOT FUSE_ROOT_ID
@@ -548,6 +549,33 @@ static void t_refusals(void **state)
 
 /* --- on a file system without user attributes ----------------------------- */
 
+static int put_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int rc = fd < 0 ? -1 : io_write_full(fd, text, strlen(text));
+
+	(void)close(fd);
+	return rc;
+}
+
+/* A mount namespace of our own, as root or as the root of a user namespace. */
+static int own_mounts(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char map[2][64];
+
+	if (unshare(CLONE_NEWNS) == 0)
+		return 0;
+	(void)snprintf(map[0], sizeof(map[0]), "0 %u 1", uid);
+	(void)snprintf(map[1], sizeof(map[1]), "0 %u 1", gid);
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+	    put_file("/proc/self/setgroups", "deny") ||
+	    put_file("/proc/self/uid_map", map[0]))
+		return -1;
+	return put_file("/proc/self/gid_map", map[1]);
+}
+
 /* In a child with its own mounts: 0, the line that failed, or 255 to skip. */
 static int no_xattrs(void)
 {
@@ -558,7 +586,7 @@ static int no_xattrs(void)
 	struct err err = { 0 };
 	uint64_t fh;
 
-	if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
+	if (own_mounts() ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", c.dir, "ramfs", 0, NULL))
 		return 255;
