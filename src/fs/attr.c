@@ -38,11 +38,10 @@ bool fs_xattr_hidden(const char *name)
 
 int fs_xattr_probe(int fd)
 {
-	struct fs_proc p;
 
-	if (setxattr(fs_proc(&p, fd), PROBE_NAME, "\1", 1, 0) < 0)
+	if (setxattr(fs_proc(fd).path, PROBE_NAME, "\1", 1, 0) < 0)
 		return -errno;
-	return removexattr(p.path, PROBE_NAME) < 0 ? -errno : 0;
+	return removexattr(fs_proc(fd).path, PROBE_NAME) < 0 ? -errno : 0;
 }
 
 /* Version, padding, uid, gid, mode, rdev; false when malformed. */
@@ -72,10 +71,9 @@ static void override_encode(const struct fs_stat *st, uint8_t *b)
 static ssize_t read_xattr(int fd, const char *name, void *value, size_t len)
 {
 	ssize_t n = fgetxattr(fd, name, value, len);
-	struct fs_proc p;
 
 	if (n < 0 && errno == EBADF)
-		n = getxattr(fs_proc(&p, fd), name, value, len);
+		n = getxattr(fs_proc(fd).path, name, value, len);
 	return n;
 }
 
@@ -111,13 +109,12 @@ static int override_set(const struct fs_server *s, int fd,
 {
 	struct fs_widen w = { 0 };
 	uint8_t b[FS_OVERRIDE_LEN];
-	struct fs_proc p;
 	int rc;
 
 	override_encode(st, b);
 	do
-		rc = setxattr(fs_proc(&p, fd), OVERRIDE_NAME, b, sizeof(b), 0) <
-				     0
+		rc = setxattr(fs_proc(fd).path, OVERRIDE_NAME, b, sizeof(b),
+			      0) < 0
 			     ? -errno
 			     : 0;
 	while (rc == -EACCES && fs_widen(s, &w, fd));

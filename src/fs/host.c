@@ -15,10 +15,13 @@
 #define STAMP_GRAIN_NS (2 * NSEC_PER_SEC)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
-const char *fs_proc(struct fs_proc *p, int fd)
+struct fs_proc fs_proc(int fd)
 {
-	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", fd);
-	return p->path; /* an int always fits */
+	struct fs_proc p;
+
+	/* an int always fits */
+	(void)snprintf(p.path, sizeof(p.path), "/proc/self/fd/%d", fd);
+	return p;
 }
 
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
@@ -38,12 +41,11 @@ int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
 int fs_reopen(const struct fs_server *s, int fd, int flags)
 {
 	struct fs_widen w = { 0 };
-	struct fs_proc p;
 	int ret;
 
 	flags |= O_CLOEXEC | O_NOCTTY;
 	do
-		ret = open(fs_proc(&p, fd), flags);
+		ret = open(fs_proc(fd).path, flags);
 	while (ret < 0 && errno == EACCES && fs_widen(s, &w, fd));
 	if (ret < 0)
 		ret = -errno;
@@ -96,9 +98,8 @@ void fs_key_of(const struct fs_server *s, const struct statx *st,
 
 int fs_chmod(int fd, mode_t mode)
 {
-	struct fs_proc p;
 
-	return chmod(fs_proc(&p, fd), mode) < 0 ? -errno : 0;
+	return chmod(fs_proc(fd).path, mode) < 0 ? -errno : 0;
 }
 
 mode_t fs_floor(mode_t type)

@@ -75,7 +75,8 @@ static void hash_grow(struct fs_server *s)
 {
 	uint32_t old_size = s->hash_size;
 	struct fs_inode **old = s->hash;
-	struct fs_inode **hash = calloc((size_t)old_size * 2, sizeof(*hash));
+	struct fs_inode **hash =
+		calloc((size_t)old_size * 2, sizeof(struct fs_inode *));
 
 	if (!hash)
 		return;

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 /* From later versions of <linux/fuse.h>. */
 struct fs_statx_in {
@@ -189,7 +189,6 @@ static struct timespec time_arg(uint32_t valid, uint32_t set, uint32_t now,
 static int set_times(int fd, const struct fuse_setattr_in *a)
 {
 	struct timespec t[2];
-	struct fs_proc p;
 
 	if (!(a->valid & (FATTR_ATIME | FATTR_MTIME)))
 		return 0;
@@ -200,7 +199,7 @@ static int set_times(int fd, const struct fuse_setattr_in *a)
 	t[1] = time_arg(a->valid, FATTR_MTIME, FATTR_MTIME_NOW, a->mtime,
 			a->mtimensec);
 	/* The path ends at the file itself, also at a symbolic link. */
-	return utimensat(AT_FDCWD, fs_proc(&p, fd), t, 0) < 0 ? -errno : 0;
+	return utimensat(AT_FDCWD, fs_proc(fd).path, t, 0) < 0 ? -errno : 0;
 }
 
 ssize_t fs_op_setattr(struct fs_server *s, struct fs_req *r)

@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 /* Owner and mode of a new file, with set-gid directories inherited. */
 static int new_attr(struct fs_server *s, const struct fs_req *r, uint32_t mode,
@@ -194,7 +194,6 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 	autoclose int path = -1;
 	struct fs_stat want;
 	struct fs_inode *in;
-	struct fs_proc p;
 	ssize_t rc;
 
 	if (dirfd < 0)
@@ -207,7 +206,7 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 	if (rc)
 		return rc;
 	do
-		fd = open(fs_proc(&p, dirfd),
+		fd = open(fs_proc(dirfd).path,
 			  host_flags(a->flags) | O_TMPFILE | O_CLOEXEC, 0600);
 	while (fd < 0 && errno == EACCES && fs_widen(s, &w, dirfd));
 	rc = fd < 0 ? -errno : 0;

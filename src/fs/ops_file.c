@@ -9,7 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/iov.h"
+#include "fs/ops.h"
 
 /* Copying more than this at once would keep other requests waiting. */
 #define COPY_MAX (64u << 20)

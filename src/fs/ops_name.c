@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 int fs_name_check(const char *name)
 {
@@ -199,7 +199,6 @@ ssize_t fs_op_link(struct fs_server *s, struct fs_req *r)
 	struct fs_inode *old = fs_inode_by_id(s, a->oldnodeid);
 	struct fs_widen w = { 0 };
 	struct fuse_entry_out e;
-	struct fs_proc p;
 	int dirfd, fd, rc;
 
 	if (!old)
@@ -209,7 +208,7 @@ ssize_t fs_op_link(struct fs_server *s, struct fs_req *r)
 	if (dirfd < 0 || fd < 0)
 		return dirfd < 0 ? dirfd : fd;
 	do
-		rc = linkat(AT_FDCWD, fs_proc(&p, fd), dirfd, r->name,
+		rc = linkat(AT_FDCWD, fs_proc(fd).path, dirfd, r->name,
 			    AT_SYMLINK_FOLLOW) < 0
 			     ? -errno
 			     : 0;

@@ -547,7 +547,7 @@ static void t_refusals(void **state)
 	assert_int_equal(fs_server_new(&cfg, &s, NULL), -EINVAL);
 }
 
-/* --- on a file system without user attributes ----------------------------- */
+/* On a file system without user attributes. */
 
 static int put_file(const char *path, const char *text)
 {
@@ -635,7 +635,7 @@ static void t_no_xattrs(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* --- as the ordinary owner of files whose modes forbid things ------------- */
+/* As the ordinary owner of files whose modes forbid things. */
 
 static uid_t saved_euid;
 
