@@ -328,7 +328,7 @@ typedef enum {
 typedef struct {
 	size_t struct_size; /* set by the caller to sizeof(msb_exec_event_t) */
 	msb_exec_event_kind_t kind;
-	const void *data; /* valid until the next call on x */
+	const void *data; /* valid until the next msb_exec_next or _free */
 	size_t len;
 	uint32_t pid;  /* STARTED */
 	int exit_code; /* EXITED: -1 when a signal ended it */

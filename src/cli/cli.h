@@ -14,7 +14,7 @@
 #define EXIT_TIMED_OUT 124
 #define EXIT_MSB 125 /* msb itself failed in run, exec or attach */
 
-#define STOP_TIMEOUT_S 10
+#define STOP_TIMEOUT_S 10u
 
 struct cli {
 	struct args args;

@@ -4,10 +4,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/str.h"
@@ -17,8 +17,14 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Text without white space around it; malloc'ed, NULL when out of memory. */
-static char *trimmed(const char *text, size_t len)
+/* No number that is meant takes more. */
+#define NUMBER_SIZE 64
+
+/*
+ * Text without white space around it in out; text that does not fit is cut,
+ * which only makes a number too large.
+ */
+static void trim(const char *text, size_t len, char out[NUMBER_SIZE])
 {
 	while (len && is_space(text[len - 1]))
 		len--;
@@ -26,7 +32,7 @@ static char *trimmed(const char *text, size_t len)
 		text++;
 		len--;
 	}
-	return strndup(text, len);
+	(void)snprintf(out, NUMBER_SIZE, "%.*s", (int)(len & 0xffff), text);
 }
 
 static int no_memory(struct err *err)
@@ -73,23 +79,21 @@ static int size_in_gib(const char *whole, const char *number, uint64_t *ret_mib,
 
 int grammar_size(const char *text, uint32_t *ret_mib, struct err *err)
 {
-	autofree char *number = trimmed(text, strlen(text));
-	uint64_t mib;
+	char number[NUMBER_SIZE];
+	uint64_t mib = 0;
 	size_t n;
-	char unit;
 	int rc;
 
-	if (!number)
-		return no_memory(err);
+	trim(text, strlen(text), number);
 	n = strlen(number);
-	unit = n ? number[n - 1] : 0;
-	if (strchr("gGmM", unit) && unit)
+	if (n && strchr("gG", number[n - 1])) {
 		number[n - 1] = 0;
-	if (unit == 'g' || unit == 'G') {
 		rc = size_in_gib(text, number, &mib, err);
 		if (rc)
 			return rc;
 	} else {
+		if (n && strchr("mM", number[n - 1]))
+			number[n - 1] = 0;
 		rc = str_to_u64(number, &mib);
 		if (rc == -EINVAL)
 			return INVALID(err,
@@ -110,33 +114,25 @@ static int to_ms(const char *flag, const char *text, bool fine,
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} units[] = { { "ms", 1 },
-		      { "s", 1000 },
-		      { "m", 60 * 1000 },
-		      { "h", 60 * 60 * 1000 } };
-	autofree char *copy = trimmed(text, strlen(text));
-	autofree char *number = NULL;
+	} units[] = {
+		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }
+	};
+	char copy[NUMBER_SIZE], number[NUMBER_SIZE];
 	uint64_t v, scale = 1000;
 	size_t len;
 	int rc;
 
-	if (!copy)
-		return no_memory(err);
+	trim(text, strlen(text), copy);
 	len = strlen(copy);
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		size_t n = strlen(units[i].unit);
-
-		if (len > n && !strcmp(copy + len - n, units[i].unit)) {
-			if (units[i].ms == 1 && !fine)
-				break;
+	for (size_t i = fine ? 0 : 1; i < ARRAY_SIZE(units); i++) {
+		if (len > strlen(units[i].unit) &&
+		    str_ends(copy, units[i].unit)) {
 			scale = units[i].ms;
-			len -= n;
+			len -= strlen(units[i].unit);
 			break;
 		}
 	}
-	number = trimmed(copy, len);
-	if (!number)
-		return no_memory(err);
+	trim(copy, len, number);
 	rc = str_to_u64(number, &v);
 	if (rc == -EINVAL)
 		return INVALID(err,
@@ -151,7 +147,7 @@ static int to_ms(const char *flag, const char *text, bool fine,
 int grammar_duration(const char *flag, const char *text, uint64_t *ret_s,
 		     struct err *err)
 {
-	uint64_t ms;
+	uint64_t ms = 0;
 	int rc = to_ms(flag, text, false, &ms, err);
 
 	if (rc)
@@ -165,7 +161,7 @@ int grammar_duration(const char *flag, const char *text, uint64_t *ret_s,
 int grammar_grace(const char *flag, const char *text, uint64_t *ret_ms,
 		  struct err *err)
 {
-	uint64_t ms;
+	uint64_t ms = 0;
 	int rc = to_ms(flag, text, true, &ms, err);
 
 	if (!rc)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "cli/grammar.h"
 
 #define MAX_SCRIPT (16u << 20)
@@ -75,12 +74,19 @@ static const char *const flag_names[] = {
 	[SCRIPT_PATH] = "script-path",
 };
 
+static bool is_name(const char *text)
+{
+	return !strchr(text, '/') && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0;
+}
+
 int grammar_script(enum script_kind kind, const char *text, const char *shell,
 		   struct script *ret, struct err *err)
 {
 	const char *form = kind == SCRIPT_PATH ? "NAME:PATH" : "NAME=BODY";
 	const char *sep = strchr(text, kind == SCRIPT_PATH ? ':' : '=');
-	autofree char *name = NULL;
+	struct script s = { 0 };
+	int rc = 0;
 	struct buf b;
 
 	if (!sep)
@@ -88,25 +94,25 @@ int grammar_script(enum script_kind kind, const char *text, const char *shell,
 			       form);
 	if (sep == text)
 		return INVALID(err, "script name must not be empty (%s)", form);
-	name = strndup(text, (size_t)(sep - text));
-	if (!name)
-		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
-	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
-		return INVALID(err, "invalid script name: %s", name);
 	buf_init(&b, MAX_SCRIPT);
 	if (kind == SCRIPT_SNIPPET)
 		(void)put_snippet(sep + 1, shell, &b);
 	else
 		(void)buf_str(&b, sep + 1);
-	if (b.failed) {
-		buf_fini(&b);
-		return INVALID(err, "script '%s' is too large", name);
-	}
-	ret->len = buf_len(&b);
-	ret->body = buf_take_str(&b);
+	s.name = strndup(text, (size_t)(sep - text));
+	if (b.failed)
+		rc = INVALID(err, "the text of --%s is too large",
+			     flag_names[kind]);
+	else if (s.name && !is_name(s.name))
+		rc = INVALID(err, "invalid script name: %s", s.name);
+	s.len = buf_len(&b);
+	s.body = rc ? NULL : buf_take_str(&b);
 	buf_fini(&b);
-	if (!ret->body)
-		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
-	ret->name = take_ptr(name);
-	return 0;
+	if (!rc && (!s.name || !s.body))
+		rc = err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
+	if (rc)
+		script_fini(&s);
+	else
+		*ret = s;
+	return rc;
 }

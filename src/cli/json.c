@@ -182,7 +182,7 @@ static int open_level(struct level *l, const struct json *j)
 
 	for (const struct json *m = j->first; m; m = m->next)
 		n++;
-	l->members = calloc(n, sizeof(*l->members));
+	l->members = calloc(n, sizeof(const struct json *));
 	if (!l->members)
 		return -ENOMEM;
 	l->j = j;
@@ -190,7 +190,7 @@ static int open_level(struct level *l, const struct json *j)
 	for (const struct json *m = j->first; m; m = m->next)
 		l->members[l->n++] = m;
 	if (j->type == JSON_OBJECT)
-		qsort(l->members, l->n, sizeof(*l->members), by_key);
+		qsort(l->members, l->n, sizeof(const struct json *), by_key);
 	return 0;
 }
 
@@ -201,7 +201,7 @@ static bool is_scalar(const struct json *j)
 
 int json_print(const struct json *j, struct buf *out)
 {
-	struct level stack[JSON_MAX_DEPTH + 1];
+	struct level stack[JSON_MAX_DEPTH + 1] = { 0 };
 	size_t depth = 0;
 	int rc = 0;
 

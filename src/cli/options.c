@@ -17,6 +17,7 @@ struct parser {
 	struct parse_error *err;
 	char **argv;
 	int argc, next;
+	const char *unavailable; /* first such option that was given */
 };
 
 static enum parse_result fail(struct parser *p, const char *fmt, ...)
@@ -191,12 +192,14 @@ static enum parse_result take_option(struct parser *p, const struct option *o,
 			return fail(p, "'--%s' cannot be used with '--%s'",
 				    o->name, other->name);
 	}
-	*item = (struct arg){ .opt = o, .text = text };
+	*item = (struct arg){ .opt = o, .id = o->id, .text = text };
 	if (text) {
 		r = check_value(p, o, item);
 		if (r != PARSE_OK)
 			return r;
 	}
+	if ((o->flags & OPT_UNAVAILABLE) && !p->unavailable)
+		p->unavailable = o->name;
 	p->args->nitems++;
 	return PARSE_OK;
 }
@@ -295,19 +298,39 @@ static enum parse_result parse_word(struct parser *p, const char *word)
 	return PARSE_OK;
 }
 
+/* Name of an option of cmd by its id. */
+static const char *name_of(const struct command *cmd, int id)
+{
+	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
+		for (const struct option *o = cmd->groups[g]; o->name; o++)
+			if (o->id == id)
+				return o->name;
+	return "";
+}
+
+static enum parse_result check_needs(struct parser *p,
+				     const struct command *cmd)
+{
+	const struct args *a = p->args;
+
+	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
+		for (const struct option *o = cmd->groups[g]; o->name; o++)
+			if (o->needs && args_has(a, o->id) &&
+			    !args_has(a, o->needs))
+				return fail(p, "'--%s' needs '--%s' too",
+					    o->name, name_of(cmd, o->needs));
+	return PARSE_OK;
+}
+
 static enum parse_result check_complete(struct parser *p)
 {
 	const struct command *cmd = args_command(p->args);
 	const struct args *a = p->args;
 
-	for (size_t i = 0; i < a->nitems; i++) {
-		const struct option *o = a->items[i].opt;
-
-		if (o->flags & OPT_UNAVAILABLE) {
-			(void)snprintf(p->err->message, sizeof(p->err->message),
-				       "--%s", o->name);
-			return PARSE_UNAVAILABLE;
-		}
+	if (p->unavailable) {
+		(void)snprintf(p->err->message, sizeof(p->err->message), "--%s",
+			       p->unavailable);
+		return PARSE_UNAVAILABLE;
 	}
 	if (cmd->sub && !cmd->run)
 		return PARSE_EMPTY;
@@ -316,20 +339,7 @@ static enum parse_result check_complete(struct parser *p)
 			return fail(p, "<%s> is missing", cmd->words[i].name);
 	if (a->rest && !cmd->rest)
 		return fail(p, "'--' is not accepted here");
-	for (size_t i = 0; i < a->nitems; i++) {
-		const struct option *o = a->items[i].opt;
-
-		if (!o->needs || args_has(a, o->needs))
-			continue;
-		for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
-			for (const struct option *n = cmd->groups[g]; n->name;
-			     n++)
-				if (n->id == o->needs)
-					return fail(p,
-						    "'--%s' needs '--%s' too",
-						    o->name, n->name);
-	}
-	return PARSE_OK;
+	return check_needs(p, cmd);
 }
 
 static enum parse_result parse_all(struct parser *p)
@@ -398,7 +408,7 @@ void args_fini(struct args *a)
 bool args_has(const struct args *a, int id)
 {
 	for (size_t i = 0; i < a->nitems; i++)
-		if (a->items[i].opt->id == id)
+		if (a->items[i].id == id)
 			return true;
 	return false;
 }
@@ -406,7 +416,7 @@ bool args_has(const struct args *a, int id)
 const char *args_text(const struct args *a, int id)
 {
 	for (size_t i = a->nitems; i-- > 0;)
-		if (a->items[i].opt->id == id)
+		if (a->items[i].id == id)
 			return a->items[i].text;
 	return NULL;
 }
@@ -414,7 +424,7 @@ const char *args_text(const struct args *a, int id)
 bool args_number(const struct args *a, int id, uint64_t *ret)
 {
 	for (size_t i = a->nitems; i-- > 0;) {
-		if (a->items[i].opt->id == id) {
+		if (a->items[i].id == id) {
 			*ret = a->items[i].number;
 			return true;
 		}
@@ -427,7 +437,7 @@ const char *args_next(const struct args *a, int id, size_t *pos)
 	while (*pos < a->nitems) {
 		const struct arg *item = &a->items[(*pos)++];
 
-		if (item->opt->id == id)
+		if (item->id == id)
 			return item->text;
 	}
 	return NULL;

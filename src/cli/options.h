@@ -34,15 +34,15 @@ enum opt_flags {
 struct option {
 	int id; /* > 0, unique in a program; shared by spellings */
 	enum opt_kind kind;
-	char letter; /* 0 = none */
 	const char *name;
 	const char *value; /* placeholder of the value, e.g. "SIZE" */
 	const char *help;
-	unsigned flags;		    /* enum opt_flags */
-	uint64_t max;		    /* OPT_UINT */
 	const char *const *choices; /* OPT_CHOICE, NULL-terminated */
-	int group; /* options of one group exclude each other */
-	int needs; /* id of an option that must be there too */
+	uint64_t max;		    /* OPT_UINT */
+	unsigned flags;		    /* enum opt_flags */
+	int group;   /* options of one group exclude each other */
+	int needs;   /* id of an option that must be there too */
+	char letter; /* 0 = none */
 };
 
 struct positional {
@@ -75,6 +75,7 @@ struct command {
 
 struct arg {
 	const struct option *opt;
+	int id;		  /* of opt */
 	const char *text; /* borrowed from argv; NULL for a switch */
 	uint64_t number;  /* OPT_UINT */
 };

@@ -38,11 +38,10 @@ bool fs_xattr_hidden(const char *name)
 
 int fs_xattr_probe(int fd)
 {
-	struct fs_proc p;
 
-	if (setxattr(fs_proc(&p, fd), PROBE_NAME, "\1", 1, 0) < 0)
+	if (setxattr(fs_proc(fd).path, PROBE_NAME, "\1", 1, 0) < 0)
 		return -errno;
-	return removexattr(p.path, PROBE_NAME) < 0 ? -errno : 0;
+	return removexattr(fs_proc(fd).path, PROBE_NAME) < 0 ? -errno : 0;
 }
 
 /* Version, padding, uid, gid, mode, rdev; false when malformed. */
@@ -68,20 +67,29 @@ static void override_encode(const struct fs_stat *st, uint8_t *b)
 	le32_put(b + 16, st->rdev);
 }
 
+/* The way through /proc costs several times more, but O_PATH needs it. */
+static ssize_t read_xattr(int fd, const char *name, void *value, size_t len)
+{
+	ssize_t n = fgetxattr(fd, name, value, len);
+
+	if (n < 0 && errno == EBADF)
+		n = getxattr(fs_proc(fd).path, name, value, len);
+	return n;
+}
+
 static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
 			struct fs_override *ret)
 {
 	uint8_t b[FS_OVERRIDE_LEN];
-	struct fs_proc p;
 	ssize_t n;
 
-	ret->present = false;
+	*ret = (struct fs_override){ 0 };
 	if (s->virt == FS_STAT_OFF ||
 	    (!S_ISREG(host_mode) && !S_ISDIR(host_mode)))
 		return 0;
-	n = getxattr(fs_proc(&p, fd), OVERRIDE_NAME, b, sizeof(b));
+	n = read_xattr(fd, OVERRIDE_NAME, b, sizeof(b));
 	if (n < 0 && errno == ENODATA)
-		n = getxattr(p.path, OVERRIDE_NAME_OLD, b, sizeof(b));
+		n = read_xattr(fd, OVERRIDE_NAME_OLD, b, sizeof(b));
 	if (n < 0) {
 		/* What we may not read is not ours, so has no override. */
 		if (errno == ENODATA || errno == EACCES || errno == EPERM)
@@ -101,13 +109,12 @@ static int override_set(const struct fs_server *s, int fd,
 {
 	struct fs_widen w = { 0 };
 	uint8_t b[FS_OVERRIDE_LEN];
-	struct fs_proc p;
 	int rc;
 
 	override_encode(st, b);
 	do
-		rc = setxattr(fs_proc(&p, fd), OVERRIDE_NAME, b, sizeof(b), 0) <
-				     0
+		rc = setxattr(fs_proc(fd).path, OVERRIDE_NAME, b, sizeof(b),
+			      0) < 0
 			     ? -errno
 			     : 0;
 	while (rc == -EACCES && fs_widen(s, &w, fd));
@@ -136,21 +143,46 @@ static uint32_t rdev_encode(const struct statx *st)
 	       (st->stx_rdev_minor & ~0xffu) << 12;
 }
 
-int fs_stat_fd(const struct fs_server *s, int fd, struct fs_stat *ret)
+int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
+	       struct fs_stat *ret)
 {
-	struct fs_override ov;
 	int rc = fs_statx(fd, "", &ret->host);
 
-	if (!rc)
-		rc = override_get(s, fd, ret->host.stx_mode, &ov);
-	if (rc)
-		return rc;
-	ret->overridden = ov.present;
-	if (ov.present) {
-		ret->uid = ov.uid;
-		ret->gid = ov.gid;
-		ret->mode = ov.mode;
-		ret->rdev = S_ISCHR(ov.mode) || S_ISBLK(ov.mode) ? ov.rdev : 0;
+	return rc ? rc : fs_stat_view(s, fd, in, ret);
+}
+
+/* Writing an extended attribute changes the ctime. */
+void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
+		  const struct fs_stat *st)
+{
+	if (!fs_is_local(s, &st->host))
+		return;
+	in->ov = st->ov;
+	in->ov_ctime_ns = fs_settled_ctime_ns(&st->host);
+}
+
+int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
+		 struct fs_stat *ret)
+{
+	const struct fs_override *ov = &ret->ov;
+
+	if (in && in->ov_ctime_ns &&
+	    in->ov_ctime_ns == fs_time_ns(&ret->host.stx_ctime)) {
+		ret->ov = in->ov;
+	} else {
+		int rc = override_get(s, fd, ret->host.stx_mode, &ret->ov);
+
+		if (rc)
+			return rc;
+		if (in)
+			fs_stat_keep(s, in, ret);
+	}
+	if (ov->present) {
+		ret->uid = ov->uid;
+		ret->gid = ov->gid;
+		ret->mode = ov->mode;
+		ret->rdev =
+			S_ISCHR(ov->mode) || S_ISBLK(ov->mode) ? ov->rdev : 0;
 		return 0;
 	}
 	ret->uid = ret->host.stx_uid;
@@ -169,7 +201,7 @@ int fs_stat_inode(struct fs_server *s, struct fs_inode *in, struct fs_stat *ret)
 	if (fd < 0)
 		return fd;
 	if (!s->file || in != s->root)
-		return fs_stat_fd(s, fd, ret);
+		return fs_stat_fd(s, fd, in, ret);
 	/* A directory that exists nowhere. */
 	*ret = (struct fs_stat){ .uid = s->guest_uid,
 				 .gid = s->guest_gid,
@@ -182,8 +214,8 @@ int fs_stat_inode(struct fs_server *s, struct fs_inode *in, struct fs_stat *ret)
 	return 0;
 }
 
-void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
-		  struct fuse_attr *ret)
+uint32_t fs_attr_fill(const struct fs_server *s, struct fs_inode *in,
+		      const struct fs_stat *st, struct fuse_attr *ret)
 {
 	const struct statx *h = &st->host;
 
@@ -207,6 +239,11 @@ void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
 	/* Without an x bit not even the guest's root can execute a file. */
 	if (s->noexec && S_ISREG(st->mode))
 		ret->mode &= ~0111u;
+	in->told_size = h->stx_size;
+	in->told_mtime_ns = fs_time_ns(&h->stx_mtime);
+	in->told = true;
+	/* No lookup ever refreshes a file that is mounted by itself. */
+	return in == s->single ? 0 : s->timeout_ms;
 }
 
 void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec)
@@ -255,11 +292,11 @@ uint32_t fs_kill_suidgid(uint32_t mode)
 	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
 }
 
-int fs_kill_priv(const struct fs_server *s, int fd)
+int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in)
 {
 	struct fs_stat st;
 	uint32_t mode;
-	int rc = fs_stat_fd(s, fd, &st);
+	int rc = fs_stat_fd(s, fd, in, &st);
 
 	if (rc)
 		return rc;

@@ -37,8 +37,13 @@ struct fs_key {
 
 /* A version of a file's contents, see fs_open_flags(). */
 struct fs_version {
-	uint64_t mtime_ns, ctime_ns, size;
-	bool valid;
+	uint64_t ctime_ns, mtime_ns, size; /* ctime 0: unknown */
+};
+
+/* What the extended attribute of a file says. */
+struct fs_override {
+	bool present;
+	uint32_t uid, gid, mode, rdev;
 };
 
 struct fs_handle;
@@ -61,6 +66,11 @@ struct fs_inode {
 	char *name;		   /* in parent; owned */
 	struct fs_inode *down;	   /* scratch of the path walk */
 	struct fs_version seen;	   /* of the pages the guest may have */
+	/* Size and mtime the guest was told and has not changed since. */
+	uint64_t told_size, told_mtime_ns;
+	bool told;
+	struct fs_override ov; /* as of ov_ctime_ns */
+	uint64_t ov_ctime_ns;  /* 0: unknown */
 };
 
 struct fs_handle {
@@ -77,6 +87,7 @@ struct fs_dirbuf {
 	size_t pos, len;
 	uint64_t owner; /* fh, 0 = nobody */
 	uint64_t next;	/* directory offset of the entry at pos */
+	bool end;	/* there is none */
 };
 
 struct fs_server {
@@ -111,35 +122,14 @@ struct fs_server {
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
 };
 
-struct fs_override {
-	bool present;
-	uint32_t uid, gid, mode, rdev;
-};
-
 /* A file as the host has it and as the guest sees it. */
 struct fs_stat {
 	struct statx host;
-	bool overridden;
+	struct fs_override ov;
 	uint32_t uid, gid, mode, rdev;
 };
 
-/* One request on its way through a handler. */
-struct fs_req {
-	struct fuse_in_header h;
-	struct fs_inode *inode; /* of h.nodeid; NULL for ops without one */
-	const void *arg;	/* fixed part of the body, in scratch */
-	const char *name, *name2;
-	const uint8_t *rest; /* body after the fixed part, in scratch */
-	size_t rest_len;
-	const struct iovec *in_iov; /* for bulk ops, whole request */
-	unsigned nin;
-	size_t in_off, in_len; /* of the bulk data behind the fixed part */
-	const struct iovec *out_iov;
-	unsigned nout;
-	size_t room; /* bytes for the reply body */
-};
-
-/* --- inode.c: the inode table ------------------------------------------- */
+/* inode.c: the inode table */
 
 int fs_table_init(struct fs_server *s, uint32_t max_inodes);
 void fs_table_fini(struct fs_server *s);
@@ -177,14 +167,14 @@ int fs_handle_add(struct fs_server *s, struct fs_inode *in, int *fd, bool dir,
 		  uint64_t *ret_fh);
 void fs_handle_close(struct fs_server *s, struct fs_handle *h);
 
-/* --- host.c: host system calls on one file ------------------------------- */
+/* host.c: host system calls on one file */
 
 struct fs_proc {
 	char path[32];
 };
 
 /* The path that reaches the file behind fd, whatever its type. */
-const char *fs_proc(struct fs_proc *p, int fd);
+struct fs_proc fs_proc(int fd);
 /* One component, never following a link: O_PATH descriptor or -errno. */
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name);
 /* A real descriptor of the regular file or directory behind an O_PATH one. */
@@ -193,6 +183,13 @@ int fs_statx(int dirfd, const char *name, struct statx *ret);
 void fs_key_of(const struct fs_server *s, const struct statx *st,
 	       struct fs_key *ret);
 uint64_t fs_time_ns(const struct statx_timestamp *t);
+/*
+ * The change time of a file, if a later change is bound to show a newer one;
+ * 0 when it changed just now, for time stamps are coarse.
+ */
+uint64_t fs_settled_ctime_ns(const struct statx *st);
+/* True when the file is on the local file system of the export itself. */
+bool fs_is_local(const struct fs_server *s, const struct statx *st);
 int fs_chmod(int fd, mode_t mode);
 /* Bits the server needs itself on a host file of this type. */
 mode_t fs_floor(mode_t type);
@@ -211,13 +208,22 @@ struct fs_widen {
 bool fs_widen(const struct fs_server *s, struct fs_widen *w, int fd);
 void fs_unwiden(struct fs_widen *w);
 
-/* --- attr.c: attributes as the guest sees them --------------------------- */
+/* attr.c: attributes as the guest sees them */
 
-int fs_stat_fd(const struct fs_server *s, int fd, struct fs_stat *ret);
+/* in is the inode behind fd, or NULL. */
+int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
+	       struct fs_stat *ret);
+/* The same in steps: ret->host is there, add the guest's view; and keep the
+ * override with an inode that came to be known only then. */
+int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
+		 struct fs_stat *ret);
+void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
+		  const struct fs_stat *st);
 int fs_stat_inode(struct fs_server *s, struct fs_inode *in,
 		  struct fs_stat *ret);
-void fs_attr_fill(const struct fs_server *s, const struct fs_stat *st,
-		  struct fuse_attr *ret);
+/* The attributes of in for a reply, and how many ms they are good for. */
+uint32_t fs_attr_fill(const struct fs_server *s, struct fs_inode *in,
+		      const struct fs_stat *st, struct fuse_attr *ret);
 void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec);
 /*
  * Make the guest's owner, mode and device those of st, as far as the
@@ -228,57 +234,9 @@ int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
 		  bool mode_changed);
 /* Clear set-id bits as a write by an unprivileged process does. */
 uint32_t fs_kill_suidgid(uint32_t mode);
-int fs_kill_priv(const struct fs_server *s, int fd);
+int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in);
 /* True for names that belong to the server, not to the guest. */
 bool fs_xattr_hidden(const char *name);
 int fs_xattr_probe(int fd);
-
-/* --- reply helpers (server.c) -------------------------------------------- */
-
-/* Copy a reply body; its length, for the handler to return. */
-ssize_t fs_reply(struct fs_server *s, const void *data, size_t len);
-void fs_entry_fill(const struct fs_server *s, const struct fs_inode *in,
-		   const struct fs_stat *st, struct fuse_entry_out *ret);
-
-/* --- name resolution (ops_name.c) ---------------------------------------- */
-
-int fs_name_check(const char *name);
-int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
-	      struct fuse_entry_out *ret);
-
-/* --- operations: bytes of reply body in s->out, or -errno ---------------- */
-
-typedef ssize_t fs_op_fn(struct fs_server *s, struct fs_req *r);
-
-/* ops_name.c */
-fs_op_fn fs_op_lookup, fs_op_unlink, fs_op_rmdir, fs_op_rename, fs_op_rename2,
-	fs_op_link;
-/* ops_attr.c */
-fs_op_fn fs_op_getattr, fs_op_setattr, fs_op_statx, fs_op_access, fs_op_statfs,
-	fs_op_readlink;
-/* ops_create.c */
-fs_op_fn fs_op_create, fs_op_mkdir, fs_op_mknod, fs_op_symlink, fs_op_tmpfile;
-/* ops_file.c; fs_op_read fills the guest's buffers itself */
-fs_op_fn fs_op_open, fs_op_read, fs_op_write, fs_op_release, fs_op_flush,
-	fs_op_fsync, fs_op_fallocate, fs_op_lseek, fs_op_copy_file_range;
-/* ops_dir.c */
-fs_op_fn fs_op_opendir, fs_op_readdir, fs_op_readdirplus, fs_op_fsyncdir;
-/* ops_xattr.c */
-fs_op_fn fs_op_setxattr, fs_op_getxattr, fs_op_listxattr, fs_op_removexattr;
-
-/* ops_file.c: flags of a successful open, and the handle for it. */
-int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
-		  uint32_t flags, struct fuse_open_out *ret);
-
-/* --- iov.c ---------------------------------------------------------------- */
-
-size_t fs_iov_len(const struct iovec *iov, unsigned n);
-size_t fs_iov_gather(const struct iovec *iov, unsigned n, size_t off, void *dst,
-		     size_t len);
-size_t fs_iov_scatter(const struct iovec *iov, unsigned n, size_t off,
-		      const void *src, size_t len);
-/* The part [off, off+len) as a list of at most max entries; their number. */
-unsigned fs_iov_slice(const struct iovec *iov, unsigned n, size_t off,
-		      size_t len, struct iovec *dst, unsigned max);
 
 #endif

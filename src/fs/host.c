@@ -11,12 +11,17 @@
 #include "base/clock.h"
 #include "fs/fs_int.h"
 
+/* The coarsest time stamps a host file system has. */
+#define STAMP_GRAIN_NS (2 * NSEC_PER_SEC)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
-const char *fs_proc(struct fs_proc *p, int fd)
+struct fs_proc fs_proc(int fd)
 {
-	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d", fd);
-	return p->path; /* an int always fits */
+	struct fs_proc p;
+
+	/* an int always fits */
+	(void)snprintf(p.path, sizeof(p.path), "/proc/self/fd/%d", fd);
+	return p;
 }
 
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
@@ -36,12 +41,11 @@ int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
 int fs_reopen(const struct fs_server *s, int fd, int flags)
 {
 	struct fs_widen w = { 0 };
-	struct fs_proc p;
 	int ret;
 
 	flags |= O_CLOEXEC | O_NOCTTY;
 	do
-		ret = open(fs_proc(&p, fd), flags);
+		ret = open(fs_proc(fd).path, flags);
 	while (ret < 0 && errno == EACCES && fs_widen(s, &w, fd));
 	if (ret < 0)
 		ret = -errno;
@@ -63,6 +67,19 @@ uint64_t fs_time_ns(const struct statx_timestamp *t)
 	return (uint64_t)t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
 }
 
+uint64_t fs_settled_ctime_ns(const struct statx *st)
+{
+	uint64_t ctime = fs_time_ns(&st->stx_ctime);
+
+	return ctime + STAMP_GRAIN_NS < clock_wall_ns() ? ctime : 0;
+}
+
+bool fs_is_local(const struct fs_server *s, const struct statx *st)
+{
+	return s->local && st->stx_dev_major == s->dev_major &&
+	       st->stx_dev_minor == s->dev_minor;
+}
+
 void fs_key_of(const struct fs_server *s, const struct statx *st,
 	       struct fs_key *ret)
 {
@@ -75,16 +92,14 @@ void fs_key_of(const struct fs_server *s, const struct statx *st,
 	if (st->stx_mask & STATX_MNT_ID)
 		ret->mnt = st->stx_mnt_id;
 	/* stacked and network file systems may change it under way */
-	if (s->local && st->stx_mask & STATX_BTIME &&
-	    ret->major == s->dev_major && ret->minor == s->dev_minor)
+	if (fs_is_local(s, st) && st->stx_mask & STATX_BTIME)
 		ret->btime_ns = fs_time_ns(&st->stx_btime);
 }
 
 int fs_chmod(int fd, mode_t mode)
 {
-	struct fs_proc p;
 
-	return chmod(fs_proc(&p, fd), mode) < 0 ? -errno : 0;
+	return chmod(fs_proc(fd).path, mode) < 0 ? -errno : 0;
 }
 
 mode_t fs_floor(mode_t type)

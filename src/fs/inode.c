@@ -75,7 +75,8 @@ static void hash_grow(struct fs_server *s)
 {
 	uint32_t old_size = s->hash_size;
 	struct fs_inode **old = s->hash;
-	struct fs_inode **hash = calloc((size_t)old_size * 2, sizeof(*hash));
+	struct fs_inode **hash =
+		calloc((size_t)old_size * 2, sizeof(struct fs_inode *));
 
 	if (!hash)
 		return;
@@ -298,7 +299,7 @@ static void rekey(struct fs_server *s, struct fs_inode *in,
 {
 	hash_del(s, in);
 	in->key = *key;
-	in->seen.valid = false;
+	in->seen.ctime_ns = in->ov_ctime_ns = 0;
 	hash_add(s, in);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scattered buffers: lengths, copies and sub-ranges. */
-#include <string.h>
+#include "fs/iov.h"
 
-#include "fs/fs_int.h"
+#include <stdint.h>
+#include <string.h>
 
 size_t fs_iov_len(const struct iovec *iov, unsigned n)
 {

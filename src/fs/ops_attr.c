@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 /* From later versions of <linux/fuse.h>. */
 struct fs_statx_in {
@@ -52,16 +52,17 @@ static int stat_of(struct fs_server *s, struct fs_req *r, uint32_t flags,
 	if (flags & FUSE_GETATTR_FH)
 		h = fs_handle_get(s, fh, r->inode, false);
 	if (h)
-		return fs_stat_fd(s, h->fd, st);
+		return fs_stat_fd(s, h->fd, r->inode, st);
 	return fs_stat_inode(s, r->inode, st);
 }
 
-static ssize_t attr_reply(struct fs_server *s, const struct fs_stat *st)
+static ssize_t attr_reply(struct fs_server *s, const struct fs_req *r,
+			  const struct fs_stat *st)
 {
 	struct fuse_attr_out o = { 0 };
+	uint32_t ms = fs_attr_fill(s, r->inode, st, &o.attr);
 
-	fs_valid(s->timeout_ms, &o.attr_valid, &o.attr_valid_nsec);
-	fs_attr_fill(s, st, &o.attr);
+	fs_valid(ms, &o.attr_valid, &o.attr_valid_nsec);
 	return fs_reply(s, &o, sizeof(o));
 }
 
@@ -71,7 +72,7 @@ ssize_t fs_op_getattr(struct fs_server *s, struct fs_req *r)
 	struct fs_stat st;
 	int rc = stat_of(s, r, a->getattr_flags, a->fh, &st);
 
-	return rc ? rc : attr_reply(s, &st);
+	return rc ? rc : attr_reply(s, r, &st);
 }
 
 static void sx_time(const struct statx_timestamp *t, struct fs_sx_time *ret)
@@ -85,12 +86,13 @@ ssize_t fs_op_statx(struct fs_server *s, struct fs_req *r)
 	struct fs_statx_out o = { 0 };
 	struct fuse_attr attr;
 	struct fs_stat st;
+	uint32_t ms;
 	int rc = stat_of(s, r, a->getattr_flags, a->fh, &st);
 
 	if (rc)
 		return rc;
-	fs_attr_fill(s, &st, &attr);
-	fs_valid(s->timeout_ms, &o.attr_valid, &o.attr_valid_nsec);
+	ms = fs_attr_fill(s, r->inode, &st, &attr);
+	fs_valid(ms, &o.attr_valid, &o.attr_valid_nsec);
 	o.mask = STATX_BASIC_STATS | (st.host.stx_mask & STATX_BTIME);
 	o.blksize = attr.blksize;
 	o.nlink = attr.nlink;
@@ -110,7 +112,7 @@ ssize_t fs_op_statx(struct fs_server *s, struct fs_req *r)
 }
 
 /* Owner and mode; the base is what the guest sees now. */
-static int set_owner_mode(struct fs_server *s, int fd,
+static int set_owner_mode(struct fs_server *s, struct fs_inode *in, int fd,
 			  const struct fuse_setattr_in *a)
 {
 	bool kill = (a->valid & FATTR_SIZE && a->valid & FATTR_KILL_SUIDGID);
@@ -121,7 +123,7 @@ static int set_owner_mode(struct fs_server *s, int fd,
 
 	if (!kill && !owner && !(a->valid & FATTR_MODE))
 		return 0;
-	rc = fs_stat_fd(s, fd, &st);
+	rc = fs_stat_fd(s, fd, in, &st);
 	if (rc)
 		return rc;
 	old = st;
@@ -187,7 +189,6 @@ static struct timespec time_arg(uint32_t valid, uint32_t set, uint32_t now,
 static int set_times(int fd, const struct fuse_setattr_in *a)
 {
 	struct timespec t[2];
-	struct fs_proc p;
 
 	if (!(a->valid & (FATTR_ATIME | FATTR_MTIME)))
 		return 0;
@@ -198,7 +199,7 @@ static int set_times(int fd, const struct fuse_setattr_in *a)
 	t[1] = time_arg(a->valid, FATTR_MTIME, FATTR_MTIME_NOW, a->mtime,
 			a->mtimensec);
 	/* The path ends at the file itself, also at a symbolic link. */
-	return utimensat(AT_FDCWD, fs_proc(&p, fd), t, 0) < 0 ? -errno : 0;
+	return utimensat(AT_FDCWD, fs_proc(fd).path, t, 0) < 0 ? -errno : 0;
 }
 
 ssize_t fs_op_setattr(struct fs_server *s, struct fs_req *r)
@@ -210,14 +211,14 @@ ssize_t fs_op_setattr(struct fs_server *s, struct fs_req *r)
 
 	if (fd < 0)
 		return fd;
-	rc = set_owner_mode(s, fd, a);
+	rc = set_owner_mode(s, r->inode, fd, a);
 	if (!rc && a->valid & FATTR_SIZE)
 		rc = set_size(s, r, fd, a);
 	if (!rc)
 		rc = set_times(fd, a);
 	if (!rc)
-		rc = fs_stat_fd(s, fd, &st);
-	return rc ? rc : attr_reply(s, &st);
+		rc = fs_stat_fd(s, fd, r->inode, &st);
+	return rc ? rc : attr_reply(s, r, &st);
 }
 
 ssize_t fs_op_access(struct fs_server *s, struct fs_req *r)
@@ -269,11 +270,12 @@ ssize_t fs_op_statfs(struct fs_server *s, struct fs_req *r)
 }
 
 /* A link made by a strict guest is a file that holds the target. */
-static ssize_t read_link_file(struct fs_server *s, int fd, size_t room)
+static ssize_t read_link_file(struct fs_server *s, struct fs_inode *in, int fd,
+			      size_t room)
 {
 	autoclose int own = -1;
 	struct fs_stat st;
-	int rc = fs_stat_fd(s, fd, &st);
+	int rc = fs_stat_fd(s, fd, in, &st);
 
 	if (rc)
 		return rc;
@@ -294,7 +296,7 @@ ssize_t fs_op_readlink(struct fs_server *s, struct fs_req *r)
 	if (fd < 0)
 		return fd;
 	if (r->inode->key.type != S_IFLNK)
-		return read_link_file(s, fd, room);
+		return read_link_file(s, r->inode, fd, room);
 	n = readlinkat(fd, "", (char *)s->out, room);
 	return n < 0 ? -errno : n;
 }

@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 /* Owner and mode of a new file, with set-gid directories inherited. */
 static int new_attr(struct fs_server *s, const struct fs_req *r, uint32_t mode,
@@ -51,7 +51,7 @@ static int finish(struct fs_server *s, const struct fs_req *r, int fd,
 	if (!rc)
 		rc = fs_stat_apply(s, fd, want, true);
 	if (!rc)
-		rc = fs_stat_fd(s, fd, &st);
+		rc = fs_stat_fd(s, fd, NULL, &st);
 	if (rc)
 		return rc;
 	fs_key_of(s, &st.host, &key);
@@ -90,7 +90,7 @@ static ssize_t create_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 			    uint32_t flags, const struct fuse_entry_out *e)
 {
 	struct fuse_open_out o;
-	int rc = fs_open_reply(s, in, fd, flags, &o);
+	int rc = fs_open_reply(s, in, fd, flags, NULL, &o);
 
 	if (rc) {
 		fs_inode_forget(s, in, 1);
@@ -121,10 +121,10 @@ static int open_existing(struct fs_server *s, struct fs_inode *in,
 		return fd;
 	if (a->flags & O_TRUNC) {
 		rc = a->open_flags & FUSE_OPEN_KILL_SUIDGID
-			     ? fs_kill_priv(s, fd)
+			     ? fs_kill_priv(s, fd, in)
 			     : 0;
 		if (!rc)
-			rc = fs_stat_fd(s, fd, &st);
+			rc = fs_stat_fd(s, fd, in, &st);
 		if (rc)
 			return rc;
 		fs_entry_fill(s, in, &st, e);
@@ -194,7 +194,6 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 	autoclose int path = -1;
 	struct fs_stat want;
 	struct fs_inode *in;
-	struct fs_proc p;
 	ssize_t rc;
 
 	if (dirfd < 0)
@@ -207,7 +206,7 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 	if (rc)
 		return rc;
 	do
-		fd = open(fs_proc(&p, dirfd),
+		fd = open(fs_proc(dirfd).path,
 			  host_flags(a->flags) | O_TMPFILE | O_CLOEXEC, 0600);
 	while (fd < 0 && errno == EACCES && fs_widen(s, &w, dirfd));
 	rc = fd < 0 ? -errno : 0;

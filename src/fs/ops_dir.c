@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 ssize_t fs_op_opendir(struct fs_server *s, struct fs_req *r)
 {
@@ -43,32 +43,42 @@ static bool is_dots(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-/* The entry at directory offset off: 1, 0 at the end, -errno. */
-static int next_entry(struct fs_server *s, const struct fs_handle *h,
-		      uint64_t off, const struct dirent64 **ret)
+/* The entry at directory offset off; else NULL, with *ret_rc 0 at the end or
+ * -errno. */
+static const struct dirent64 *next_entry(struct fs_server *s,
+					 const struct fs_handle *h,
+					 uint64_t off, int *ret_rc)
 {
 	struct fs_dirbuf *b = &s->dirbuf;
 
+	*ret_rc = 0;
 	if (b->owner != h->fh || b->next != off) {
 		b->owner = 0;
-		if (off > INT64_MAX || lseek(h->fd, (off_t)off, SEEK_SET) < 0)
-			return -EINVAL;
+		b->end = false;
+		if (off > INT64_MAX || lseek(h->fd, (off_t)off, SEEK_SET) < 0) {
+			*ret_rc = -EINVAL;
+			return NULL;
+		}
 		b->owner = h->fh;
 		b->next = off;
 		b->pos = b->len = 0;
 	}
+	if (b->end)
+		return NULL;
 	if (b->pos == b->len) {
 		ssize_t n = getdents64(h->fd, b->data, FS_SCRATCH);
 
-		if (n <= 0) {
+		if (n < 0) {
+			*ret_rc = -errno;
 			b->owner = 0;
-			return n < 0 ? -errno : 0;
 		}
+		b->end = n == 0;
+		if (n <= 0)
+			return NULL;
 		b->pos = 0;
 		b->len = (size_t)n;
 	}
-	*ret = (const struct dirent64 *)(const void *)(b->data + b->pos);
-	return 1;
+	return (const struct dirent64 *)(const void *)(b->data + b->pos);
 }
 
 static void take_entry(struct fs_dirbuf *b, const struct dirent64 *d)
@@ -100,7 +110,7 @@ static uint32_t shown_type(const struct fs_server *s, int dirfd,
 	if (d->d_type != DT_REG || s->virt == FS_STAT_OFF)
 		return d->d_type;
 	fd = fs_open_child(s, dirfd, d->d_name);
-	if (fd < 0 || fs_stat_fd(s, fd, &st))
+	if (fd < 0 || fs_stat_fd(s, fd, NULL, &st))
 		return DT_UNKNOWN;
 	return IFTODT(st.mode);
 }
@@ -183,11 +193,13 @@ static ssize_t read_dir(struct fs_server *s, struct fs_req *r, bool plus)
 		room = FS_SCRATCH;
 	if (s->file)
 		return plus ? -ENOSYS : synthetic(s, off, room);
+	if (!off)
+		s->dirbuf.owner = 0; /* a rewind reads the directory again */
 	for (;;) {
-		const struct dirent64 *d = NULL;
-		int rc = next_entry(s, h, off, &d);
+		int rc;
+		const struct dirent64 *d = next_entry(s, h, off, &rc);
 
-		if (rc <= 0)
+		if (!d)
 			return used ? (ssize_t)used : rc;
 		/* Before the lookup: its reference must reach the guest. */
 		if (FUSE_DIRENT_ALIGN(head + strlen(d->d_name)) > room - used)

@@ -8,43 +8,49 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
-#include "fs/fs_int.h"
+#include "fs/iov.h"
+#include "fs/ops.h"
 
 /* Copying more than this at once would keep other requests waiting. */
 #define COPY_MAX (64u << 20)
-/* The coarsest time stamps a host file system has. */
-#define STAMP_GRAIN_NS (2 * NSEC_PER_SEC)
 
-/*
- * True when the pages the guest may hold are those of the file as it is now.
- * A file changed just now may change once more without a newer time stamp, so
- * such a version is not remembered.
- */
-static bool is_unchanged(struct fs_inode *in, int fd)
+/* True when the pages the guest may hold are those of the file as it is now. */
+static bool is_unchanged(struct fs_inode *in, const struct statx *st)
 {
-	struct fs_version now = { 0 };
-	struct statx st;
-	bool same;
+	struct fs_version now = { .ctime_ns = fs_settled_ctime_ns(st),
+				  .mtime_ns = fs_time_ns(&st->stx_mtime),
+				  .size = st->stx_size };
+	bool same = now.ctime_ns && now.ctime_ns == in->seen.ctime_ns &&
+		    now.mtime_ns == in->seen.mtime_ns &&
+		    now.size == in->seen.size;
 
-	if (fs_statx(fd, "", &st)) {
-		in->seen.valid = false;
-		return false;
-	}
-	now.mtime_ns = fs_time_ns(&st.stx_mtime);
-	now.ctime_ns = fs_time_ns(&st.stx_ctime);
-	now.size = st.stx_size;
-	now.valid = now.ctime_ns + STAMP_GRAIN_NS < clock_wall_ns();
-	same = now.valid && in->seen.valid &&
-	       now.mtime_ns == in->seen.mtime_ns &&
-	       now.ctime_ns == in->seen.ctime_ns && now.size == in->seen.size;
 	in->seen = now;
 	return same;
 }
 
+/*
+ * True when the guest opens a file it has wrong ideas of: the host changed it,
+ * or put another in its place. On ESTALE the guest looks the path up again and
+ * comes back knowing; should it come back without, it is let in.
+ */
+static bool is_misjudged(const struct fs_server *s, struct fs_inode *in,
+			 const struct statx *st, bool truncated)
+{
+	bool replaced = !st->stx_nlink && in->parent;
+	bool changed = st->stx_size != in->told_size ||
+		       fs_time_ns(&st->stx_mtime) != in->told_mtime_ns;
+
+	if (in == s->single || s->cache == FS_CACHE_ALWAYS || !in->told ||
+	    !(replaced || (changed && !truncated)))
+		return false;
+	in->told = false;
+	return true;
+}
+
 int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
-		  uint32_t flags, struct fuse_open_out *ret)
+		  uint32_t flags, const struct statx *st,
+		  struct fuse_open_out *ret)
 {
 	bool same_dev =
 		in->key.major == s->dev_major && in->key.minor == s->dev_minor;
@@ -52,7 +58,7 @@ int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 	*ret = (struct fuse_open_out){ 0 };
 	if (s->cache == FS_CACHE_NEVER)
 		ret->open_flags |= FOPEN_DIRECT_IO;
-	else if (s->cache == FS_CACHE_ALWAYS || is_unchanged(in, *fd))
+	else if (s->cache == FS_CACHE_ALWAYS || (st && is_unchanged(in, st)))
 		ret->open_flags |= FOPEN_KEEP_CACHE;
 	/* Where closing cannot fail late, FLUSH is a round trip for nothing. */
 	if ((flags & O_ACCMODE) == O_RDONLY || (s->local && same_dev))
@@ -66,6 +72,7 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 	int path_fd = fs_inode_fd(s, r->inode);
 	struct fuse_open_out o;
 	autoclose int fd = -1;
+	struct statx st;
 	ssize_t rc;
 
 	if (path_fd < 0)
@@ -89,12 +96,19 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 			       (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC));
 	if (fd < 0)
 		return fd;
+	rc = fs_statx(fd, "", &st);
+	if (rc)
+		return rc;
+	if (is_misjudged(s, r->inode, &st, a->flags & O_TRUNC))
+		return -ESTALE;
+	if (a->flags & O_TRUNC)
+		r->inode->told = false;
 	if (a->flags & O_TRUNC && a->open_flags & FUSE_OPEN_KILL_SUIDGID) {
-		rc = fs_kill_priv(s, fd);
+		rc = fs_kill_priv(s, fd, r->inode);
 		if (rc)
 			return rc;
 	}
-	rc = fs_open_reply(s, r->inode, &fd, a->flags, &o);
+	rc = fs_open_reply(s, r->inode, &fd, a->flags, &st, &o);
 	return rc ? rc : fs_reply(s, &o, sizeof(o));
 }
 
@@ -131,10 +145,11 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	    a->offset > INT64_MAX)
 		return -EINVAL;
 	if (a->write_flags & FUSE_WRITE_KILL_SUIDGID) {
-		rc = fs_kill_priv(s, h->fd);
+		rc = fs_kill_priv(s, h->fd, h->inode);
 		if (rc)
 			return rc;
 	}
+	h->inode->told = false;
 	/* Pages written back from a mapping know where they belong. */
 	append = a->flags & O_APPEND && !(a->write_flags & FUSE_WRITE_CACHE);
 	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, a->size, s->iov,
@@ -189,9 +204,9 @@ ssize_t fs_op_fsync(struct fs_server *s, struct fs_req *r)
 
 /* For the changes of content whose requests do not say it. */
 static int kill_priv_unless_root(struct fs_server *s, const struct fs_req *r,
-				 int fd)
+				 const struct fs_handle *h)
 {
-	return r->h.uid ? fs_kill_priv(s, fd) : 0;
+	return r->h.uid ? fs_kill_priv(s, h->fd, h->inode) : 0;
 }
 
 ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
@@ -204,7 +219,8 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 		return -EBADF;
 	if (a->offset > INT64_MAX || a->length > INT64_MAX)
 		return -EFBIG;
-	rc = kill_priv_unless_root(s, r, h->fd);
+	h->inode->told = false;
+	rc = kill_priv_unless_root(s, r, h);
 	if (rc)
 		return rc;
 	rc = fallocate(h->fd, (int)a->mode, (off_t)a->offset, (off_t)a->length);
@@ -244,7 +260,8 @@ ssize_t fs_op_copy_file_range(struct fs_server *s, struct fs_req *r)
 		return -EBADF;
 	if (a->flags || off_in < 0 || off_out < 0)
 		return -EINVAL;
-	n = kill_priv_unless_root(s, r, h_out->fd);
+	h_out->inode->told = false;
+	n = kill_priv_unless_root(s, r, h_out);
 	if (n)
 		return n;
 	n = copy_file_range(h_in->fd, &off_in, h_out->fd, &off_out,

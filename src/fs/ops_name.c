@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 int fs_name_check(const char *name)
 {
@@ -21,13 +21,15 @@ int fs_name_check(const char *name)
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-void fs_entry_fill(const struct fs_server *s, const struct fs_inode *in,
+void fs_entry_fill(const struct fs_server *s, struct fs_inode *in,
 		   const struct fs_stat *st, struct fuse_entry_out *ret)
 {
+	uint32_t ms;
+
 	*ret = (struct fuse_entry_out){ .nodeid = in->nodeid };
 	fs_valid(s->timeout_ms, &ret->entry_valid, &ret->entry_valid_nsec);
-	fs_valid(s->timeout_ms, &ret->attr_valid, &ret->attr_valid_nsec);
-	fs_attr_fill(s, st, &ret->attr);
+	ms = fs_attr_fill(s, in, st, &ret->attr);
+	fs_valid(ms, &ret->attr_valid, &ret->attr_valid_nsec);
 }
 
 int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
@@ -47,15 +49,18 @@ int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
 	fd = fs_open_child(s, dirfd, name);
 	if (fd < 0)
 		return fd;
-	rc = fs_stat_fd(s, fd, &st);
+	rc = fs_statx(fd, "", &st.host);
 	if (rc)
 		return rc;
 	if (s->file && !S_ISREG(st.host.stx_mode))
 		return -ENOENT;
 	fs_key_of(s, &st.host, &key);
-	rc = fs_inode_get(s, &key, parent, name, &fd, &in);
+	rc = fs_stat_view(s, fd, fs_inode_by_key(s, &key), &st);
+	if (!rc)
+		rc = fs_inode_get(s, &key, parent, name, &fd, &in);
 	if (rc)
 		return rc;
+	fs_stat_keep(s, in, &st);
 	fs_entry_fill(s, in, &st, ret);
 	return 0;
 }
@@ -194,7 +199,6 @@ ssize_t fs_op_link(struct fs_server *s, struct fs_req *r)
 	struct fs_inode *old = fs_inode_by_id(s, a->oldnodeid);
 	struct fs_widen w = { 0 };
 	struct fuse_entry_out e;
-	struct fs_proc p;
 	int dirfd, fd, rc;
 
 	if (!old)
@@ -204,7 +208,7 @@ ssize_t fs_op_link(struct fs_server *s, struct fs_req *r)
 	if (dirfd < 0 || fd < 0)
 		return dirfd < 0 ? dirfd : fd;
 	do
-		rc = linkat(AT_FDCWD, fs_proc(&p, fd), dirfd, r->name,
+		rc = linkat(AT_FDCWD, fs_proc(fd).path, dirfd, r->name,
 			    AT_SYMLINK_FOLLOW) < 0
 			     ? -errno
 			     : 0;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 #define XATTR_NAME_LEN 255
 #define XATTR_SIZE 65536u
@@ -48,7 +48,6 @@ ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 	uint32_t size = a[0], flags = a[1];
 	struct fs_widen w = { 0 };
 	const char *name = NULL;
-	struct fs_proc p;
 	const uint8_t *value;
 	int fd, rc = parse_name(r, &name);
 
@@ -65,7 +64,7 @@ ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 	if (fd < 0)
 		return fd;
 	do
-		rc = setxattr(fs_proc(&p, fd), name, value, size, (int)flags) <
+		rc = setxattr(fs_proc(fd).path, name, value, size, (int)flags) <
 				     0
 			     ? -errno
 			     : 0;
@@ -78,7 +77,6 @@ ssize_t fs_op_removexattr(struct fs_server *s, struct fs_req *r)
 {
 	struct fs_widen w = { 0 };
 	const char *name = NULL;
-	struct fs_proc p;
 	int fd, rc = parse_name(r, &name);
 
 	if (rc < 0)
@@ -89,7 +87,7 @@ ssize_t fs_op_removexattr(struct fs_server *s, struct fs_req *r)
 	if (fd < 0)
 		return fd;
 	do
-		rc = removexattr(fs_proc(&p, fd), name) < 0 ? -errno : 0;
+		rc = removexattr(fs_proc(fd).path, name) < 0 ? -errno : 0;
 	while (rc == -EACCES && fs_widen(s, &w, fd));
 	fs_unwiden(&w);
 	return rc;
@@ -112,7 +110,6 @@ ssize_t fs_op_getxattr(struct fs_server *s, struct fs_req *r)
 	const struct fuse_getxattr_in *a = r->arg;
 	uint32_t size = a->size;
 	const char *name = NULL;
-	struct fs_proc p;
 	ssize_t n;
 	int fd, rc = parse_name(r, &name);
 
@@ -123,7 +120,7 @@ ssize_t fs_op_getxattr(struct fs_server *s, struct fs_req *r)
 	fd = fs_inode_fd(s, r->inode);
 	if (fd < 0)
 		return fd;
-	n = getxattr(fs_proc(&p, fd), name, s->out, XATTR_SIZE);
+	n = getxattr(fs_proc(fd).path, name, s->out, XATTR_SIZE);
 	return n < 0 ? -errno : sized_reply(s, r, size, (size_t)n);
 }
 
@@ -132,7 +129,6 @@ ssize_t fs_op_listxattr(struct fs_server *s, struct fs_req *r)
 	const struct fuse_getxattr_in *a = r->arg;
 	char *out = (char *)s->out;
 	size_t kept = 0;
-	struct fs_proc p;
 	ssize_t n;
 	int fd;
 
@@ -141,7 +137,7 @@ ssize_t fs_op_listxattr(struct fs_server *s, struct fs_req *r)
 	fd = fs_inode_fd(s, r->inode);
 	if (fd < 0)
 		return fd;
-	n = listxattr(fs_proc(&p, fd), out, XATTR_SIZE);
+	n = listxattr(fs_proc(fd).path, out, XATTR_SIZE);
 	if (n < 0)
 		return -errno;
 	for (char *name = out; name < out + n;) {

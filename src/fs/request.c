@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "fs/fs_int.h"
+#include "fs/iov.h"
+#include "fs/ops.h"
 
 /* From later versions of <linux/fuse.h>. */
 #define FS_OP_STATX 52
@@ -230,7 +231,7 @@ static int parse_names(struct fs_req *r, unsigned count)
 {
 	const char **name[] = { &r->name, &r->name2 };
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count && i < ARRAY_SIZE(name); i++) {
 		const uint8_t *end = memchr(r->rest, 0, r->rest_len);
 		int rc;
 

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
-#include "fs/fs_int.h"
+#include "fs/ops.h"
 
 /* Of <linux/magic.h> of later kernels, or of none. */
 #define MAGIC_ZFS 0x2fc12fc1
@@ -96,10 +96,9 @@ static int check_readable(const struct fs_server *s, const char *name,
 {
 	autoclose int file = -1;
 	autoclose int fd = -1;
-	struct fs_proc p;
 	struct statx st;
 
-	if (access(fs_proc(&p, s->root_fd), F_OK) < 0 && errno == ENOENT)
+	if (access(fs_proc(s->root_fd).path, F_OK) < 0 && errno == ENOENT)
 		return err_set(err, ERR_UNSUPPORTED, ENOENT,
 			       "sharing directories needs /proc mounted");
 	if (!s->file) {
@@ -248,7 +247,7 @@ int fs_server_new(const struct fs_config *c, struct fs_server **ret,
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "file server");
 	rc = server_init(s, c, err);
 	if (rc) {
-		s = fs_server_free(s);
+		(void)fs_server_free(s);
 		return rc;
 	}
 	*ret = s;

@@ -271,7 +271,7 @@ static int skip_item(const uint8_t **pos, const uint8_t *end,
 		     const uint8_t **ret_inner_end)
 {
 	struct level stack[CBOR_MAX_DEPTH];
-	const uint8_t *p = *pos, *inner = p;
+	const uint8_t *p = *pos, *inner;
 	bool tagged = false; /* an item must follow */
 	size_t depth = 0;
 	struct head h;

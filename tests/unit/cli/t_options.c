@@ -135,12 +135,13 @@ static enum parse_result parse(const char *line)
 {
 	static char text[512];
 	static char *argv[32];
+	char *rest = text;
 	int argc = 0;
 
 	args_fini(&args);
 	(void)snprintf(text, sizeof(text), "prog %s", line);
-	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
-		argv[argc++] = w;
+	while (rest && *rest)
+		argv[argc++] = strsep(&rest, " ");
 	argv[argc] = NULL;
 	return args_parse(&root, argc, argv, &args, &err);
 }

@@ -353,6 +353,43 @@ static void t_swapped_dir(void **state)
 	assert_int_not_equal(e.nodeid, d.nodeid);
 }
 
+/* What the host did to a file since the guest looked shows at open. */
+static void t_changed_file(void **state)
+{
+	struct fuse_entry_out e, e2;
+	struct fuse_open_out o;
+
+	(void)state;
+	host_write(&c, "f", "one");
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e), 0);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
+	host_write(&c, "f", "longer");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	assert_int_equal(e2.nodeid, e.nodeid);
+	assert_int_equal(e2.attr.size, 6);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDWR, &o), 0);
+	/* what the guest does itself is no surprise to it */
+	assert_int_equal(client_write(&c, e.nodeid, o.fh, 6, "est", 0, 0), 3);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
+	/* one that cannot look again is let in */
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "f", "x");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
+	assert_int_equal(client_read(&c, e.nodeid, o.fh, 0, 100), 1);
+	/* replaced: neither read nor overwritten is the old one */
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "g", "other");
+	assert_int_equal(renameat(c.dirfd, "g", c.dirfd, "f"), 0);
+	assert_int_equal(client_open(&c, e.nodeid, O_WRONLY | O_TRUNC, &o),
+			 -ESTALE);
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	assert_int_not_equal(e2.nodeid, e.nodeid);
+	assert_int_equal(client_open(&c, e2.nodeid, O_RDONLY, &o), 0);
+	assert_int_equal(client_read(&c, e2.nodeid, o.fh, 0, 100), 5);
+}
+
 /* Stale names would make each of two directories the parent of the other. */
 static void t_cycle(void **state)
 {
@@ -494,11 +531,11 @@ static void t_race(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_names),	 T(t_links_out), T(t_special),
-		T(t_forged_ids), T(t_truncated), T(t_huge_sizes),
-		P(t_many_files), P(t_deep),	 P(t_swapped_dir),
-		P(t_cycle),	 P(t_pins),	 T(t_inode_limit),
-		T(t_reset),	 T(t_race),
+		T(t_names),	  T(t_links_out),    T(t_special),
+		T(t_forged_ids),  T(t_truncated),    T(t_huge_sizes),
+		P(t_many_files),  P(t_deep),	     P(t_swapped_dir),
+		P(t_cycle),	  T(t_changed_file), P(t_pins),
+		T(t_inode_limit), T(t_reset),	     T(t_race),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,12 +8,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/io.h"
 #include "client.h"
 
 #define ROOT FUSE_ROOT_ID
@@ -543,7 +547,95 @@ static void t_refusals(void **state)
 	assert_int_equal(fs_server_new(&cfg, &s, NULL), -EINVAL);
 }
 
-/* --- as the ordinary owner of files whose modes forbid things ------------- */
+/* On a file system without user attributes. */
+
+static int put_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int rc = fd < 0 ? -1 : io_write_full(fd, text, strlen(text));
+
+	(void)close(fd);
+	return rc;
+}
+
+/* A mount namespace of our own, as root or as the root of a user namespace. */
+static int own_mounts(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char map[2][64];
+
+	if (unshare(CLONE_NEWNS) == 0)
+		return 0;
+	(void)snprintf(map[0], sizeof(map[0]), "0 %u 1", uid);
+	(void)snprintf(map[1], sizeof(map[1]), "0 %u 1", gid);
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+	    put_file("/proc/self/setgroups", "deny") ||
+	    put_file("/proc/self/uid_map", map[0]))
+		return -1;
+	return put_file("/proc/self/gid_map", map[1]);
+}
+
+/* In a child with its own mounts: 0, the line that failed, or 255 to skip. */
+static int no_xattrs(void)
+{
+	struct fs_config cfg = { .path = c.dir };
+	struct fuse_entry_out e;
+	struct fuse_attr a;
+	struct fs_server *s;
+	struct err err = { 0 };
+	uint64_t fh;
+
+	if (own_mounts() ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", c.dir, "ramfs", 0, NULL))
+		return 255;
+	(void)close(c.dirfd);
+	c.dirfd = open(c.dir, O_RDONLY | O_DIRECTORY);
+	if (setxattr(c.dir, "user.x", "", 0, 0) == 0)
+		return 255;
+	if (fs_server_new(&cfg, &s, &err) != -EOPNOTSUPP ||
+	    !strstr(err.msg, "extended attributes are not supported"))
+		return __LINE__;
+	client_start(&c, (struct fs_config){ .strict_or_relaxed = true });
+	if (fs_server_stat_virt(c.s) != FS_STAT_RELAXED)
+		return __LINE__;
+	/* the host keeps what it can, and ownership is let go */
+	if (client_create(&c, ROOT, "f", O_RDWR, 0751, &e, &fh) ||
+	    e.attr.mode != (S_IFREG | 0751) || host_mode("f") != 0751)
+		return __LINE__;
+	if (client_chown(&c, e.nodeid, 5, 5, &a) ||
+	    client_chmod(&c, e.nodeid, 0144, &a) || host_mode("f") != 0744)
+		return __LINE__;
+	if (client_mkdir(&c, ROOT, "d", 0755, &e) || host_mode("d") != 0755)
+		return __LINE__;
+	/* what it cannot keep at all is refused, and leaves nothing behind */
+	if (client_mknod(&c, ROOT, "n", S_IFCHR | 0666, 1, &e) != -EOPNOTSUPP ||
+	    host_exists(&c, "n"))
+		return __LINE__;
+	return 0;
+}
+
+static void t_no_xattrs(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		int line = no_xattrs();
+
+		_exit(line > 255 ? 1 + line % 250 : line);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	client_start(&c, (struct fs_config){ 0 }); /* for the teardown */
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 255)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* As the ordinary owner of files whose modes forbid things. */
 
 static uid_t saved_euid;
 
@@ -623,10 +715,10 @@ static void t_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_private),  T(t_mirror),   T(t_old_name),   T(t_corrupt),
-		T(t_off),      T(t_symlinks), T(t_owner_map),  T(t_readonly),
-		T(t_noexec),   T(t_single),   T(t_keep_cache), T(t_timeouts),
-		T(t_refusals), U(t_widen),    U(t_unreadable),
+		T(t_private),  T(t_mirror),    T(t_old_name),	T(t_corrupt),
+		T(t_off),      T(t_symlinks),  T(t_owner_map),	T(t_readonly),
+		T(t_noexec),   T(t_single),    T(t_keep_cache), T(t_timeouts),
+		T(t_refusals), T(t_no_xattrs), U(t_widen),	U(t_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

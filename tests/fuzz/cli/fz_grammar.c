@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every value grammar over the same text, and the detach-key matcher. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/detach.h"
+#include "cli/grammar.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *lookup(const char *key)
+{
+	static char value[] = "value";
+
+	return *key == 'K' ? value : NULL;
+}
+
+static void numbers(const char *text)
+{
+	struct rlimit_arg r;
+	struct err err;
+	uint64_t v;
+	uint32_t mib;
+
+	(void)grammar_size(text, &mib, &err);
+	if (!grammar_duration("--flag", text, &v, &err) && !v)
+		abort();
+	(void)grammar_grace("--flag", text, &v, &err);
+	if (!grammar_rlimit(text, &r, &err) && r.soft > r.hard)
+		abort();
+}
+
+static void words(const char *text)
+{
+	const char *value;
+	struct err err;
+	char *key;
+	uint32_t mib;
+
+	(void)grammar_image(text, &err);
+	(void)grammar_shell(text, &err);
+	(void)grammar_init(text, &err);
+	(void)grammar_log_level(text, &err);
+	if (!grammar_env(text, lookup, &key, &value, &err)) {
+		if (strchr(key, '='))
+			abort();
+		free(key);
+	}
+	if (!grammar_tmpfs(text, &key, &mib, &err))
+		free(key);
+}
+
+static void parts(const char *text)
+{
+	struct script s;
+	struct volume v;
+	struct err err;
+
+	if (!grammar_volume(text, &v, &err)) {
+		if (!*v.host || strchr(v.guest, ','))
+			abort();
+		volume_fini(&v);
+	}
+	for (int kind = SCRIPT_SNIPPET; kind <= SCRIPT_PATH; kind++) {
+		if (grammar_script((enum script_kind)kind, text, "bash", &s,
+				   &err))
+			continue;
+		if (strlen(s.body) != s.len)
+			abort();
+		script_fini(&s);
+	}
+}
+
+/* The keys come from the text up to a newline, what is typed from the rest. */
+static void keys(const char *text)
+{
+	char spec[64];
+	struct detach d = { .n = 0 };
+	const char *typed = strchr(text, '\n');
+	size_t len = typed ? (size_t)(typed - text) : 0, n;
+	uint8_t out[256 + DETACH_MAX_KEYS];
+	struct err err;
+
+	if (!typed || len >= sizeof(spec) || strlen(typed) > 256)
+		return;
+	memcpy(spec, text, len);
+	spec[len] = 0;
+	if (grammar_detach_keys(spec, d.keys, &d.n, &err))
+		return;
+	if (!detach_feed(&d, (const uint8_t *)typed, strlen(typed), out, &n) &&
+	    n + d.held != strlen(typed))
+		abort(); /* every key is either given on or held back */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size);
+
+	if (!text)
+		return 0;
+	numbers(text);
+	words(text);
+	parts(text);
+	keys(text);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What parses prints, and what was printed parses and prints the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/table.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct json *j = json_parse((const char *)data, size), *again;
+	struct buf first, second;
+
+	if (!j)
+		return 0;
+	buf_init(&first, 64 << 20);
+	buf_init(&second, 64 << 20);
+	if (json_print(j, &first))
+		abort();
+	again = json_parse((const char *)buf_data(&first), buf_len(&first));
+	if (!again || json_print(again, &second) ||
+	    buf_len(&first) != buf_len(&second) ||
+	    memcmp(buf_data(&first), buf_data(&second), buf_len(&first)) != 0)
+		abort();
+	if (json_str(j)) {
+		char *cut = text_cut(json_str(j), 8);
+
+		if (!cut || text_width(cut) > 8)
+			abort();
+		free(cut);
+	}
+	json_free(j);
+	json_free(again);
+	buf_fini(&first);
+	buf_fini(&second);
+	return 0;
+}
