@@ -196,7 +196,7 @@ static int set_up(struct agent *a, int channel_fd)
 }
 
 int agent_serve(struct agent *a, int channel_fd, const struct agent_times *t,
-		void (*after_ready)(void *ctx), void *ctx)
+		void (*after_ready)(struct agent *a, void *ctx), void *ctx)
 {
 	int rc = set_up(a, channel_fd);
 
@@ -205,7 +205,7 @@ int agent_serve(struct agent *a, int channel_fd, const struct agent_times *t,
 	if (rc)
 		return rc;
 	if (after_ready)
-		after_ready(ctx);
+		after_ready(a, ctx);
 	rc = loop_run(a->loop);
 	return rc ? rc : a->end_error;
 }
@@ -226,6 +226,7 @@ void agent_end(struct agent *a)
 	a->loop = loop_free(a->loop);
 	free(a->io_buf);
 	a->io_buf = NULL;
+	user_files_fini(&a->users);
 	strv_fini(&a->env);
 	free(a->user);
 	free(a->workdir);

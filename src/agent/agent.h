@@ -11,6 +11,7 @@
 #include "agent/files.h"
 #include "agent/session.h"
 #include "agent/spawn.h"
+#include "agent/user.h"
 #include "base/str.h"
 #include "loop/loop.h"
 #include "protocol/msg.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct session_table sessions;
 	struct session_table pids; /* execs not yet reaped, by pid */
 	struct files files;
+	struct user_files users;
 	struct spawner *spawner;
 	struct fs_service *fs;
 	struct activity activity;
@@ -62,7 +64,7 @@ struct agent {
  * first request depends on. agent_end() is due in any case.
  */
 int agent_serve(struct agent *a, int channel_fd, const struct agent_times *t,
-		void (*after_ready)(void *ctx), void *ctx);
+		void (*after_ready)(struct agent *a, void *ctx), void *ctx);
 
 /*
  * After agent_serve(): terminate programs, close files and streams, and give

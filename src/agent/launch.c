@@ -131,7 +131,7 @@ static int prepare_cwd(struct launch *l, const struct agent *a,
 	return l->cwd ? 0 : no_memory(l, err);
 }
 
-static int prepare_user(struct launch *l, const struct agent *a,
+static int prepare_user(struct launch *l, struct agent *a,
 			const struct msg_exec_request *r, struct err *err)
 {
 	struct view spec = r->user;
@@ -139,7 +139,7 @@ static int prepare_user(struct launch *l, const struct agent *a,
 
 	if (user_spec_is_blank(spec))
 		spec = a->user ? view_cstr(a->user) : (struct view){ 0 };
-	rc = user_resolve(spec, &l->creds, err);
+	rc = user_resolve(&a->users, spec, &l->creds, err);
 	if (rc) {
 		l->fail_kind = MSG_FAIL_USER_SETUP;
 		err_prefix(err, "exec session error");

@@ -12,9 +12,13 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-static void after_ready(void *ctx)
+static void after_ready(struct agent *a, void *ctx)
 {
+	struct user_creds creds;
+
 	boot_finish(ctx);
+	/* only to have read the files that the first program needs */
+	(void)user_resolve(&a->users, view_cstr(a->user), &creds, NULL);
 }
 
 /* The agent keeps what it needs of the specification. */

@@ -4,14 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 
 #define FILE_MAX_SIZE (8u << 20)
+#define SETTLE_NS (100 * NSEC_PER_MSEC)
 
 static struct view trim(struct view v)
 {
@@ -191,19 +194,65 @@ int user_spec_parse(struct view spec, struct user_spec *ret, struct err *err)
 	return 0;
 }
 
-/* The whole file as text; a missing or unreadable one is empty. */
-static struct view read_text(const char *path, struct buf *b)
+static bool unchanged(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static void forget(struct text_file *f)
+{
+	free(f->text);
+	*f = (struct text_file){ 0 };
+}
+
+/* A change within one tick of the clock may leave no trace in the times. */
+static bool is_settled(const struct stat *st)
+{
+	uint64_t now = clock_wall_ns();
+	uint64_t changed = (uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC +
+			   (uint64_t)st->st_ctim.tv_nsec;
+
+	return now > changed && now - changed > SETTLE_NS;
+}
+
+static void load(struct text_file *f, const char *path)
 {
 	/* not blocking: the guest may have put a FIFO there */
 	autoclose int fd =
 		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct buf b = { .max = FILE_MAX_SIZE };
+
+	forget(f);
+	if (fd < 0 || fstat(fd, &f->st) < 0 || !S_ISREG(f->st.st_mode))
+		return;
+	(void)io_read_all(fd, &b); /* what was read so far is used */
+	f->len = buf_len(&b);
+	f->settled = is_settled(&f->st);
+	f->text = buf_take_str(&b);
+	if (!f->text)
+		f->len = 0;
+	buf_fini(&b);
+}
+
+/* The whole file as it is now; a missing or unreadable one is empty. */
+static struct view text_of(struct text_file *f, const char *path)
+{
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		(void)io_read_all(fd, b); /* what was read so far is used */
-	if (!buf_len(b))
-		return (struct view){ 0 };
-	return (struct view){ buf_data(b), buf_len(b) };
+	if (!f->settled || stat(path, &st) < 0 || !unchanged(&st, &f->st))
+		load(f, path);
+	return (struct view){ (const uint8_t *)f->text, f->len };
+}
+
+void user_files_fini(struct user_files *f)
+{
+	forget(&f->passwd);
+	forget(&f->group);
 }
 
 static void set_home(struct user_creds *c, struct view home)
@@ -228,12 +277,11 @@ static void implicit_root(struct view passwd, struct user_creds *c)
 		set_home(c, view_cstr(stat("/root", &st) == 0 ? "/root" : "/"));
 }
 
-static int resolve(const struct user_spec *s, struct view passwd,
-		   struct user_creds *c, struct err *err)
+static int resolve(struct user_files *f, const struct user_spec *s,
+		   struct view passwd, struct user_creds *c, struct err *err)
 {
 	struct view wanted = { 0 }; /* a name, or nothing: then by number */
 	struct passwd_entry e = { 0 };
-	MSB_CLEANUP(buf_fini) struct buf group_buf = { .max = FILE_MAX_SIZE };
 	struct view groups;
 	bool known;
 
@@ -244,7 +292,7 @@ static int resolve(const struct user_spec *s, struct view passwd,
 		return err_set(err, ERR_INVALID, ENOENT,
 			       "guest user not found: %.*s", (int)s->user.len,
 			       (const char *)s->user.p);
-	groups = read_text("/etc/group", &group_buf);
+	groups = text_of(&f->group, "/etc/group");
 	c->change = true;
 	c->uid = known ? e.uid : s->uid;
 	c->gid = known ? e.gid : getgid();
@@ -263,10 +311,10 @@ static int resolve(const struct user_spec *s, struct view passwd,
 	return 0;
 }
 
-int user_resolve(struct view spec, struct user_creds *ret, struct err *err)
+int user_resolve(struct user_files *f, struct view spec, struct user_creds *ret,
+		 struct err *err)
 {
-	MSB_CLEANUP(buf_fini) struct buf passwd_buf = { .max = FILE_MAX_SIZE };
-	struct view passwd = read_text("/etc/passwd", &passwd_buf);
+	struct view passwd = text_of(&f->passwd, "/etc/passwd");
 	struct user_spec s = { 0 };
 	int rc;
 
@@ -279,5 +327,5 @@ int user_resolve(struct view spec, struct user_creds *ret, struct err *err)
 		return 0;
 	}
 	rc = user_spec_parse(spec, &s, err);
-	return rc ? rc : resolve(&s, passwd, ret, err);
+	return rc ? rc : resolve(f, &s, passwd, ret, err);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -43,6 +44,23 @@ struct user_spec {
 int user_spec_parse(struct view spec, struct user_spec *ret, struct err *err);
 bool user_spec_is_blank(struct view spec);
 
+/*
+ * A file kept in memory for as long as it stays what it was. A look at its
+ * attributes is cheap where opening it asks the host.
+ */
+struct text_file {
+	char *text; /* owned */
+	size_t len;
+	struct stat st; /* when it was read */
+	bool settled;	/* it had been unchanged for a while then */
+};
+
+struct user_files {
+	struct text_file passwd, group;
+};
+
+void user_files_fini(struct user_files *f);
+
 #define USER_GROUPS_MAX 256
 
 /* What a process of that user runs with. */
@@ -58,6 +76,7 @@ struct user_creds {
  * Resolve a specification against the guest's files as they are now. A blank
  * spec is the implicit root user: no change of identity, home of uid 0.
  */
-int user_resolve(struct view spec, struct user_creds *ret, struct err *err);
+int user_resolve(struct user_files *f, struct view spec, struct user_creds *ret,
+		 struct err *err);
 
 #endif
