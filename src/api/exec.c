@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/exec_int.h"
 #include "base/clock.h"
@@ -237,8 +238,28 @@ int msb_exec_signal(msb_exec_t *x, int signal, msb_error_t **ret_err)
 	return control(x, MSG_EXEC_SIGNAL, &payload, ret_err);
 }
 
+/*
+ * Say that nothing more comes and wait until the relay has hung up: then it has
+ * read the request to detach. A connection that is just closed may be found
+ * broken by the command's next output before that.
+ */
+static int part(struct agent_client *c, uint64_t deadline_ms)
+{
+	struct agent_frame f;
+	int rc;
+
+	(void)shutdown(c->fd, SHUT_WR); /* a broken connection shows below */
+	do {
+		rc = agent_next(c, deadline_ms, &f);
+	} while (rc > 0);
+	if (!rc)
+		return -ETIMEDOUT;
+	return rc == -ENODATA ? 0 : rc;
+}
+
 int msb_exec_detach(msb_exec_t *x, msb_error_t **ret_err)
 {
+	uint64_t deadline = clock_mono_ms() + DETACH_TIMEOUT_MS;
 	struct err err = { 0 };
 	struct buf payload;
 	int rc;
@@ -250,8 +271,9 @@ int msb_exec_detach(msb_exec_t *x, msb_error_t **ret_err)
 	rc = agent_send(&x->c, x->id, MSG_RELAY_DETACH, &payload);
 	buf_fini(&payload);
 	if (!rc)
-		rc = agent_flush_wait(&x->c,
-				      clock_mono_ms() + DETACH_TIMEOUT_MS);
+		rc = agent_flush_wait(&x->c, deadline);
+	if (!rc)
+		rc = part(&x->c, deadline);
 	if (rc)
 		return api_fail_err(&err, send_err(&err, rc), ret_err);
 	x->state = EXEC_DETACHED;
