@@ -34,6 +34,12 @@ struct machine_events {
 	void (*on_kernel_log)(void *ctx, const void *data, size_t len);
 	/* Once, on the loop's thread; the machine may be freed in it. */
 	void (*on_exit)(void *ctx, const struct machine_exit *e);
+	/*
+	 * Once, on the loop's thread, or NULL: the guest's kernel has reached
+	 * all its devices. From here on the engine neither opens nor removes
+	 * anything by name on the host, machine_describe() excepted.
+	 */
+	void (*on_connected)(void *ctx);
 };
 
 struct machine_desc {

@@ -18,6 +18,7 @@
 
 #define LISTEN_BACKLOG 256
 #define PASSWD_MAX (1u << 20)
+#define MACHINE_TEXT_MAX 65536u
 
 /* Keep a filled err as the reason of the failed boot. */
 static int failed(struct sandbox *s, const char *stage, int rc,
@@ -148,6 +149,11 @@ static void on_quiet(void *ctx)
 static void on_startup_exit(void *ctx, const struct relay_exit *e)
 {
 	sandbox_on_startup_exit(ctx, e);
+}
+
+static void on_connected(void *ctx)
+{
+	sandbox_on_connected(ctx);
 }
 
 static void on_machine_exit(void *ctx, const struct machine_exit *e)
@@ -382,7 +388,7 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 		.devices = devices,
 		.uml_mode = mode_of(c->engine_mode),
 		.jail_relaxed = str_eq(c->engine_jail, "relaxed"),
-		.events = { s, on_console, on_machine_exit },
+		.events = { s, on_console, on_machine_exit, on_connected },
 	};
 	enum engine_kind kind;
 	char reason[240];
@@ -410,6 +416,7 @@ int sandbox_boot(struct sandbox *s)
 	if (rc)
 		return rc;
 	start_log(s);
+	buf_init(&s->machine_text, MACHINE_TEXT_MAX);
 	s->bootlog = calloc(1, sizeof(*s->bootlog)); /* nice to have */
 	rc = make_channel(s);
 	if (!rc)

@@ -10,7 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,13 +18,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/clock.h"
-
 #define MAX_THREADS 256
-#define FOLLOW_TIMEOUT_MS 200
+#define FOLLOW_TIMEOUT_S 1
 #define CAP_BIT(c) (1u << (c))
 
 /* What a file server that runs as root needs, and to end the machine. */
@@ -35,8 +33,8 @@
 
 /* The one place a signal handler can look at; idle unless jail_apply runs. */
 static struct {
-	int rules_fd;	    /* Landlock, or -1 */
-	_Atomic pid_t done; /* the thread that has just followed */
+	int rules_fd; /* Landlock, or -1 */
+	sem_t done;   /* posted once by each thread that has followed */
 	_Atomic int nnp_error, cap_error, landlock_error;
 	_Atomic bool active;
 } shared = { .rules_fd = -1 };
@@ -91,7 +89,7 @@ static void on_follow(int sig)
 	(void)sig;
 	if (shared.active) { /* else anybody's signal: nothing to do */
 		restrict_thread();
-		shared.done = (pid_t)syscall(SYS_gettid);
+		(void)sem_post(&shared.done); /* cannot overflow */
 	}
 	errno = saved;
 }
@@ -101,21 +99,24 @@ int jail_prepare(void)
 	struct sigaction sa = { .sa_handler = on_follow,
 				.sa_flags = SA_RESTART };
 
+	if (sem_init(&shared.done, 0, 0) < 0)
+		return -errno;
 	sigemptyset(&sa.sa_mask);
 	return sigaction(jail_signal(), &sa, NULL) < 0 ? -errno : 0;
 }
 
-static int follow(pid_t tid)
+/* Wait until n threads have followed. */
+static int await(size_t n)
 {
-	uint64_t end = clock_mono_ms() + FOLLOW_TIMEOUT_MS;
+	struct timespec end;
 
-	shared.done = 0;
-	if (syscall(SYS_tgkill, getpid(), tid, jail_signal()) < 0)
-		return errno == ESRCH ? 0 : -errno; /* it has just ended */
-	while (shared.done != tid) {
-		if (clock_mono_ms() > end)
-			return -ETIMEDOUT;
-		(void)poll(NULL, 0, 0);
+	(void)clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += FOLLOW_TIMEOUT_S;
+	while (n) {
+		if (sem_timedwait(&shared.done, &end) == 0)
+			n--;
+		else if (errno != EINTR)
+			return -errno;
 	}
 	return 0;
 }
@@ -128,37 +129,53 @@ static bool known(const pid_t *seen, size_t n, pid_t tid)
 	return false;
 }
 
+/* Signal all threads that are not in seen yet: how many, or -errno. */
+static int signal_new(pid_t *seen, size_t *n)
+{
+	DIR *d = opendir("/proc/self/task");
+	const struct dirent *e;
+	int count = 0;
+
+	if (!d)
+		return -errno;
+	while (count >= 0 && (e = readdir(d))) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (tid <= 0 || known(seen, *n, tid))
+			continue;
+		if (*n == MAX_THREADS) {
+			count = -E2BIG;
+			break;
+		}
+		seen[(*n)++] = tid;
+		if (syscall(SYS_tgkill, getpid(), tid, jail_signal()) == 0)
+			count++;
+		else if (errno != ESRCH) /* else it has just ended */
+			count = -errno;
+	}
+	(void)closedir(d);
+	return count;
+}
+
 /* Threads made by a thread that has followed are born restricted, so a pass
  * that finds nobody new is the last. */
 static int restrict_others(void)
 {
 	pid_t seen[MAX_THREADS];
 	size_t n = 0;
-	bool again = true;
+	int rc;
 
 	seen[n++] = (pid_t)syscall(SYS_gettid);
-	while (again) {
-		DIR *d = opendir("/proc/self/task");
-		struct dirent *e;
-		int rc = 0;
+	do {
+		rc = signal_new(seen, &n);
+		if (rc > 0) {
+			int failed = await((size_t)rc);
 
-		if (!d)
-			return -errno;
-		again = false;
-		while (!rc && (e = readdir(d))) {
-			pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-
-			if (tid <= 0 || known(seen, n, tid))
-				continue;
-			rc = n < MAX_THREADS ? follow(tid) : -E2BIG;
-			seen[n++ % MAX_THREADS] = tid;
-			again = true;
+			if (failed)
+				return failed;
 		}
-		(void)closedir(d);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	} while (rc > 0);
+	return rc;
 }
 
 static void state(char out[64], const char *on, int error)

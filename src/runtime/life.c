@@ -85,20 +85,33 @@ static void apply_jail(struct sandbox *s)
 		 s->jail.seccomp);
 }
 
+/* The machine is complete: from here on this process opens nothing but what
+ * its clients and its guest ask for. What has to be read for the description
+ * of the machine is read before. */
+void sandbox_on_connected(struct sandbox *s)
+{
+	if (s->complete)
+		return;
+	s->complete = true;
+	machine_describe(s->machine, &s->machine_text);
+	apply_jail(s);
+}
+
 static void describe(struct sandbox *s, uint64_t boot_ns)
 {
-	struct buf machine, jail;
+	const char *machine;
+	struct buf jail;
 	int rc;
 
-	buf_init(&machine, 65536);
+	sandbox_on_connected(s); /* an engine may be unable to tell */
 	buf_init(&jail, 4096);
-	machine_describe(s->machine, &machine);
 	jail_describe(&s->jail, &jail);
-	rc = report_machine(&s->machine_file, buf_cstr(&machine),
+	machine = buf_cstr(&s->machine_text);
+	rc = report_machine(&s->machine_file, machine ? machine : "{}",
 			    buf_cstr(&jail), boot_ns);
 	if (rc)
 		log_warn("runtime", RUNTIME_MACHINE_JSON ": %s", strerror(-rc));
-	buf_fini(&machine);
+	buf_fini(&s->machine_text);
 	buf_fini(&jail);
 }
 
@@ -119,7 +132,6 @@ void sandbox_on_ready(struct sandbox *s)
 		sandbox_kill(s, EXIT_INTERNAL_ERROR);
 		return;
 	}
-	apply_jail(s);
 	describe(s, boot_ns); /* whoever is told "ready" may look at it */
 	report_ready(s->report_fd);
 	close_fd(&s->report_fd);
@@ -304,6 +316,7 @@ int sandbox_end(struct sandbox *s)
 	log_info("runtime", "ended: %s, code %d, %s",
 		 exit_reason_name(s->reason), code,
 		 graceful ? "in good order" : "by force");
+	buf_fini(&s->machine_text);
 	log_init(log_level(), NULL, NULL);
 	s->logs = logs_free(s->logs);
 	if (s->spec.config.ephemeral && s->dir_fd >= 0)

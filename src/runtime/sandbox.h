@@ -81,6 +81,8 @@ struct sandbox {
 	char failure_text[600];
 
 	struct bootlog *bootlog; /* until ready */
+	bool complete;		 /* the jail is closed */
+	struct buf machine_text; /* the engine's description, until ready */
 	struct jail_result jail;
 };
 
@@ -90,6 +92,7 @@ int sandbox_boot(struct sandbox *s);
 void sandbox_unboot(struct sandbox *s);
 
 /* life.c */
+void sandbox_on_connected(struct sandbox *s);
 void sandbox_on_ready(struct sandbox *s);
 /* End the sandbox in good order. The first reason given is the one kept. */
 void sandbox_stop(struct sandbox *s, enum exit_reason reason);

@@ -218,8 +218,11 @@ static void on_connection(struct watch *w, uint32_t events)
 		rc = vhost_user_serve(m->loop, d->dev, fd, 0, &ev, &d->server);
 	if (rc)
 		note(m, d->dev->ops->name, strerrordesc_np(-rc));
-	if (++m->nconnected == m->ndevices)
-		empty_root(m);
+	if (++m->nconnected < m->ndevices)
+		return;
+	empty_root(m);
+	if (m->events.on_connected)
+		m->events.on_connected(m->events.ctx);
 }
 
 static void stop_serving(struct uml_machine *m)
