@@ -3,12 +3,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/api_int.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/io.h"
 
 #define MACHINE_JSON_MAX 65536u
+#define MACHINE_TRIES 250u /* half a second */
+#define MACHINE_NEW_MS 10000
 
 struct msb_list {
 	msb_sandbox_t **items;
@@ -122,6 +126,26 @@ void sandbox_look(msb_sandbox_t *s)
 	}
 }
 
+/*
+ * A runtime that has just reported ready still closes its jail, and only then
+ * describes the machine. Who asks for facts gets them all.
+ */
+static void await_machine(msb_sandbox_t *s)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	int64_t now_ms = (int64_t)(clock_wall_ns() / NSEC_PER_MSEC);
+
+	if (now_ms - s->row.updated_ms > MACHINE_NEW_MS)
+		return;
+	for (unsigned tries = 0; tries < MACHINE_TRIES; tries++) {
+		if (s->machine_json || s->pid < 0 ||
+		    s->row.status != ROW_RUNNING)
+			return;
+		(void)nanosleep(&pause, NULL); /* early is one more look */
+		sandbox_look(s);
+	}
+}
+
 void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row)
 {
 	sandbox_row_fini(&s->row);
@@ -199,7 +223,10 @@ int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
 	if (rc)
 		return api_fail_err(&err, rc, ret_err);
 	*ret = sandbox_new(m, &row);
-	return *ret ? 0 : api_fail_err(&err, api_no_memory(&err), ret_err);
+	if (!*ret)
+		return api_fail_err(&err, api_no_memory(&err), ret_err);
+	await_machine(*ret);
+	return 0;
 }
 
 int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
@@ -214,6 +241,7 @@ int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
 		return api_fail_err(&err, rc, ret_err);
 	sandbox_take_row(s, &row);
 	sandbox_look(s);
+	await_machine(s);
 	return 0;
 }
 
