@@ -152,7 +152,7 @@ int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
 int row_set_status(msb_t *m, struct sandbox_row *r, enum row_status status,
 		   const char *reason, int exit_code, struct err *err);
 
-/* Is the runtime of name alive? 1, 0, -errno. */
+/* Is the runtime of name alive? 1, 0, -errno. Waits for one that is ending. */
 int sandbox_alive(const msb_t *m, const char *name);
 
 /* ---- transitions: all need the lifecycle lock -----------------------------

@@ -7,6 +7,8 @@
 #include "api/api_int.h"
 #include "store/exit_record.h"
 
+#define ENDING_MS 2000u
+
 int sandbox_alive(const msb_t *m, const char *name)
 {
 	autoclose int dirfd =
@@ -14,7 +16,7 @@ int sandbox_alive(const msb_t *m, const char *name)
 
 	if (dirfd < 0)
 		return dirfd == -ENOENT || dirfd == -ENOTDIR ? 0 : dirfd;
-	return runtime_alive(dirfd);
+	return runtime_alive_settled(dirfd, ENDING_MS);
 }
 
 int erase_row(msb_t *m, const struct sandbox_row *r, struct err *err)

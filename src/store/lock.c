@@ -173,7 +173,8 @@ int runtime_alive(int runtime_dirfd)
 	return lock_is_held(fd);
 }
 
-int process_start_time(pid_t pid, uint64_t *ret)
+/* Field number of /proc/<pid>/stat, as text in buf; 0 or -errno. */
+static int process_stat(pid_t pid, int field, char *buf, size_t len)
 {
 	char path[32], text[1024];
 	autoclose int fd = -1;
@@ -189,12 +190,23 @@ int process_start_time(pid_t pid, uint64_t *ret)
 		return (int)n;
 	text[n] = 0;
 	p = strrchr(text, ')'); /* the name before it may hold anything */
-	for (int field = 2; p && field < 22; field++)
+	for (int i = 2; p && i < field; i++)
 		p = strchr(p + 1, ' ');
 	if (!p)
 		return -EBADMSG;
 	p[1 + strcspn(p + 1, " \n")] = 0;
-	return str_to_u64(p + 1, ret) ? -EBADMSG : 0;
+	(void)snprintf(buf, len, "%s", p + 1);
+	return 0;
+}
+
+int process_start_time(pid_t pid, uint64_t *ret)
+{
+	char text[32];
+	int rc = process_stat(pid, 22, text, sizeof(text));
+
+	if (rc)
+		return rc;
+	return str_to_u64(text, ret) ? -EBADMSG : 0;
 }
 
 /* "<pid> <start time>\n"; -EAGAIN while it is not complete. */
@@ -219,6 +231,42 @@ static int read_identity(int fd, pid_t *ret_pid, uint64_t *ret_start)
 		return -EBADMSG;
 	*ret_pid = (pid_t)pid;
 	return 0;
+}
+
+#define STAT_FLAGS 9
+#define PF_EXITING 0x4u /* in the flags, since ever */
+
+/* Is the lock's holder about to let go? */
+static bool is_ending(int runtime_dirfd, int lock_fd)
+{
+	uint64_t start, flags;
+	char text[32];
+	pid_t pid;
+
+	if (faccessat(runtime_dirfd, RUNTIME_EXIT_JSON, F_OK,
+		      AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	return read_identity(lock_fd, &pid, &start) == 0 &&
+	       process_stat(pid, STAT_FLAGS, text, sizeof(text)) == 0 &&
+	       str_to_u64(text, &flags) == 0 && (flags & PF_EXITING);
+}
+
+int runtime_alive_settled(int runtime_dirfd, uint64_t timeout_ms)
+{
+	autoclose int fd = open_runtime_lock(runtime_dirfd);
+	uint64_t start = clock_mono_ms();
+	int rc;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = lock_is_held(fd);
+	if (rc != 1 || !is_ending(runtime_dirfd, fd))
+		return rc;
+	while (rc == 1 && clock_mono_ms() - start < timeout_ms) {
+		sleep_ms(1);
+		rc = lock_is_held(fd);
+	}
+	return rc;
 }
 
 static int open_pidfd(pid_t pid)

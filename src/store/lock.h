@@ -36,6 +36,13 @@ int runtime_lock_create(int runtime_dirfd);
 /* 1 alive, 0 dead or never started, -errno. */
 int runtime_alive(int runtime_dirfd);
 
+/*
+ * The same, but a runtime that is on its way out (it has left its exit record,
+ * or its process is exiting and only frees memory) is waited for, at most
+ * timeout_ms.
+ */
+int runtime_alive_settled(int runtime_dirfd, uint64_t timeout_ms);
+
 /* A living runtime that can be signalled without hitting a reused pid. */
 struct runtime_process {
 	pid_t pid;

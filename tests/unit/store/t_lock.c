@@ -203,6 +203,27 @@ static void dead_runtime_is_never_signalled(void **state)
 	(void)close(dirfd);
 }
 
+/* Holds the lock a little longer than it has something to say. */
+static void one_on_its_way_out_is_waited_for(void **state)
+{
+	int dirfd = open_test_dir(state);
+	pid_t pid = fake_runtime(dirfd, NULL);
+	pid_t killer;
+
+	assert_int_equal(runtime_alive_settled(dirfd, 20000), 1);
+	assert_int_equal(
+		io_write_file_at(dirfd, RUNTIME_EXIT_JSON, "{}", 2, 0600), 0);
+	assert_int_equal(runtime_alive_settled(dirfd, 1), 1); /* it does not */
+	killer = fork();
+	if (!killer)
+		_exit(kill(pid, SIGKILL));
+	assert_int_equal(runtime_alive_settled(dirfd, 20000), 0);
+	assert_int_equal(waitpid(killer, NULL, 0), killer);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(runtime_alive_settled(dirfd, 20000), 0);
+	(void)close(dirfd);
+}
+
 static void start_time_of_odd_names(void **state)
 {
 	uint64_t a, b;
@@ -228,6 +249,9 @@ int main(void)
 						tmpdir_remove),
 		cmocka_unit_test_setup_teardown(dead_runtime_is_never_signalled,
 						tmpdir_make, tmpdir_remove),
+		cmocka_unit_test_setup_teardown(
+			one_on_its_way_out_is_waited_for, tmpdir_make,
+			tmpdir_remove),
 		cmocka_unit_test(start_time_of_odd_names),
 	};
 
