@@ -26,7 +26,7 @@ int sandbox_connect(const msb_t *m, const char *name, uint64_t timeout_ms,
 	rc = dirfd < 0 ? dirfd
 		       : agent_connect(dirfd, clock_mono_ms() + timeout_ms, ret,
 				       err);
-	if (rc && (dirfd < 0 || runtime_alive(dirfd) == 0))
+	if (rc && (dirfd < 0 || sandbox_alive(m, name) == 0))
 		return err_set(err, ERR_SANDBOX_STATE, ENOTCONN,
 			       "sandbox '%s' is not running", name);
 	return rc;
