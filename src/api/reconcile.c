@@ -8,6 +8,7 @@
 #include "store/exit_record.h"
 
 #define ENDING_MS 2000u
+#define MENDING_MS 200u
 
 int sandbox_alive(const msb_t *m, const char *name)
 {
@@ -73,13 +74,16 @@ static int reconcile_locked(msb_t *m, struct sandbox_row *r, struct err *err)
 int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err)
 {
 	autoclose int lock = -1;
+	bool alive;
 	int rc;
 
 	if (!row_status_is_active(r->status) && !r->ephemeral)
 		return 1;
-	if (r->status != ROW_CREATING && sandbox_alive(m, r->name) != 0)
+	alive = sandbox_alive(m, r->name) != 0;
+	if (alive && r->status != ROW_CREATING)
 		return 1;
-	lock = lifecycle_lock(&m->home, r->name, 0, NULL);
+	/* The lock of a dead one is mostly held by somebody else who mends. */
+	lock = lifecycle_lock(&m->home, r->name, alive ? 0 : MENDING_MS, NULL);
 	if (lock < 0)
 		return 1; /* somebody is at it, and the row says what they do */
 	rc = reconcile_locked(m, r, err);
