@@ -251,9 +251,9 @@ static int part(struct agent_client *c, uint64_t deadline_ms)
 	(void)shutdown(c->fd, SHUT_WR); /* a broken connection shows below */
 	do {
 		rc = agent_next(c, deadline_ms, &f);
-	} while (rc > 0);
-	if (!rc)
-		return -ETIMEDOUT;
+		if (!rc && clock_mono_ms() >= deadline_ms)
+			return -ETIMEDOUT;
+	} while (rc >= 0);
 	return rc == -ENODATA ? 0 : rc;
 }
 

@@ -343,16 +343,9 @@ static void read_watchdog(void)
 		watching = false;
 }
 
-static void serve(int listen_fd, bool attached)
+static void serve(int listen_fd, int sig, bool attached)
 {
 	struct pollfd p[CLIENTS + 3];
-	sigset_t term;
-	int sig;
-
-	(void)sigemptyset(&term);
-	(void)sigaddset(&term, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &term, NULL);
-	sig = signalfd(-1, &term, SFD_CLOEXEC);
 	for (;;) {
 		for (int i = 0; i < CLIENTS; i++)
 			p[i] = (struct pollfd){ clients[i].fd, POLLIN, 0 };
@@ -426,10 +419,15 @@ int main(int argc, char **argv)
 	static const char machine[] = "{\"engine\":\"uml\"}";
 	bool attached;
 	char path[600];
-	int fd;
+	sigset_t term;
+	int fd, sig;
 
+	(void)sigemptyset(&term);
+	(void)sigaddset(&term, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &term, NULL);
 	name = argc == 2 ? argv[1] : "";
 	attached = read_contract();
+	sig = signalfd(-1, &term, SFD_CLOEXEC);
 	for (int i = 0; i < CLIENTS; i++)
 		clients[i].fd = -1;
 	(void)snprintf(path, sizeof(path), "%s/runtime", sandbox_dir);
@@ -454,6 +452,6 @@ int main(int argc, char **argv)
 		       (int)getpid());
 	say(path);
 	(void)close(4);
-	serve(fd, attached);
+	serve(fd, sig, attached);
 	return 0;
 }
