@@ -226,12 +226,14 @@ static bool passwd_find(const char *passwd, const char *user, uint32_t uid,
 bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
 		 uint32_t *ret_gid)
 {
-	autofree char *user = strdup(spec);
-	char *group = user ? strchr(user, ':') : NULL;
 	uint32_t uid = 0, gid = 0, number;
+	size_t len = strlen(spec);
+	char user[512], *group;
 
-	if (!user)
+	if (len >= sizeof(user))
 		return false;
+	memcpy(user, spec, len + 1);
+	group = strchr(user, ':');
 	if (group)
 		*group++ = 0;
 	if (!str_to_u32(user, &uid)) /* without an entry: group 0 */

@@ -46,10 +46,12 @@ static json_t *text(const char *s)
 	if (t)
 		return t;
 	copy = strdup(s);
-	for (char *p = copy; p && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	return copy ? json_string(copy) : NULL;
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; copy[i]; i++)
+		if ((unsigned char)copy[i] >= 0x80)
+			copy[i] = '?';
+	return json_string(copy);
 }
 
 static void send_line(int fd, json_t *o)

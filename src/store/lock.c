@@ -241,7 +241,7 @@ static bool is_ending(int runtime_dirfd, int lock_fd)
 {
 	uint64_t start, flags;
 	char text[32];
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (faccessat(runtime_dirfd, RUNTIME_EXIT_JSON, F_OK,
 		      AT_SYMLINK_NOFOLLOW) == 0)

@@ -16,6 +16,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+#include "base/str.h"
 #include "client.h"
 
 #define ROOT FUSE_ROOT_ID
@@ -540,6 +542,7 @@ static bool list_some(uint64_t fh, uint64_t off, bool plus, uint32_t size,
 		struct fuse_entry_out e;
 		struct fuse_dirent d;
 		char name[256] = { 0 };
+		uint32_t number = 0;
 
 		if (plus) {
 			memcpy(&e, c.out + at, sizeof(e));
@@ -553,8 +556,10 @@ static bool list_some(uint64_t fh, uint64_t off, bool plus, uint32_t size,
 		if (name[0] == '.')
 			continue;
 		l->n++;
-		assert_false(l->seen[atoi(name)]);
-		l->seen[atoi(name)] = true;
+		assert_int_equal(str_to_u32(name, &number), 0);
+		assert_true(number < ARRAY_SIZE(l->seen));
+		assert_false(l->seen[number]);
+		l->seen[number] = true;
 		if (plus) {
 			assert_true(e.nodeid > 1);
 			client_forget(&c, e.nodeid, 1);
