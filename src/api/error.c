@@ -106,8 +106,7 @@ static void scrub(char *text, const char *allowed)
 
 		if (c1)
 			*p++ = '?';
-		if (c1 || *p == 0x7f ||
-		    (*p < 0x20 && !memchr(allowed, *p, strlen(allowed))))
+		if (c1 || *p == 0x7f || (*p < 0x20 && !strchr(allowed, *p)))
 			*p = '?';
 	}
 }
