@@ -101,7 +101,7 @@ int initramfs_build(const char *archive_path, const struct buf *spec,
 {
 	autoclose int fd =
 		memfd_create("msb-initramfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if (fd < 0)

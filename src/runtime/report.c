@@ -37,8 +37,8 @@ static json_t *opt_errno(int sys)
 /* Messages may quote paths of any bytes; JSON text is UTF-8. */
 static json_t *text(const char *s)
 {
-	autofree char *copy = NULL;
 	json_t *t;
+	char *copy;
 
 	if (!s)
 		return json_null();
@@ -46,10 +46,14 @@ static json_t *text(const char *s)
 	if (t)
 		return t;
 	copy = strdup(s);
-	for (char *p = copy; p && *p; p++)
+	if (!copy)
+		return NULL;
+	for (char *p = copy; *p; p++)
 		if ((unsigned char)*p >= 0x80)
 			*p = '?';
-	return copy ? json_string(copy) : NULL;
+	t = json_string(copy);
+	free(copy);
+	return t;
 }
 
 static void send_line(int fd, json_t *o)
