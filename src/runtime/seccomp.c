@@ -29,17 +29,6 @@
 #define THIS_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZER true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZER true
-#endif
-#endif
-#ifndef SANITIZER
-#define SANITIZER false
-#endif
-
 static const int allowed[] = {
 	/* files */
 	SYS_read,
@@ -298,7 +287,7 @@ int jail_seccomp(void)
 	struct filter f = { .len = 0 };
 	struct sock_fprog prog;
 
-	if (SANITIZER) /* its runtime makes calls of its own */
+	if (JAIL_SANITIZER) /* its runtime makes calls of its own */
 		return -ENOTSUP;
 	build(&f);
 	if (f.len > FILTER_MAX)
