@@ -90,6 +90,7 @@ const char *msb_version(void); /* "0.1.0" */
  * Created (0700) when missing. Reads config.json.
  */
 int msb_open(const char *home, msb_t **ret, msb_error_t **ret_err);
+/* After everything that came from m has been freed. */
 void msb_close(msb_t *m);
 const char *msb_home(const msb_t *m);
 

@@ -155,8 +155,15 @@ static int spawn_attr(posix_spawnattr_t *attr)
 /* What a runtime may need to know of our environment. */
 static int spawn_env(const msb_t *m, struct strv *env)
 {
-	static const char *const kept[] = { "HOME", "TMPDIR",
-					    "MSB_SHUTDOWN_FLUSH_TIMEOUT_MS" };
+	static const char *const kept[] = {
+		"HOME",
+		"TMPDIR",
+		"MSB_SHUTDOWN_FLUSH_TIMEOUT_MS",
+#ifdef __SANITIZE_ADDRESS__ /* or its reports would be lost */
+		"ASAN_OPTIONS",
+		"UBSAN_OPTIONS",
+#endif
+	};
 	int rc = strv_add(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 			       "/usr/bin:/sbin:/bin");
 

@@ -32,11 +32,12 @@ static uint8_t *put_escape(uint8_t *out, uint8_t c)
 		*out++ = (uint8_t)letter[at - named];
 		return out;
 	}
-	out[0] = 'u';
-	out[1] = out[2] = '0';
-	out[3] = (uint8_t)hex[c >> 4];
-	out[4] = (uint8_t)hex[c & 15];
-	return out + 5;
+	*out++ = 'u';
+	*out++ = '0';
+	*out++ = '0';
+	*out++ = (uint8_t)hex[c >> 4];
+	*out++ = (uint8_t)hex[c & 15];
+	return out;
 }
 
 /*

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-
 #define TAG_READABLE 11
 
 static uint32_t fnv1a(const char *text, uint32_t seed)
@@ -226,21 +224,17 @@ static bool passwd_find(const char *passwd, const char *user, uint32_t uid,
 bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
 		 uint32_t *ret_gid)
 {
+	const char *group = strchr(spec, ':');
 	uint32_t uid = 0, gid = 0, number;
-	size_t len = strlen(spec);
-	char user[512], *group;
+	char user[64];
 
-	if (len >= sizeof(user))
+	if (!line_field(spec, 0, user, sizeof(user)))
 		return false;
-	memcpy(user, spec, len + 1);
-	group = strchr(user, ':');
-	if (group)
-		*group++ = 0;
 	if (!str_to_u32(user, &uid)) /* without an entry: group 0 */
 		(void)passwd_find(passwd, NULL, uid, &uid, &gid);
 	else if (!passwd_find(passwd, user, 0, &uid, &gid))
 		return false;
-	if (group && !str_to_u32(group, &number))
+	if (group && !str_to_u32(group + 1, &number))
 		gid = number;
 	*ret_uid = uid;
 	*ret_gid = gid;

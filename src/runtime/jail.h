@@ -15,6 +15,18 @@
 
 #include "base/buf.h"
 
+/* What a sanitizer's runtime does, a jail would have to allow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define JAIL_SANITIZER true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define JAIL_SANITIZER true
+#endif
+#endif
+#ifndef JAIL_SANITIZER
+#define JAIL_SANITIZER false
+#endif
+
 enum jail_access {
 	JAIL_READ,
 	JAIL_WRITE,  /* everything but execution and device nodes */

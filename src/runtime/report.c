@@ -37,8 +37,8 @@ static json_t *opt_errno(int sys)
 /* Messages may quote paths of any bytes; JSON text is UTF-8. */
 static json_t *text(const char *s)
 {
-	autofree char *copy = NULL;
 	json_t *t;
+	char *copy;
 
 	if (!s)
 		return json_null();
@@ -48,10 +48,12 @@ static json_t *text(const char *s)
 	copy = strdup(s);
 	if (!copy)
 		return NULL;
-	for (size_t i = 0; copy[i]; i++)
-		if ((unsigned char)copy[i] >= 0x80)
-			copy[i] = '?';
-	return json_string(copy);
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	t = json_string(copy);
+	free(copy);
+	return t;
 }
 
 static void send_line(int fd, json_t *o)

@@ -201,7 +201,7 @@ static int process_stat(pid_t pid, int field, char *buf, size_t len)
 
 int process_start_time(pid_t pid, uint64_t *ret)
 {
-	char text[32];
+	char text[32] = "";
 	int rc = process_stat(pid, 22, text, sizeof(text));
 
 	if (rc)
@@ -240,8 +240,8 @@ static int read_identity(int fd, pid_t *ret_pid, uint64_t *ret_start)
 static bool is_ending(int runtime_dirfd, int lock_fd)
 {
 	uint64_t start, flags;
-	char text[32];
-	pid_t pid = 0;
+	char text[32] = "";
+	pid_t pid;
 
 	if (faccessat(runtime_dirfd, RUNTIME_EXIT_JSON, F_OK,
 		      AT_SYMLINK_NOFOLLOW) == 0)
