@@ -41,14 +41,23 @@ def host_processes(home):
             continue
         try:
             cmd = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            env = (entry / "environ").read_bytes() if "msb" in cmd else b""
-            fds = [os.readlink(fd) for fd in (entry / "fd").iterdir()] if "msb" in cmd else []
+            if "msb" not in cmd:
+                continue
+            env = (entry / "environ").read_bytes()
+            fds = list((entry / "fd").iterdir())
         except OSError:
             continue
         if str(home) in cmd or f"MSB_HOME={home}".encode() in env or any(
-                str(home) in fd for fd in fds):
+                str(home) in link_of(fd) for fd in fds):
             found.append((int(entry.name), cmd))
     return found
+
+
+def link_of(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 @pytest.fixture(scope="session")
