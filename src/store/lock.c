@@ -234,14 +234,14 @@ static int read_identity(int fd, pid_t *ret_pid, uint64_t *ret_start)
 }
 
 #define STAT_FLAGS 9
-#define PF_EXITING 0x4u /* in the flags, since ever */
+#define PF_EXITING 0x4u /* of these flags; include/linux/sched.h */
 
 /* Is the lock's holder about to let go? */
 static bool is_ending(int runtime_dirfd, int lock_fd)
 {
 	uint64_t start, flags;
 	char text[32] = "";
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (faccessat(runtime_dirfd, RUNTIME_EXIT_JSON, F_OK,
 		      AT_SYMLINK_NOFOLLOW) == 0)
