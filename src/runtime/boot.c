@@ -103,6 +103,8 @@ static void on_agent_open(void *ctx, bool open)
 	log_debug("runtime", "agent channel %s", open ? "open" : "closed");
 	if (open)
 		relay_guest_writable(s->relay);
+	else
+		sandbox_on_agent_closed(s);
 }
 
 static void on_console(void *ctx, const void *data, size_t len)

@@ -160,6 +160,7 @@ static void on_stop_deadline(struct timer *t)
 
 	log_warn("runtime", "the guest did not end in time and is stopped by "
 			    "force");
+	keep_reason(s, EXIT_AGENT_UNRESPONSIVE); /* unless there is another */
 	s->killed = true;
 	machine_kill(s->machine);
 }
@@ -173,6 +174,16 @@ static void stop_begun(struct sandbox *s)
 	loop_timer_cancel(&s->clock_timer);
 	loop_timer(s->loop, &s->stop_timer, sandbox_flush_window_ms(s),
 		   on_stop_deadline);
+}
+
+/*
+ * The agent closed its channel: the guest is powering itself off, or the agent
+ * was killed in it, and whoever opens the channel next is not to be believed.
+ */
+void sandbox_on_agent_closed(struct sandbox *s)
+{
+	if (s->state == RUNNING)
+		stop_begun(s);
 }
 
 void sandbox_stop(struct sandbox *s, enum exit_reason reason)

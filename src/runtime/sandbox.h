@@ -94,6 +94,7 @@ void sandbox_unboot(struct sandbox *s);
 /* life.c */
 void sandbox_on_connected(struct sandbox *s);
 void sandbox_on_ready(struct sandbox *s);
+void sandbox_on_agent_closed(struct sandbox *s);
 /* End the sandbox in good order. The first reason given is the one kept. */
 void sandbox_stop(struct sandbox *s, enum exit_reason reason);
 /* End it now; what the guest has not written is lost. */
