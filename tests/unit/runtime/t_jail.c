@@ -139,8 +139,6 @@ static void child(const struct place *p)
 		check_files(p, "main");
 		set_step(&o, 2);
 		wait_step(&o, 3);
-	} else {
-		set_step(&o, 2);
 	}
 	if (!strcmp(r.seccomp, "on"))
 		check_calls();
