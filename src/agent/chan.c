@@ -47,7 +47,7 @@ static void arm(struct chan *c)
 
 	if (c->dead || c->retry.loop)
 		return;
-	if (!c->holds && buf_len(&c->out) < OUT_CONGESTED)
+	if (buf_len(&c->out) < OUT_CONGESTED)
 		want |= EPOLLIN;
 	if (buf_len(&c->out) && !c->flush.queued)
 		want |= EPOLLOUT;
@@ -133,7 +133,7 @@ static void process(struct chan *c)
 	struct frame f;
 	int rc;
 
-	while (!c->dead && !c->holds) {
+	while (!c->dead) {
 		if (buf_len(&c->out) >= OUT_CONGESTED) {
 			c->stalled = true;
 			return;
@@ -196,7 +196,7 @@ static void receive(struct chan *c)
 		buf_commit(&c->in, (size_t)n);
 		process(c);
 		/* what is left over is held back, or not yet complete */
-		if (!buf_len(&c->in) || c->holds || c->stalled)
+		if (!buf_len(&c->in) || c->stalled)
 			break;
 	}
 	arm(c);
@@ -283,17 +283,4 @@ void chan_wait_cancel(struct chan_waiter *w)
 		return;
 	list_del(&w->link);
 	w->waiting = false;
-}
-
-void chan_hold(struct chan *c)
-{
-	c->holds++;
-	arm(c);
-}
-
-void chan_release(struct chan *c)
-{
-	if (--c->holds)
-		return;
-	loop_defer(c->loop, &c->resume, on_resume);
 }

@@ -42,7 +42,6 @@ struct chan {
 	struct buf in, out;
 	int fd;		 /* owned */
 	uint32_t events; /* wanted now */
-	unsigned holds;	 /* reasons not to read, see chan_hold() */
 	unsigned early_ends;
 	bool heard;   /* something has been received */
 	bool stalled; /* frames wait in the input for the output to drain */
@@ -71,9 +70,5 @@ bool chan_full(const struct chan *c);
 void chan_wait(struct chan *c, struct chan_waiter *w,
 	       void (*on_room)(struct chan_waiter *));
 void chan_wait_cancel(struct chan_waiter *w); /* harmless when not waiting */
-
-/* Stop, and go on with, taking frames; calls nest. */
-void chan_hold(struct chan *c);
-void chan_release(struct chan *c);
 
 #endif

@@ -173,6 +173,27 @@ static void on_client_gone(struct agent *a, const struct message *m)
 	tcp_client_gone(a, &r);
 }
 
+/* Only from the relay: its flag is never forwarded for a client. */
+static void on_hold(struct agent *a, const struct message *m)
+{
+	struct session *s = session_find(&a->sessions, m->id);
+	bool hold = m->type == MSG_EXEC_PAUSE;
+
+	if (!s || !(m->flags & FRAME_RELAY))
+		return;
+	switch (s->kind) {
+	case SESSION_EXEC:
+		exec_hold(s, hold);
+		break;
+	case SESSION_FS:
+		fs_hold(s, hold);
+		break;
+	case SESSION_TCP:
+		tcp_hold(s, hold);
+		break;
+	}
+}
+
 static void on_clock_sync(const struct message *m)
 {
 	uint64_t want, now = clock_wall_ns();
@@ -230,6 +251,10 @@ static void handle(struct agent *a, const struct message *m)
 	case MSG_TCP_CLOSE:
 		on_tcp_message(a, m);
 		break;
+	case MSG_EXEC_PAUSE:
+	case MSG_EXEC_RESUME:
+		on_hold(a, m);
+		break;
 	case MSG_CLOCK_SYNC:
 		on_clock_sync(m);
 		break;
@@ -249,7 +274,9 @@ static void handle(struct agent *a, const struct message *m)
 /* Housekeeping must not keep a sandbox alive; touch counts itself. */
 static bool is_activity(enum msg_type type)
 {
-	return type != MSG_CLOCK_SYNC && type != MSG_PING && type != MSG_TOUCH;
+	return type != MSG_CLOCK_SYNC && type != MSG_PING &&
+	       type != MSG_TOUCH && type != MSG_EXEC_PAUSE &&
+	       type != MSG_EXEC_RESUME;
 }
 
 static void unknown_type(struct agent *a, const struct frame *f,

@@ -56,6 +56,7 @@ static void finish_if_done(struct exec *x)
 		m.code = WEXITSTATUS(x->status);
 	else
 		m.signal = (struct opt_i32){ true, WTERMSIG(x->status) };
+	exec_stdin_close(x); /* nothing is said after the last word */
 	msg_encode_exited(&b, &m);
 	(void)agent_send(x->a, x->session.id, MSG_T_EXEC_EXITED, &b);
 	exec_free(x);
@@ -63,21 +64,44 @@ static void finish_if_done(struct exec *x)
 
 static int output_watch(struct exec_output *o)
 {
-	if (o->fd < 0 || o->watch.loop)
+	if (o->fd < 0 || o->watch.loop || o->x->held)
 		return 0;
 	return loop_watch(o->x->a->loop, &o->watch, o->fd, EPOLLIN, on_output);
 }
 
-static void on_room(struct chan_waiter *w)
+static void outputs_watch(struct exec *x)
 {
-	struct exec *x = container_of(w, struct exec, room);
-
 	/* without memory to watch it, the stream is as good as ended */
 	if (output_watch(&x->out))
 		output_close(&x->out);
 	if (output_watch(&x->err))
 		output_close(&x->err);
 	finish_if_done(x);
+}
+
+/* Not only disarmed: a hang-up would be reported all along. */
+static void outputs_unwatch(struct exec *x)
+{
+	loop_unwatch(&x->out.watch);
+	loop_unwatch(&x->err.watch);
+}
+
+static void on_room(struct chan_waiter *w)
+{
+	outputs_watch(container_of(w, struct exec, room));
+}
+
+void exec_hold(struct session *s, bool hold)
+{
+	struct exec *x = container_of(s, struct exec, session);
+
+	if (x->held == hold)
+		return;
+	x->held = hold;
+	if (hold)
+		outputs_unwatch(x);
+	else if (!x->room.waiting)
+		outputs_watch(x); /* may end the session */
 }
 
 /* See write_some() in exec_stdin.c: somebody else may read from our pipe. */
@@ -106,9 +130,7 @@ static void on_output(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (chan_full(&a->chan)) {
-		/* not only disarmed: a hang-up would be reported all along */
-		loop_unwatch(&x->out.watch);
-		loop_unwatch(&x->err.watch);
+		outputs_unwatch(x);
 		chan_wait(&a->chan, &x->room, on_room);
 		return;
 	}
@@ -176,8 +198,8 @@ static struct exec *adopt(struct agent *a, uint32_t id, struct launch *l)
 	x->err = (struct exec_output){ .x = x,
 				       .type = MSG_T_EXEC_STDERR,
 				       .fd = take_fd(&l->ours[2]) };
-	exec_stdin_init(x, take_fd(&l->ours[0]));
 	session_add(&a->sessions, &x->session, id, SESSION_EXEC);
+	exec_stdin_init(x, take_fd(&l->ours[0]));
 	session_add(&a->pids, &x->by_pid, (uint32_t)x->pid, SESSION_EXEC);
 	a->activity.execs++;
 	if (!output_watch(&x->out) && !output_watch(&x->err))

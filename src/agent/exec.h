@@ -17,6 +17,8 @@ void exec_send_failed(struct agent *a, uint32_t id, enum msg_fail_kind kind,
 
 /* Messages for a running program; s is of kind SESSION_EXEC. */
 void exec_stdin(struct agent *a, struct session *s, struct view data);
+/* Stop reading the program's output, or go on. */
+void exec_hold(struct session *s, bool hold);
 void exec_resize(struct agent *a, struct session *s,
 		 const struct msg_resize *r);
 void exec_signal(struct agent *a, struct session *s, int32_t sig);

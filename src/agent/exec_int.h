@@ -26,6 +26,7 @@ struct exec {
 	struct agent *a;
 	pid_t pid;
 	bool tty, reaped;
+	bool held;  /* the relay wants no more output for now */
 	int status; /* of wait, once reaped */
 	struct exec_output out, err;
 	struct chan_waiter room; /* outputs paused for lack of it */

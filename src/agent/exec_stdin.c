@@ -13,7 +13,7 @@ static void on_writable(struct watch *w, uint32_t events);
 void exec_stdin_init(struct exec *x, int fd)
 {
 	x->in_fd = fd;
-	inflow_init(&x->in_queue, x->a->loop, &x->a->chan);
+	inflow_init(&x->in_queue, &x->a->chan, x->session.id);
 }
 
 void exec_stdin_close(struct exec *x)

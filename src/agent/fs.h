@@ -13,6 +13,8 @@ struct fs_service *fs_service_free(struct fs_service *s);
 void fs_request(struct agent *a, uint32_t id, const struct msg_fs_request *r);
 /* core.fs.data; s is NULL when nothing goes on under that id. */
 void fs_data(struct agent *a, uint32_t id, struct session *s, struct view data);
+/* Stop sending data of a stream to the host, or go on. */
+void fs_hold(struct session *s, bool hold);
 /* A client is gone: its streams end, its handles are closed. */
 void fs_client_gone(struct agent *a, const struct msg_id_range *r);
 

@@ -34,7 +34,7 @@ struct fs_handle {
 struct fs_stream {
 	struct session session;
 	struct fs_service *service;
-	struct list link;	  /* in service->running, unless a write */
+	struct list link; /* in service->running, unless a write or held */
 	struct fs_handle *handle; /* read, write: counted */
 	/* One step. More to do: true. When done it has sent the answer. */
 	bool (*step)(struct fs_stream *s);

@@ -104,6 +104,20 @@ void fs_stream_end(struct fs_stream *one)
 	free(one);
 }
 
+void fs_hold(struct session *session, bool hold)
+{
+	struct fs_stream *one =
+		container_of(session, struct fs_stream, session);
+
+	if (!one->step)
+		return; /* it only receives */
+	list_del(&one->link);
+	if (hold)
+		return;
+	list_add_tail(&one->service->running, &one->link);
+	schedule(one->service);
+}
+
 struct fs_transfer {
 	struct fs_stream stream;
 	uint64_t offset, done;

@@ -4,43 +4,37 @@
 
 #include <errno.h>
 
-#define HOLD_ABOVE (1u << 20)
-#define RELEASE_BELOW (256u << 10)
-#define HARD_LIMIT (64u << 20)
-#define STALL_MS 200
+#include "base/compiler.h"
+#include "protocol/msg.h"
 
-void inflow_init(struct inflow *f, struct loop *loop, struct chan *chan)
+#define PAUSE_ABOVE (1u << 20)
+#define RESUME_BELOW (256u << 10)
+#define HARD_LIMIT (64u << 20)
+
+void inflow_init(struct inflow *f, struct chan *chan, uint32_t id)
 {
-	*f = (struct inflow){ .loop = loop, .chan = chan };
+	*f = (struct inflow){ .chan = chan, .id = id };
 	buf_init(&f->queue, HARD_LIMIT);
 }
 
-static void release(struct inflow *f)
+static void pause_input(struct inflow *f, bool pause)
 {
-	loop_timer_cancel(&f->timer);
-	if (!f->holding)
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 16 };
+
+	if (f->paused == pause)
 		return;
-	f->holding = false;
-	chan_release(f->chan);
+	f->paused = pause;
+	msg_encode_empty(&b);
+	/* lost for lack of memory, it costs memory: the limit holds */
+	(void)chan_send(f->chan, f->id,
+			pause ? MSG_T_EXEC_PAUSE : MSG_T_EXEC_RESUME, &b);
 }
 
 void inflow_fini(struct inflow *f)
 {
-	release(f);
+	if (f->chan) /* a session may go on without its input */
+		pause_input(f, false);
 	buf_fini(&f->queue);
-}
-
-static void on_stall(struct timer *t)
-{
-	struct inflow *f = container_of(t, struct inflow, timer);
-
-	if (f->progress) {
-		f->progress = false;
-		loop_timer(f->loop, t, STALL_MS, on_stall);
-		return;
-	}
-	f->stalled = true;
-	release(f);
 }
 
 int inflow_append(struct inflow *f, const void *data, size_t len)
@@ -49,21 +43,14 @@ int inflow_append(struct inflow *f, const void *data, size_t len)
 		f->queue.failed = false; /* what is in it stays good */
 		return -ENOSPC;
 	}
-	if (buf_len(&f->queue) > HOLD_ABOVE && !f->holding && !f->stalled) {
-		f->holding = true;
-		f->progress = false;
-		chan_hold(f->chan);
-		loop_timer(f->loop, &f->timer, STALL_MS, on_stall);
-	}
+	if (buf_len(&f->queue) > PAUSE_ABOVE)
+		pause_input(f, true);
 	return 0;
 }
 
 void inflow_consume(struct inflow *f, size_t len)
 {
 	buf_consume(&f->queue, len);
-	f->progress |= len > 0;
-	if (buf_len(&f->queue) < RELEASE_BELOW) {
-		f->stalled = false;
-		release(f);
-	}
+	if (buf_len(&f->queue) < RESUME_BELOW)
+		pause_input(f, false);
 }

@@ -2,13 +2,10 @@
 /*
  * Queue of data from the host for something that takes it slower.
  *
- * There is no flow control towards the client in the protocol, and the channel
- * is shared by all. So:
- *  - a moderate amount is queued without further ado;
- *  - beyond it the whole channel is held back as long as this consumer keeps
- *    taking data: a large input to a busy consumer is paced, not stored;
- *  - a consumer that takes nothing for a while must not stop the others: the
- *    channel goes on and the queue may grow up to a hard limit.
+ * The channel is shared by all, so it never waits for one consumer: beyond a
+ * moderate amount the relay is asked to keep back what more there is for this
+ * session. What is under way then still arrives, and a limit guards against a
+ * relay that does not listen.
  */
 #ifndef MSB_AGENT_INFLOW_H
 #define MSB_AGENT_INFLOW_H
@@ -18,14 +15,13 @@
 #include "agent/chan.h"
 
 struct inflow {
-	struct loop *loop;
 	struct chan *chan;
-	struct timer timer;
 	struct buf queue;
-	bool holding, stalled, progress;
+	uint32_t id; /* of the session */
+	bool paused; /* the relay was asked to wait */
 };
 
-void inflow_init(struct inflow *f, struct loop *loop, struct chan *chan);
+void inflow_init(struct inflow *f, struct chan *chan, uint32_t id);
 void inflow_fini(struct inflow *f); /* harmless when done already */
 /* 0, or -ENOSPC when the queue cannot take all of it (then it takes none). */
 int inflow_append(struct inflow *f, const void *data, size_t len);

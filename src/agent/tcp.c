@@ -32,6 +32,7 @@ struct tcp {
 	struct chan_waiter room;
 	struct inflow queue; /* to the destination */
 	bool open;
+	bool held;		    /* the relay wants no more data for now */
 	bool read_done, write_done; /* by direction, of the socket */
 	bool host_eof;
 	size_t naddrs, next_addr;
@@ -101,7 +102,7 @@ static bool arm(struct tcp *t)
 
 	if (!t->open || !inflow_empty(&t->queue))
 		want |= EPOLLOUT;
-	if (t->open && !t->read_done && !t->room.waiting)
+	if (t->open && !t->read_done && !t->room.waiting && !t->held)
 		want |= EPOLLIN;
 	if (!want) {
 		/* not with an empty set: that still reports hang-ups */
@@ -260,7 +261,8 @@ static void on_ready(struct watch *w, uint32_t events)
 			return; /* level-triggered: reading has its turn */
 		}
 	}
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !t->read_done)
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !t->read_done &&
+	    !t->held)
 		do_read(t);
 }
 
@@ -310,7 +312,7 @@ void tcp_connect(struct agent *a, uint32_t id, const struct msg_tcp_connect *m)
 		free(t);
 		return;
 	}
-	inflow_init(&t->queue, a->loop, &a->chan);
+	inflow_init(&t->queue, &a->chan, id);
 	session_add(&a->sessions, &t->session, id, SESSION_TCP);
 	a->activity.tcp_streams++;
 	loop_timer(a->loop, &t->timeout, CONNECT_MS, on_timeout);
@@ -344,6 +346,15 @@ void tcp_eof(struct agent *a, struct session *s)
 	t->host_eof = true;
 	if (t->open)
 		settle(t);
+}
+
+void tcp_hold(struct session *s, bool hold)
+{
+	struct tcp *t = container_of(s, struct tcp, session);
+
+	t->held = hold;
+	if (t->open)
+		(void)arm(t);
 }
 
 void tcp_close(struct agent *a, struct session *s)

@@ -13,6 +13,8 @@ void tcp_connect(struct agent *a, uint32_t id, const struct msg_tcp_connect *m);
 void tcp_data(struct agent *a, uint32_t id, struct session *s,
 	      struct view data);
 void tcp_eof(struct agent *a, struct session *s);
+/* Stop sending data of the stream to the host, or go on. */
+void tcp_hold(struct session *s, bool hold);
 void tcp_close(struct agent *a, struct session *s);
 void tcp_client_gone(struct agent *a, const struct msg_id_range *r);
 void tcp_drop_all(struct agent *a);

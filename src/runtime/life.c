@@ -328,8 +328,8 @@ int sandbox_end(struct sandbox *s)
 		 exit_reason_name(s->reason), code,
 		 graceful ? "in good order" : "by force");
 	buf_fini(&s->machine_text);
+	s->logs = logs_free(s->logs); /* its writer may still have a word */
 	log_init(log_level(), NULL, NULL);
-	s->logs = logs_free(s->logs);
 	if (s->spec.config.ephemeral && s->dir_fd >= 0)
 		remove_directory(s);
 	return booted ? 0 : 1;

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import BUILD, wait_for
-from wire import SESSION_START, SHUTDOWN, Client, exec_request
+from wire import SESSION_START, SHUTDOWN, Client, exec_request, frame
 
 RUNTIME = BUILD / "msb-runtime"
 
@@ -228,3 +228,55 @@ def test_killed_runtime_takes_the_machine_along(start):
     wait_for(lambda: not any(pathlib.Path(f"/proc/{k}").exists() for k in kids),
              "the guest kernel to die")
     assert not box.alive()
+
+
+def memory_kib(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+@pytest.mark.slow  # memory of a sanitized process says nothing
+def test_stopped_reader_costs_no_memory_and_holds_up_nobody(start):
+    box = start()
+    stopped, other = box.client(), box.client()
+    for _ in range(3):
+        stopped.send(stopped.new_id(), SESSION_START, "core.exec.request",
+                     exec_request("sh", "-c", "yes | head -c 20000000"))
+    for i in range(30):
+        assert other.exec("echo", str(i))[-1][3]["code"] == 0
+    assert memory_kib(box.process.pid) < 24 * 1024
+    ended, size = 0, 0
+    while ended < 3:
+        f = stopped.recv()
+        ended += f[2] == "core.exec.exited"
+        size += len(f[3]["data"]) if f[2] == "core.exec.stdout" else 0
+    assert size == 60000000
+
+
+@pytest.mark.slow
+def test_unread_input_is_held_at_its_source(start):
+    box = start()
+    writer, other = box.client(), box.client()
+    id = writer.new_id()
+    writer.send(id, SESSION_START, "core.exec.request", exec_request(
+        "sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.05; done; exec wc -c"))
+    one = frame(id, 0, "core.exec.stdin", {"data": b"x" * 60000})
+    writer.sock.setblocking(False)
+    sent, rest, quiet = 0, b"", time.monotonic() + 0.5
+    while time.monotonic() < quiet:
+        try:
+            rest = rest or one
+            rest = rest[writer.sock.send(rest):]
+            sent += not rest
+            assert sent < 400, "nothing holds back 24 MB that nobody reads"
+            quiet = time.monotonic() + 0.5
+        except BlockingIOError:
+            assert other.exec("true")[-1][3]["code"] == 0
+    assert memory_kib(box.process.pid) < 24 * 1024
+    assert other.exec("touch", "/tmp/go")[-1][3]["code"] == 0
+    writer.sock.settimeout(60)
+    writer.sock.sendall(rest)
+    writer.send(id, 0, "core.exec.stdin", {"data": b""})
+    frames = writer.collect(id)
+    assert frames[-1][3]["code"] == 0
+    assert int(output(frames)) == 60000 * (sent + bool(rest))

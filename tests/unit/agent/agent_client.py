@@ -9,6 +9,7 @@ import time
 
 FLAGS = {"core.exec.request": 2, "core.fs.request": 2, "core.tcp.connect": 2, "core.shutdown": 4}
 TERMINAL = 1
+RELAY = 0x80
 DEADLINE = 60
 
 
@@ -104,6 +105,7 @@ class Agent:
         self.inbox = collections.defaultdict(collections.deque)
         self.data = bytearray()
         self.paused = False
+        self.control = []  # (id, type): what the agent says to the relay
         self.next_id = 1
         self.ready = self.recv(0)
 
@@ -151,6 +153,9 @@ class Agent:
             e = decode(bytes(self.data[9:size + 4]))
             assert list(e) == ["v", "t", "p"]
             del self.data[:size + 4]
+            if flags & RELAY:
+                self.control.append((id, e["t"]))
+                continue
             self.inbox[id].append(Message(id, flags, e["v"], e["t"], decode(e["p"])))
 
     def recv(self, id, timeout=DEADLINE):
@@ -182,6 +187,10 @@ class Agent:
         payload = {"cmd": cmd, "args": list(args), "env": [], "cwd": None, "user": None,
                    "tty": False, "rows": 24, "cols": 80, "rlimits": [], **kw}
         return self.send("core.exec.request", payload, id=id, v=v)
+
+    def hold(self, id, on=True):
+        """What the relay says when a client does not read."""
+        self.send("core.exec.pause" if on else "core.exec.resume", {}, id=id, flags=RELAY)
 
     def stdin(self, id, data):
         self.send("core.exec.stdin", {"data": data}, id=id)

@@ -158,7 +158,6 @@ class Exec(Case):
         self.assertEqual(self.a.run("cat", stdin=data)[0], data)
 
     def test_late_reader_of_stdin_gets_all(self):
-        # longer than the agent holds the channel for somebody who takes nothing
         id = self.a.start("sh", "-c", "sleep 0.5; cat | sha256sum")
         data = os.urandom(24 << 20)
         for at in range(0, len(data), 1 << 20):
@@ -166,6 +165,66 @@ class Exec(Case):
         self.a.stdin(id, b"")
         self.assertEqual(self.a.collect(id)[0].split()[0].decode(),
                          hashlib.sha256(data).hexdigest())
+
+    def test_relay_is_asked_to_keep_unread_stdin(self):
+        id = self.a.start("sh", "-c", "read x; exec cat > /dev/null")
+        for _ in range(3):
+            self.a.stdin(id, b"x" * (1 << 20))
+        self.a.ping()
+        said = [type for who, type in self.a.control if who == id]
+        self.assertEqual(said, ["core.exec.pause"])
+        self.a.stdin(id, b"\n")
+        self.a.stdin(id, b"")
+        self.assertEqual(self.a.collect(id)[2].payload["code"], 0)
+        self.assertEqual(self.a.control[-1], (id, "core.exec.resume"))
+
+    def test_held_output_waits_and_loses_nothing(self):
+        id = self.a.start("sh", "-c", "echo first; read x; seq 1 50000; echo err >&2; exit 3")
+        self.assertEqual(self.a.recv(id).type, "core.exec.started")
+        self.assertEqual(self.a.recv(id).payload["data"], b"first\n")
+        self.a.hold(id)
+        self.a.stdin(id, b"go\n")
+        self.assertTrue(self.a.silent(id))
+        self.assertEqual(self.a.sh("echo other")[0], b"other\n")
+        self.assertTrue(self.a.silent(id))
+        self.a.hold(id, False)
+        out, err, last = self.a.collect(id)
+        self.assertEqual(out.split(), [b"%d" % i for i in range(1, 50001)])
+        self.assertEqual((err, last.payload["code"]), (b"err\n", 3))
+
+    def test_held_program_that_has_ended_ends_when_released(self):
+        id = self.a.start("sh", "-c", "read x; echo last; exit 4")
+        pid = self.a.recv(id).payload["pid"]
+        self.a.hold(id)
+        self.a.stdin(id, b"\n")
+        wait_gone(self, pid)
+        self.assertTrue(self.a.silent(id))
+        self.a.hold(id, False)
+        out, _, last = self.a.collect(id)
+        self.assertEqual((out, last.payload["code"]), (b"last\n", 4))
+
+    def test_only_the_relay_holds(self):
+        id = self.a.start("sh", "-c", "read x; echo out")
+        self.assertEqual(self.a.recv(id).type, "core.exec.started")
+        self.a.send("core.exec.pause", {}, id=id)
+        self.a.stdin(id, b"\n")
+        self.assertEqual(self.a.collect(id)[0], b"out\n")
+
+    def test_held_file_stream(self):
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(b"x" * (4 << 20))
+            f.flush()
+            handle = self.a.open(f.name, read=True)
+            id = self.a.fs_send("Read", handle=handle, offset=0, len=None)
+            self.a.hold(id)
+            self.a.ping()
+            before = len(self.a.inbox[id])
+            self.a.ping()
+            self.assertEqual(len(self.a.inbox[id]), before)
+            self.a.hold(id, False)
+            *data, last = self.a.rest(id)
+            self.assertTrue(last.payload["ok"])
+            self.assertEqual(sum(len(m.payload["data"]) for m in data), 4 << 20)
 
     def test_unread_stdin_does_not_block_others(self):
         id = self.a.start("sleep", "1000")

@@ -126,8 +126,8 @@ static void test_markers_and_files(void **state)
 	logs_kernel(logs, "\x1b[0m", 4);
 	log_init(LOG_INFO, logs_runtime_line, logs);
 	log_warn("test", "one %d", 1);
-	log_init(LOG_INFO, NULL, NULL);
 	logs = logs_free(logs);
+	log_init(LOG_INFO, NULL, NULL);
 	expect("system", 0, "--- sandbox started ---\n");
 	buf_init(&b, 4096);
 	assert_int_equal(io_read_file_at(dirfd_, "kernel.log", &b), 0);
@@ -185,8 +185,8 @@ static void test_disk_full(void **state)
 	log_init(LOG_INFO, logs_runtime_line, logs);
 	for (int i = 0; i < 100; i++)
 		logs_exec(logs, &c, "a full disk takes none of this", 30);
-	log_init(LOG_INFO, NULL, NULL);
 	logs = logs_free(logs);
+	log_init(LOG_INFO, NULL, NULL);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	expect("stdout", 1, "kept");
 }
