@@ -65,7 +65,8 @@ struct logs {
 	struct out_file file[REC_KIND_COUNT];
 };
 
-static void put_locked(struct logs *l, const struct record *r, const void *head,
+/* True when the writer has to be woken. */
+static bool put_locked(struct logs *l, const struct record *r, const void *head,
 		       size_t nhead, const void *data)
 {
 	bool was_empty = buf_len(&l->pending) == 0;
@@ -73,13 +74,12 @@ static void put_locked(struct logs *l, const struct record *r, const void *head,
 	if (!buf_reserve(&l->pending, sizeof(*r) + r->len)) {
 		l->pending.failed = false; /* its contents are intact */
 		l->dropped[r->kind] += r->len;
-		return;
+		return false;
 	}
 	(void)buf_append(&l->pending, r, sizeof(*r));
 	(void)buf_append(&l->pending, head, nhead);
 	(void)buf_append(&l->pending, data, r->len - nhead);
-	if (was_empty)
-		pthread_cond_signal(&l->wake);
+	return was_empty;
 }
 
 /* The data is head followed by data; both may be empty. */
@@ -87,6 +87,7 @@ static void put(struct logs *l, struct record *r, const void *head,
 		size_t nhead, const void *data, size_t len)
 {
 	size_t ceiling = QUEUE_MAX;
+	bool wake = false;
 
 	r->len = (uint32_t)(nhead + len);
 	r->wall_ns = clock_wall_ns();
@@ -96,8 +97,10 @@ static void put(struct logs *l, struct record *r, const void *head,
 	if (buf_len(&l->pending) + sizeof(*r) + r->len > ceiling)
 		l->dropped[r->kind] += r->len;
 	else
-		put_locked(l, r, head, nhead, data);
+		wake = put_locked(l, r, head, nhead, data);
 	pthread_mutex_unlock(&l->lock);
+	if (wake) /* not under the lock, which it would have to wait for */
+		pthread_cond_signal(&l->wake);
 }
 
 void logs_exec(struct logs *l, struct log_capture *c, const void *data,

@@ -29,8 +29,10 @@
 
 enum jail_access {
 	JAIL_READ,
-	JAIL_WRITE,  /* everything but execution and device nodes */
-	JAIL_REMOVE, /* remove empty directories from it */
+	JAIL_WRITE,	  /* everything but execution and device nodes */
+	JAIL_READ_FILES,  /* the contents of files, no directories */
+	JAIL_WRITE_FILES, /* the same, and change them */
+	JAIL_REMOVE,	  /* remove empty directories from it */
 };
 
 struct jail_dir {

@@ -51,13 +51,27 @@ static uint64_t handled_files(int abi)
 	return all;
 }
 
+static uint64_t rights_of(enum jail_access a)
+{
+	switch (a) {
+	case JAIL_READ:
+		return READ_FILES;
+	case JAIL_WRITE:
+		return WRITE_FILES;
+	case JAIL_READ_FILES:
+		return LANDLOCK_ACCESS_FS_READ_FILE;
+	case JAIL_WRITE_FILES:
+		return WRITE_FILE_ONLY;
+	case JAIL_REMOVE:
+		return LANDLOCK_ACCESS_FS_REMOVE_DIR;
+	}
+	return 0;
+}
+
 static int add_dir(int rules, const struct jail_dir *d, uint64_t handled)
 {
 	struct landlock_path_beneath_attr a = { .parent_fd = d->fd };
-	uint64_t rights = d->access == JAIL_READ ? READ_FILES
-			  : d->access == JAIL_WRITE
-				  ? WRITE_FILES
-				  : LANDLOCK_ACCESS_FS_REMOVE_DIR;
+	uint64_t rights = rights_of(d->access);
 	struct stat st;
 
 	if (fstat(d->fd, &st) < 0)

@@ -61,6 +61,14 @@ static void start_command(struct sandbox *s)
 	}
 }
 
+/* Of a single file the directory is shared, as it is found by name. */
+static enum jail_access share_access(const struct fs_share *f)
+{
+	if (f->share.is_file)
+		return f->readonly ? JAIL_READ_FILES : JAIL_WRITE_FILES;
+	return f->readonly ? JAIL_READ : JAIL_WRITE;
+}
+
 static void apply_jail(struct sandbox *s)
 {
 	struct jail_dir dirs[2 + 64];
@@ -74,10 +82,8 @@ static void apply_jail(struct sandbox *s)
 			dirs[n++] = (struct jail_dir){ parent, JAIL_REMOVE };
 	}
 	for (size_t i = 0; i < s->nshares && n < max; i++)
-		dirs[n++] =
-			(struct jail_dir){ s->shares[i].dir_fd,
-					   s->shares[i].readonly ? JAIL_READ
-								 : JAIL_WRITE };
+		dirs[n++] = (struct jail_dir){ s->shares[i].dir_fd,
+					       share_access(&s->shares[i]) };
 	jail_apply(dirs, n, &s->jail);
 	log_info("jail",
 		 "no_new_privs %s, capabilities %s, landlock %s, seccomp %s",
