@@ -2,6 +2,7 @@
 /* msb start, stop, restart, remove. */
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/show.h"
 #include "cli/ui.h"
 
 /* Errors of start and remove stay silent with -q; the exit code tells. */
@@ -26,6 +27,8 @@ static int start_one(struct cli *cli, const char *name)
 	ui_spinner_start(cli_has(cli, O_QUIET), "Starting", name);
 	rc = msb_sandbox_start(s, false, &e);
 	ui_spinner_stop();
+	if (rc >= 0)
+		show_relaxed_layers(s);
 	if (rc < 0)
 		rc = failed(cli, e, msb_sandbox_log_dir(s));
 	else if (!cli_has(cli, O_QUIET))
@@ -118,6 +121,8 @@ static int restart_one(struct cli *cli, const char *name)
 		ui_spinner_start(cli_has(cli, O_QUIET), "Starting", name);
 		rc = msb_sandbox_start(s, false, &e);
 		ui_spinner_stop();
+		if (rc >= 0)
+			show_relaxed_layers(s);
 		if (rc < 0)
 			ui_library_error(e, msb_sandbox_log_dir(s));
 		else if (!cli_has(cli, O_QUIET))

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/grammar.h"
 #include "cli/newbox.h"
+#include "cli/show.h"
 #include "cli/ui.h"
 
 static bool print_name(const char *name)
@@ -108,6 +109,7 @@ static int run_held(struct cli *cli, msb_sandbox_t *s, bool with_entrypoint,
 		ui_library_error(e, msb_sandbox_log_dir(s));
 		return EXIT_MSB;
 	}
+	show_relaxed_layers(s);
 	end = command_run(cli, s, with_entrypoint, o);
 	if (end.detached)
 		rc = msb_sandbox_release(s, &e);

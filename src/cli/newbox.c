@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/grammar.h"
+#include "cli/show.h"
 #include "cli/ui.h"
 
 #define SCRIPT_FILE_MAX (16u << 20)
@@ -410,6 +411,7 @@ bool newbox_create(struct cli *cli, struct newbox *b, bool check_workdir,
 		msb_sandbox_free(s);
 		return false;
 	}
+	show_relaxed_layers(s);
 	*ret = s;
 	return true;
 }

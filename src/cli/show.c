@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/str.h"
 #include "cli/ui.h"
 
 #define OUTPUT_MAX (256u << 20)
@@ -20,6 +21,26 @@ const char *show_local_time(int64_t unix_ms, char *buf, size_t size)
 	    !strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm))
 		(void)snprintf(buf, size, "-");
 	return buf;
+}
+
+void show_relaxed_layers(const msb_sandbox_t *s)
+{
+	const char *text = msb_sandbox_machine_json(s);
+	const struct json *jail;
+	struct json *machine;
+
+	if (!text || !strstr(text, "\"off: "))
+		return;
+	machine = json_parse(text, strlen(text));
+	jail = json_get(machine, "jail");
+	for (const struct json *l = jail ? jail->first : NULL; l; l = l->next) {
+		const char *state = json_str(l);
+
+		if (state && str_starts(state, "off"))
+			ui_warn("the machine runs without jail layer %s: %s",
+				l->key, state);
+	}
+	json_free(machine);
 }
 
 const char *show_json_time(int64_t unix_ms, char *buf, size_t size)

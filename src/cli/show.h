@@ -27,6 +27,9 @@ const char *show_status(msb_status_t s, char *buf, size_t size,
  */
 char *show_command(const struct json *config);
 
+/* Warn of each jail layer that the machine of s, just started, runs without. */
+void show_relaxed_layers(const msb_sandbox_t *s);
+
 /* Print j as the one document of a command and free it: exit code. */
 int show_json(struct json *j);
 

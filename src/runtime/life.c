@@ -96,10 +96,14 @@ static void apply_jail(struct sandbox *s)
  * of the machine is read before. */
 void sandbox_on_connected(struct sandbox *s)
 {
+	char without[240];
+
 	if (s->complete)
 		return;
 	s->complete = true;
 	machine_describe(s->machine, &s->machine_text);
+	if (machine_relaxed(s->machine, without, sizeof(without)))
+		log_warn("engine", "the machine runs without: %s", without);
 	apply_jail(s);
 }
 
@@ -178,7 +182,7 @@ static void stop_begun(struct sandbox *s)
 	loop_timer_cancel(&s->idle_timer);
 	loop_timer_cancel(&s->max_timer);
 	loop_timer_cancel(&s->clock_timer);
-	loop_timer(s->loop, &s->stop_timer, sandbox_flush_window_ms(s),
+	loop_timer(s->loop, &s->stop_timer, sandbox_flush_window_ms(),
 		   on_stop_deadline);
 }
 

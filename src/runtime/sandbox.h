@@ -36,8 +36,9 @@ enum sandbox_state { BOOTING, RUNNING, STOPPING, DOWN };
 enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
 
 #define READY_TIMEOUT_MS 180000u
-#define FLUSH_WINDOW_MS 2000u
-#define FLUSH_WINDOW_INIT_MS 8000u
+/* More than the agent gives itself to write everything back, less than what
+ * `stop` waits for. */
+#define FLUSH_WINDOW_MS 8000u
 #define CLOCK_SYNC_MS 60000u
 #define MAX_SHARES 64
 
@@ -110,6 +111,6 @@ int sandbox_end(struct sandbox *s);
 int sandbox_watch(struct sandbox *s);
 void sandbox_watch_ready(struct sandbox *s); /* what begins with ready */
 void sandbox_watch_end(struct sandbox *s);
-uint64_t sandbox_flush_window_ms(const struct sandbox *s);
+uint64_t sandbox_flush_window_ms(void);
 
 #endif

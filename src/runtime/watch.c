@@ -22,14 +22,14 @@
 #define RELEASED_BYTE 0x01
 #define FOREVER_S 315360000u /* ten years */
 
-uint64_t sandbox_flush_window_ms(const struct sandbox *s)
+uint64_t sandbox_flush_window_ms(void)
 {
 	const char *text = getenv("MSB_SHUTDOWN_FLUSH_TIMEOUT_MS");
 	uint64_t ms;
 
 	if (text && !str_to_u64(text, &ms) && ms <= 3600000)
 		return ms;
-	return s->spec.config.init ? FLUSH_WINDOW_INIT_MS : FLUSH_WINDOW_MS;
+	return FLUSH_WINDOW_MS;
 }
 
 /* --- signals and the creator --- */

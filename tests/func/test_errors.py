@@ -130,6 +130,29 @@ def test_root_without_a_program(msb):
     nothing_made(msb)
 
 
+def without_user_namespaces(msb, *args):
+    """msb on a host that forbids user namespaces: inside one that may have no more."""
+    import subprocess
+    from conftest import MSB
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
+    return subprocess.run(["unshare", "-Ur", "sh", "-c", script, str(MSB), *args], cwd=msb.cwd,
+                          env=msb.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def test_forbidden_jail_layer_is_refused_with_its_remedy(msb):
+    p = without_user_namespaces(msb, "run", "./rootfs", "--", "true")
+    assert p.returncode == 125 and p.stderr.count("error:") == 1
+    assert "user namespace" in p.stderr and "sysctl -w user.max_user_namespaces" in p.stderr
+    nothing_made(msb)
+
+
+def test_relaxed_jail_runs_and_says_what_is_missing(msb):
+    p = without_user_namespaces(msb, "run", "--engine-jail", "relaxed", "./rootfs", "--", "echo",
+                                "hi")
+    assert (p.returncode, p.stdout) == (0, "hi\n"), p.stderr
+    assert "warn: the machine runs without jail layer user_ns: off: " in p.stderr
+
+
 def test_no_space_for_state(msb):
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
