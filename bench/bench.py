@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures msb against something else in the same run; see bench/README.md."""
 import argparse
-import calendar
+import datetime
 import os
 import pathlib
 import re
@@ -20,6 +20,18 @@ WORKLOADS = [
     ("node -e 0", "node -e 0"),
     ("git --version", "git --version"),
     ("200 x /bin/true", "for i in {1..200}; do /bin/true; done"),
+]
+
+# The steps of a run and the line of runtime.log that ends each.
+STEPS = [
+    ("msb until the runtime runs", "runtime: sandbox "),
+    ("runtime: prepare, start, jail", "runtime: machine: "),
+    ("guest kernel until the agent", "runtime: agent channel open"),
+    ("agent until ready", "runtime: ready after"),
+    ("command", "runtime: stopping: "),
+    ("guest writes back and unmounts", "runtime: agent channel closed"),
+    ("guest power-off", "runtime: machine: the guest"),
+    ("runtime ends", "runtime: ended: "),
 ]
 
 
@@ -116,16 +128,15 @@ class Bench:
             self.cmd("run", "-n", name, "--log-level", "debug", self.rootfs, "--", "true")
             end = time.time()
             log = (self.base / f"home/sandboxes/{name}/logs/runtime.log").read_text()
-            marks = [("start", start)]
-            for line in log.splitlines():
-                m = re.match(r"(\S+)Z .*mark: (\w+)", line)
-                if m:
-                    stamp = time.strptime(m.group(1)[:19], "%Y-%m-%dT%H:%M:%S")
-                    marks.append((m.group(2), calendar.timegm(stamp) + float(m.group(1)[19:])))
-            marks.append(("end", end))
-            for (a, ta), (b, tb) in zip(marks, marks[1:]):
-                steps.setdefault(f"{a} -> {b}", []).append(tb - ta)
-            self.cmd("rm", name)
+            marks = [start]
+            for step, text in STEPS:
+                line = next(li for li in log.splitlines() if text in li)
+                stamp = datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00"))
+                marks.append(stamp.timestamp())
+            marks.append(end)
+            for step, a, b in zip([s for s, _ in STEPS] + ["msb after the end"], marks, marks[1:]):
+                steps.setdefault(step, []).append(b - a)
+            self.cmd("rm", "-q", name)
         for step, values in steps.items():
             print(f"  {step:<34}{summary(values)}")
 

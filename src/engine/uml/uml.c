@@ -215,7 +215,8 @@ static void on_connection(struct watch *w, uint32_t events)
 	loop_unwatch(&d->watch);
 	close_fd(&d->listen_fd);
 	if (!rc)
-		rc = vhost_user_serve(m->loop, d->dev, fd, 0, &ev, &d->server);
+		rc = vhost_user_serve(m->loop, d->dev, fd, VHOST_USER_NO_ACKS,
+				      &ev, &d->server);
 	if (rc)
 		note(m, d->dev->ops->name, strerrordesc_np(-rc));
 	if (++m->nconnected < m->ndevices)

@@ -37,7 +37,7 @@ struct vhost_user {
 	struct watch listen_watch, conn_watch;
 	struct vu_reader reader;
 	struct vu_backend backend;
-	bool eventfd_call;
+	unsigned flags;
 	struct vhost_user_events events;
 	int report_fd;
 	struct watch report_watch;
@@ -196,7 +196,7 @@ static void serve_begin(void *ctx)
 {
 	struct vhost_user *vu = ctx;
 
-	vu_backend_init(&vu->backend, vu->dev, vu->loop, vu->eventfd_call,
+	vu_backend_init(&vu->backend, vu->dev, vu->loop, vu->flags,
 			on_backend_fault);
 	if (vu->listen_fd >= 0)
 		vu->rc = loop_watch(vu->loop, &vu->listen_watch, vu->listen_fd,
@@ -285,7 +285,7 @@ int vhost_user_serve(struct loop *loop, struct virtio_device *dev, int fd,
 	vu->dev = dev;
 	vu->listen_fd = vu->conn_fd = vu->report_fd = -1;
 	vu->backend.req_fd = -1;
-	vu->eventfd_call = flags & VHOST_USER_EVENTFD_CALL;
+	vu->flags = flags;
 	if (events)
 		vu->events = *events;
 	pthread_mutex_init(&vu->lock, NULL);

@@ -31,6 +31,13 @@ enum vhost_user_flags {
 	 * end that is trusted. UML sends sockets, which are always accepted.
 	 */
 	VHOST_USER_EVENTFD_CALL = 1,
+	/*
+	 * Do not offer acknowledgements. A front end that asks for one with
+	 * every message (UML does) waits for us dozens of times while it
+	 * boots; messages take effect in order without them, too, and a bad
+	 * one ends the connection.
+	 */
+	VHOST_USER_NO_ACKS = 2,
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "virtio/transport/vhost_user.h"
 #include "virtio/transport/vhost_user_backend.h"
 
 #define TRANSPORT_FEATURES                                                     \
@@ -53,12 +54,18 @@ static int set_features(struct vu_backend *b, struct vu_msg *m,
 	return vu_update_all(b);
 }
 
+static uint64_t offered(const struct vu_backend *b)
+{
+	return b->flags & VHOST_USER_NO_ACKS
+		       ? PROTOCOL_FEATURES & ~VU_PROTOCOL_F_REPLY_ACK
+		       : PROTOCOL_FEATURES;
+}
+
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m,
 				 struct vu_reply *reply)
 {
-	(void)b;
 	(void)m;
-	return reply_u64(reply, PROTOCOL_FEATURES);
+	return reply_u64(reply, offered(b));
 }
 
 static int set_protocol_features(struct vu_backend *b, struct vu_msg *m,
@@ -67,7 +74,7 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m,
 	uint64_t f = le64_get(m->payload);
 
 	(void)reply;
-	if (f & ~PROTOCOL_FEATURES)
+	if (f & ~offered(b))
 		return -EINVAL;
 	b->protocol_features = f;
 	return 0;

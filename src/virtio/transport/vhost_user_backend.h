@@ -51,7 +51,7 @@ struct vu_mapping {
 struct vu_backend {
 	struct virtio_device *dev;
 	struct loop *loop;
-	bool eventfd_call;
+	unsigned flags;	   /* enum vhost_user_flags */
 	uint64_t features; /* as the front end set them */
 	uint64_t protocol_features;
 	struct guest_memory mem;
@@ -64,7 +64,7 @@ struct vu_backend {
 };
 
 void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
-		     struct loop *loop, bool eventfd_call,
+		     struct loop *loop, unsigned flags,
 		     void (*on_fault)(struct vu_backend *, const char *));
 /* Stop the device and forget everything, as if newly initialised. */
 void vu_backend_reset(struct vu_backend *b);

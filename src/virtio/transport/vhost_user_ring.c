@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "virtio/transport/vhost_user.h"
 #include "virtio/transport/vhost_user_backend.h"
 
 #define MEMORY_LOST "guest memory was truncated"
@@ -47,7 +48,8 @@ int vu_signal_set(const struct vu_backend *b, struct vu_signal *s,
 		int rc;
 
 		/* an eventfd has no file type */
-		if (!b->eventfd_call || (st.st_mode & S_IFMT))
+		if (!(b->flags & VHOST_USER_EVENTFD_CALL) ||
+		    (st.st_mode & S_IFMT))
 			return -EPERM;
 		rc = io_set_nonblock(m->fds[0], true);
 		if (rc)
@@ -123,12 +125,12 @@ static void ring_init(struct vu_backend *b, unsigned i)
 }
 
 void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
-		     struct loop *loop, bool eventfd_call,
+		     struct loop *loop, unsigned flags,
 		     void (*on_fault)(struct vu_backend *, const char *))
 {
 	*b = (struct vu_backend){ .dev = dev,
 				  .loop = loop,
-				  .eventfd_call = eventfd_call,
+				  .flags = flags,
 				  .req_fd = -1,
 				  .on_fault = on_fault };
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)

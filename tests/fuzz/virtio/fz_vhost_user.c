@@ -285,7 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		     0);
 	if (w.mem == MAP_FAILED)
 		abort();
-	vu_backend_init(&w.backend, w.dev, w.loop, *kind & 2, on_fault);
+	vu_backend_init(&w.backend, w.dev, w.loop, *kind & 3, on_fault);
 	run(&w, &in);
 	vu_backend_reset(&w.backend);
 	w.dev->ops->free(w.dev);
