@@ -111,7 +111,11 @@ static int enter_root(struct boot *b, struct err *err)
 		rc = mounts_essential(err);
 	if (!rc)
 		rc = open_port_early(b, err);
-	return rc ? rc : root_enter(err);
+	if (!rc)
+		rc = root_enter(err);
+	if (!rc && b->spec.root == BOOT_ROOT_VIRTIOFS)
+		mounts_tune_root();
+	return rc;
 }
 
 /* Standard streams on the console, which is missing when there is none. */

@@ -77,6 +77,12 @@ static ssize_t read_xattr(int fd, const char *name, void *value, size_t len)
 	return n;
 }
 
+/* Is a file system without extended attributes put up with? */
+static bool does_without(const struct fs_server *s)
+{
+	return s->virt == FS_STAT_RELAXED || s->lenient;
+}
+
 static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
 			struct fs_override *ret)
 {
@@ -94,7 +100,7 @@ static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
 		/* What we may not read is not ours, so has no override. */
 		if (errno == ENODATA || errno == EACCES || errno == EPERM)
 			return 0;
-		if (errno == EOPNOTSUPP && s->virt == FS_STAT_RELAXED)
+		if (errno == EOPNOTSUPP && does_without(s))
 			return 0;
 		return errno == ERANGE || errno == EOPNOTSUPP ? -EIO : -errno;
 	}
@@ -278,7 +284,7 @@ int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
 		rc = chmod_host(fd, st);
 	if (!rc)
 		rc = override_set(s, fd, st);
-	if (rc != -EOPNOTSUPP || s->virt != FS_STAT_RELAXED)
+	if (rc != -EOPNOTSUPP || !does_without(s))
 		return rc;
 	/* No place for the rest: keep what the host can. */
 	if (special)

@@ -93,6 +93,9 @@ struct fs_dirbuf {
 struct fs_server {
 	bool readonly, noexec;
 	enum fs_stat_virt virt;
+	/* Strict, but file systems mounted inside the export may be without
+	 * attributes: those are treated as relaxed does. */
+	bool lenient;
 	enum fs_host_perms perms;
 	enum fs_cache cache;
 	uint32_t timeout_ms, negative_ms;

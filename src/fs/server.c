@@ -139,6 +139,7 @@ static int choose_virt(struct fs_server *s, const struct fs_config *c,
 {
 	int rc;
 
+	s->lenient = c->strict_or_relaxed;
 	if (s->virt != FS_STAT_STRICT)
 		return 0;
 	if (s->readonly) {

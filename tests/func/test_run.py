@@ -206,3 +206,15 @@ def test_closed_stdout_ends_quietly(msb):
                         str(__import__("conftest").MSB)], cwd=msb.cwd, env=msb.env(),
                        capture_output=True, timeout=120)
     assert p.stdout == b"y\ny\ny\ny\ny\n" and b"error" not in p.stderr
+
+
+def test_root_directory_with_mounts_inside(msb):
+    """File systems without extended attributes, as below the host's own root directory."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    subprocess.run(["mount", "-t", "proc", "proc", msb.rootfs / "proc"], check=True)
+    try:
+        p = msb.run("--", "sh", "-c", "echo up; ls /proc/1/comm")
+    finally:
+        subprocess.run(["umount", msb.rootfs / "proc"], check=True)
+    assert (p.returncode, p.stdout) == (0, "up\n/proc/1/comm\n"), p.stderr
