@@ -23,6 +23,8 @@ static const char *const fixed_args[] = {
 	"uml_dir=./", "umid=u",
 	/* the host seeds the guest at boot; nothing waits for entropy */
 	"random.trust_bootloader=on", "random.trust_cpu=on",
+	/* no network devices that nobody asked for */
+	"dummy.numdummies=0", "ifb.numifbs=0", "fb_tunnels=none",
 	/* a panic ends the process; this covers one too early or too late for
 	 * the kernel's own hook */
 	"panic=-1"
