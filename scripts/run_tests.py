@@ -135,7 +135,7 @@ def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=()
         report = pathlib.Path(tmp) / "report.xml"
         before = res.failed
         p = run([*prefix, PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", jobs,
-             "--dist=worksteal", f"--junitxml={report}", where, *select],
+             "--dist=load", f"--junitxml={report}", where, *select],
             env={**os.environ, "MSB_BUILD": str(ROOT / directory),
                  "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}, stdin=subprocess.DEVNULL)
         res.junit(name, report)
