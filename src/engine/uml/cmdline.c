@@ -19,8 +19,6 @@ static const char *const fixed_args[] = {
 	"earlyprintk", "console=hvc0",
 	/* the kernel's own terminals lead nowhere */
 	"con=null",
-	/* its pid file: below the root, without a random name to search */
-	"uml_dir=./", "umid=u",
 	/* the host seeds the guest at boot; nothing waits for entropy */
 	"random.trust_bootloader=on", "random.trust_cpu=on",
 	/* no network devices that nobody asked for */
