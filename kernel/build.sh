@@ -123,6 +123,7 @@ build() {
         die "$name contains the path of the build directory"
     fi
     mkdir -p "$out"
+    chmod 644 "$work/$name"
     zstd -19 --quiet --force --no-progress -o "$out/$name.zst" "$work/$name"
 }
 
