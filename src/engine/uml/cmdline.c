@@ -18,7 +18,11 @@ static const char *const fixed_args[] = {
 	/* kernel log on standard output until the real console exists */
 	"earlyprintk", "console=hvc0",
 	/* the kernel's own terminals lead nowhere */
-	"con=null",
+	"con=null", "con0=null",
+	/* a restart ends the process, which could not start itself again */
+	"noreboot",
+	/* grace periods end at once, not at some tick of 10 ms */
+	"rcupdate.rcu_expedited=1",
 	/* the host seeds the guest at boot; nothing waits for entropy */
 	"random.trust_bootloader=on", "random.trust_cpu=on",
 	/* no network devices that nobody asked for */
