@@ -19,8 +19,6 @@ static const char *const fixed_args[] = {
 	"earlyprintk", "console=hvc0",
 	/* the kernel's own terminals lead nowhere */
 	"con=null", "con0=null",
-	/* a restart ends the process, which could not start itself again */
-	"noreboot",
 	/* grace periods end at once, not at some tick of 10 ms */
 	"rcupdate.rcu_expedited=1",
 	/* the host seeds the guest at boot; nothing waits for entropy */
