@@ -82,7 +82,6 @@ struct sandbox {
 	char failure_text[600];
 
 	struct bootlog *bootlog; /* until ready */
-	bool complete;		 /* the jail is closed */
 	struct buf machine_text; /* the engine's description, until ready */
 	struct jail_result jail;
 };
@@ -93,7 +92,9 @@ int sandbox_boot(struct sandbox *s);
 void sandbox_unboot(struct sandbox *s);
 
 /* life.c */
-void sandbox_on_connected(struct sandbox *s);
+/* The machine runs, before the guest has said anything: from here on this
+ * process opens nothing but what its clients and its guest ask for. */
+void sandbox_seal(struct sandbox *s);
 void sandbox_on_ready(struct sandbox *s);
 void sandbox_on_agent_closed(struct sandbox *s);
 /* End the sandbox in good order. The first reason given is the one kept. */
