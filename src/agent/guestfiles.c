@@ -108,7 +108,7 @@ static void provide(const char *file, const char *path, const struct buf *want)
 		diag("cannot provide %s: %s", path, strerror(-rc));
 }
 
-static void update_profile(void)
+void guestfiles_profile(void)
 {
 	MSB_CLEANUP(buf_fini) struct buf old = { .max = FILE_MAX_SIZE };
 	MSB_CLEANUP(buf_fini)
@@ -141,7 +141,6 @@ void guestfiles_write(const char *hostname)
 			diag("cannot set the host name: %s", strerror(errno));
 		provide("/.msb/hostname", "/etc/hostname", &text);
 	}
-	update_profile();
 }
 
 static int tmp_dir(const char *path, struct err *err)

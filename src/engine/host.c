@@ -220,6 +220,16 @@ static void read_cpu_flags(struct host_facts *f)
 	f->cpu_svm = host_flag_present(text, "svm");
 }
 
+void host_facts_read_kvm(struct host_facts *ret)
+{
+	struct host_facts f = { .euid = geteuid() };
+
+	read_kvm(&f);
+	if (!f.kvm_errno)
+		read_cpu_flags(&f);
+	*ret = f;
+}
+
 void host_facts_read_boot(struct host_facts *ret)
 {
 	struct host_facts f = { .euid = geteuid(), .kvm_errno = ENOENT };

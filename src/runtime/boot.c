@@ -128,7 +128,7 @@ static void on_ready(void *ctx)
 
 static void on_shutdown(void *ctx)
 {
-	sandbox_stop(ctx, EXIT_SHUTDOWN_REQUESTED);
+	sandbox_on_shutdown(ctx);
 }
 
 static void on_guest_broken(void *ctx, const char *why)

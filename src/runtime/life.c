@@ -199,8 +199,15 @@ void sandbox_stop(struct sandbox *s, enum exit_reason reason)
 	if (s->state != RUNNING)
 		return;
 	keep_reason(s, reason);
-	if (reason != EXIT_SHUTDOWN_REQUESTED) /* there, a client sent it */
-		relay_send_shutdown(s->relay);
+	relay_send_shutdown(s->relay);
+	stop_begun(s);
+}
+
+void sandbox_on_shutdown(struct sandbox *s)
+{
+	if (s->state != RUNNING)
+		return;
+	keep_reason(s, EXIT_SHUTDOWN_REQUESTED);
 	stop_begun(s);
 }
 

@@ -97,6 +97,7 @@ void sandbox_unboot(struct sandbox *s);
 void sandbox_seal(struct sandbox *s);
 void sandbox_on_ready(struct sandbox *s);
 void sandbox_on_agent_closed(struct sandbox *s);
+void sandbox_on_shutdown(struct sandbox *s); /* a client has sent it */
 /* End the sandbox in good order. The first reason given is the one kept. */
 void sandbox_stop(struct sandbox *s, enum exit_reason reason);
 /* End it now; what the guest has not written is lost. */
