@@ -127,8 +127,9 @@ def add_system(tree, packages):
         tree.add(f"/etc/{name}")
     tree.add_tree("/etc/alternatives", "/etc/alternatives")
     tree.write("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"
+               "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
                "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n")
-    tree.write("/etc/group", "root:x:0:\ntty:x:5:\nkvm:x:105:\nnogroup:x:65534:\n")
+    tree.write("/etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\nkvm:x:105:\nnogroup:x:65534:\n")
     tree.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
     tree.write("/etc/hostname", "nested\n")
 

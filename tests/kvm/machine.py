@@ -4,10 +4,13 @@
 Boots Debian's cloud kernel with its KVM modules from an image of image.py, runs one command there
 and brings back its output, its status and the files it left in /results.
 """
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -44,6 +47,8 @@ export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mkdir -p /dev/pts /dev/shm /results
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin; ln -s fd/1 /dev/stdout; ln -s fd/2 /dev/stderr
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -95,10 +100,12 @@ def command_line(directory, kernel, memory_mib, interactive):
     cmd = [qemu.QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt",
            "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", kernel, "-initrd", directory / "initramfs",
-           "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off"]
+           "-append", "console=ttyS0 quiet nokaslr panic=-1 oops=panic unknown_nmi_panic "
+           "mitigations=off"]
     for name in ("root", "results"):
         cmd += ["-drive", f"file={directory / name},format=raw,if=none,id={name},cache=unsafe,"
                 "discard=unmap", "-device", f"virtio-blk-pci,drive={name}"]
+    cmd += ["-monitor", f"unix:{directory / 'monitor'},server=on,wait=off"]
     if interactive:
         return [*cmd, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     return [*cmd, "-chardev", f"file,id=console,path={directory / 'console'}",
@@ -159,15 +166,37 @@ class Machine:
         try:
             self.process.wait(wait)
         except subprocess.TimeoutExpired:
+            registers = self.interrupt()
             self.process.kill()
             self.process.wait()
             raise MachineError(f"no end after {wait} s; the console's last lines:\n"
-                               + self.console()) from None
+                               f"{self.console()}\n{registers}") from None
         results = self.results()
         if ".status" not in results:
             raise MachineError("the machine ended before the command did (its kernel crashed?); "
                                "the console's last lines:\n" + self.console())
         return int(results[".status"])
+
+    def interrupt(self):
+        """Make a kernel that may be stuck say where (an NMI panics it); returns its registers."""
+        def ask(command):
+            monitor.sendall(command + b"\n")
+            with contextlib.suppress(OSError):
+                while chunk := monitor.recv(65536):
+                    told.extend(chunk)
+
+        told = bytearray()
+        try:
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(2)
+                monitor.connect(str(self.directory / "monitor"))
+                ask(b"info registers -a")
+                ask(b"nmi")
+            self.process.wait(10)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        text = told.decode(errors="replace").replace("\r", "")
+        return "\n".join(line for line in text.splitlines() if re.match(r"CPU#|[RE]IP=|R?CR|CR|CS", line))
 
     def console(self):
         """The last lines of the kernel's console."""

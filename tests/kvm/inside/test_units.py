@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit tests on this machine: the engine's, or all of them."""
+"""Unit tests on this machine: those of the kvm engine, or of all that it shows more of."""
 import json
 import os
 import pathlib
