@@ -28,12 +28,11 @@ os.environ["MSB_TEST_ENGINE"] = "kvm"
 import qemu  # noqa: E402
 import wire  # noqa: E402
 from conftest import KERNELS  # noqa: E402
-from test_runtime import Box  # noqa: E402
+from test_runtime import MEMORY_MIB, Box  # noqa: E402
 
 TRACE = pathlib.Path("/sys/kernel/tracing")
 KVM_STATS = pathlib.Path("/sys/kernel/debug/kvm")
 OPPONENTS = ["qemu-system-x86_64-microvm", "qemu-system-x86_64"]  # the leaner one first
-MEMORY_MIB = 256
 DEADLINE = 120
 # Of our command line, what concerns our machine alone.
 OWN_OPTIONS = re.compile(r"^(virtio_mmio\.device|early(printk|con)|poweroff_port|8250|reboot|panic)")
