@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtual machine as /dev/kvm has it: its descriptor and its memory. */
+#ifndef MSB_ENGINE_KVM_VM_H
+#define MSB_ENGINE_KVM_VM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "virtio/memory.h"
+
+struct arch_vm;
+
+struct vm {
+	int fd;		 /* of the machine; owned */
+	size_t run_len;	 /* of the area each vCPU shares with the kernel */
+	unsigned nslots; /* memory slots in use */
+	uint8_t *ram;	 /* all of it, without the hole; owned */
+	uint64_t ram_len;
+	/* what reads of the device window give, owned; see vm_add_window() */
+	uint8_t *window;
+	size_t window_len;
+	struct guest_memory mem;
+	struct arch_vm *arch; /* owned */
+};
+
+/*
+ * Name of something this host's KVM lacks and we need, or NULL. kvm_fd is of
+ * /dev/kvm.
+ */
+const char *vm_missing_capability(int kvm_fd);
+
+/*
+ * Open /dev/kvm, make a machine with memory_mib of memory and let go of
+ * /dev/kvm. On failure vm_fini() is still called.
+ */
+int vm_create(struct vm *vm, unsigned memory_mib, unsigned vcpus,
+	      struct err *err);
+void vm_fini(struct vm *vm);
+
+/*
+ * The device window: npages pages at arch_window() that a guest reads without
+ * an exit, while each write exits. vm->window is our view of it.
+ */
+int vm_add_window(struct vm *vm, size_t npages, struct err *err);
+
+/* Read len bytes of fd at off into guest memory: 0, -EFAULT outside of it,
+ * -ENODATA when the file ends early, or -errno. */
+int vm_read_file(const struct vm *vm, uint64_t gpa, int fd, uint64_t off,
+		 uint64_t len);
+
+#endif
