@@ -119,8 +119,12 @@ static void reset(struct virtio_mmio *m)
 	started = m->started;
 	m->started = false;
 	pthread_mutex_unlock(&m->lock);
-	if (started)
-		device_stop(m->dev);
+	if (!started)
+		return;
+	device_stop(m->dev);
+	pthread_mutex_lock(&m->lock);
+	mmio_regs_config(m, false); /* fields of the driver's are forgotten */
+	pthread_mutex_unlock(&m->lock);
 }
 
 void mmio_device_obey(struct virtio_mmio *m, const struct mmio_request *r)
