@@ -64,9 +64,14 @@ void device_detach(struct virtio_device *dev)
 
 int device_start(struct virtio_device *dev, uint64_t features)
 {
+	int rc;
+
 	dev->acked = features;
 	dev->broken = false;
-	return dev->ops->start(dev);
+	rc = dev->ops->start(dev);
+	if (rc)
+		dev->acked = 0;
+	return rc;
 }
 
 void device_stop(struct virtio_device *dev)
