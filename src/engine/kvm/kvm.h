@@ -10,4 +10,10 @@
 int kvm_start(struct loop *loop, const struct machine_desc *desc,
 	      struct machine **ret, struct err *err);
 
+/*
+ * Name of something that the KVM behind kvm_fd (of /dev/kvm) lacks and this
+ * engine needs, or NULL.
+ */
+const char *kvm_missing_capability(int kvm_fd);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "engine/kvm/arch.h"
+#include "engine/kvm/kvm.h"
 
 static const struct arch_cap common_caps[] = {
 	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
@@ -30,7 +31,7 @@ static const char *first_missing(int kvm_fd, const struct arch_cap *caps,
 	return NULL;
 }
 
-const char *vm_missing_capability(int kvm_fd)
+const char *kvm_missing_capability(int kvm_fd)
 {
 	const char *name;
 
@@ -124,7 +125,7 @@ int vm_create(struct vm *vm, unsigned memory_mib, unsigned vcpus,
 	*vm = (struct vm){ .fd = -1 };
 	if (kvm < 0)
 		return err_sys(err, ERR_UNSUPPORTED, errno, "open /dev/kvm");
-	missing = vm_missing_capability(kvm);
+	missing = kvm_missing_capability(kvm);
 	if (missing)
 		return err_set(err, ERR_UNSUPPORTED, ENOTSUP,
 			       "this host's KVM lacks %s", missing);

@@ -25,12 +25,6 @@ struct vm {
 };
 
 /*
- * Name of something this host's KVM lacks and we need, or NULL. kvm_fd is of
- * /dev/kvm.
- */
-const char *vm_missing_capability(int kvm_fd);
-
-/*
  * Open /dev/kvm, make a machine with memory_mib of memory and let go of
  * /dev/kvm. On failure vm_fini() is still called.
  */

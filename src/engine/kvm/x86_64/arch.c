@@ -36,6 +36,7 @@ struct arch_vm {
 const struct arch_cap arch_caps[] = {
 	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
 	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_XCRS, "KVM_CAP_XCRS" },
 	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
 	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR" },
 };
@@ -160,6 +161,21 @@ static int set_msrs(int fd, struct err *err)
 	return 0;
 }
 
+/*
+ * Enable in XCR0 what the guest will enable there anyway. Below QEMU's
+ * emulation of SVM, KVM never learns of the guest's own XSETBV, and would then
+ * report the size of a smaller state and restore less than all of it.
+ */
+static int set_xcr0(const struct vm *vm, int fd, struct err *err)
+{
+	struct kvm_xcrs x = { .nr_xcrs = 1 };
+
+	x.xcrs[0].value = cpuid_xcr0(&vm->arch->cpuid);
+	if (x.xcrs[0].value && ioctl(fd, KVM_SET_XCRS, &x) < 0)
+		return err_sys(err, ERR_BOOT, errno, "set XCR0 of a vCPU");
+	return 0;
+}
+
 static int set_registers(const struct vm *vm, int fd, struct err *err)
 {
 	const struct kvm_segment code = {
@@ -217,6 +233,8 @@ int arch_vcpu_init(const struct vm *vm, int vcpu_fd, unsigned index,
 
 	if (!rc)
 		rc = set_msrs(vcpu_fd, err);
+	if (!rc)
+		rc = set_xcr0(vm, vcpu_fd, err);
 	/* the others wait for the first one's startup interrupt */
 	if (!rc && index == 0)
 		rc = set_registers(vm, vcpu_fd, err);
@@ -246,7 +264,16 @@ static enum vm_end port_written(const struct vm *vm, uint16_t port, uint8_t v)
 	}
 }
 
-/* There are no ports: they read as all ones, and writes are lost. */
+/*
+ * No device is behind a port, and such ports read as all ones. Two must not, as
+ * a kernel would wait for them: the keyboard controller is always ready to
+ * reset us, and the clock is never busy.
+ */
+static uint8_t port_value(uint16_t port)
+{
+	return port == PORT_KEYBOARD || port == PORT_RTC ? 0 : 0xff;
+}
+
 bool arch_exit(const struct vm *vm, struct kvm_run *run, enum vm_end *ret_end)
 {
 	size_t len = (size_t)run->io.size * run->io.count;
@@ -257,11 +284,10 @@ bool arch_exit(const struct vm *vm, struct kvm_run *run, enum vm_end *ret_end)
 	if (run->io.data_offset > vm->run_len ||
 	    len > vm->run_len - run->io.data_offset)
 		return true; /* KVM never does that */
-	if (run->io.direction == KVM_EXIT_IO_OUT)
-		*ret_end =
-			len ? port_written(vm, run->io.port, data[0]) : VM_RUNS;
-	else /* the keyboard controller is always ready to reset us */
-		memset(data, run->io.port == PORT_KEYBOARD ? 0 : 0xff, len);
+	if (run->io.direction == KVM_EXIT_IO_IN)
+		memset(data, port_value(run->io.port), len);
+	else if (len)
+		*ret_end = port_written(vm, run->io.port, data[0]);
 	return true;
 }
 

@@ -30,10 +30,10 @@ int cmdline_build(size_t ndevices, const char *extra, struct buf *text,
 
 	if (!rc)
 		rc = buf_printf(text, " poweroff_port=%#x", PORT_POWER_OFF);
-	/* kernel messages until the console is up; costs nothing while there
-	 * are none */
+	/* messages until the console is up; costs one exit while there are
+	 * none */
 	if (!rc)
-		rc = buf_printf(text, " earlyprintk=mmio32,%#" PRIx64 ",nocfg",
+		rc = buf_printf(text, " earlycon=uart8250,mmio32,%#" PRIx64,
 				page);
 	for (size_t i = 0; !rc && i < ndevices; i++) {
 		page += ARCH_PAGE;

@@ -13,12 +13,22 @@
 #define F1_ECX_VMX BIT(5)
 #define F1_ECX_PDCM BIT(15) /* performance capabilities */
 #define F1_ECX_TSC_DEADLINE BIT(24)
+#define F1_ECX_XSAVE BIT(26)
+#define F1_ECX_AVX BIT(28)
 #define F1_ECX_HYPERVISOR BIT(31)
 #define F1_EDX_HTT BIT(28)
 /* Leaf 7. */
 #define F7_EBX_SGX BIT(2)
+#define F7_EBX_MPX BIT(14)
+#define F7_EBX_AVX512F BIT(16)
 #define F7_EBX_PT BIT(25)
+#define F7_ECX_PKU BIT(3)
 #define F7_ECX_SGX_LC BIT(30)
+#define F7_EDX_AMX_TILE BIT(24)
+/* Leaf 0xd. */
+#define LEAF_XSAVE 0xdu
+#define XSAVE_LEGACY 576u /* x87, SSE and the header */
+#define XSAVE_MAX (1u << 20)
 /* Leaf 0x80000001. */
 #define FX_ECX_CMP_LEGACY BIT(1)
 #define FX_ECX_SVM BIT(2)
@@ -28,13 +38,19 @@
 #define TOPOLOGY_THREAD 1u
 #define TOPOLOGY_CORE 2u
 
-static struct kvm_cpuid_entry2 *find(struct cpuid *c, uint32_t leaf,
-				     uint32_t index)
+static const struct kvm_cpuid_entry2 *lookup(const struct cpuid *c,
+					     uint32_t leaf, uint32_t index)
 {
 	for (uint32_t i = 0; i < c->n; i++)
 		if (c->entry[i].function == leaf && c->entry[i].index == index)
 			return &c->entry[i];
 	return NULL;
+}
+
+static struct kvm_cpuid_entry2 *find(struct cpuid *c, uint32_t leaf,
+				     uint32_t index)
+{
+	return (struct kvm_cpuid_entry2 *)(uintptr_t)lookup(c, leaf, index);
 }
 
 static void clear(struct cpuid *c, uint32_t leaf, uint32_t eax, uint32_t ebx,
@@ -145,8 +161,9 @@ static void set_features(struct cpuid *c, unsigned vcpus, bool tsc_deadline)
 		e->ebx = (e->ebx & 0xff00ffffu) |
 			 (vcpus > 1 ? 1u << id_bits(vcpus) : 1u) << 16;
 	}
-	/* enclaves and tracing of the host's processor */
-	clear(c, 7, 0, F7_EBX_SGX | F7_EBX_PT, F7_ECX_SGX_LC, 0);
+	/* enclaves and tracing of the host's processor; protection keys, which
+	 * our kernel is built without */
+	clear(c, 7, 0, F7_EBX_SGX | F7_EBX_PT, F7_ECX_SGX_LC | F7_ECX_PKU, 0);
 	remove_leaf(c, 0x12);
 	remove_leaf(c, 0x14);
 	/* machines inside the machine */
@@ -157,6 +174,77 @@ static void set_features(struct cpuid *c, unsigned vcpus, bool tsc_deadline)
 	remove_leaf(c, 0x80000022);
 	/* power management: what is left is that timers run in idle states */
 	clear(c, 6, ~BIT(2), ~0u, ~0u, ~0u);
+}
+
+/* Does CPUID show the feature that a state component belongs to? */
+static bool has_component(const struct cpuid *c, unsigned i)
+{
+	const struct kvm_cpuid_entry2 *f1 = lookup(c, 1, 0);
+	const struct kvm_cpuid_entry2 *f7 = lookup(c, 7, 0);
+	uint32_t ebx = f7 ? f7->ebx : 0, ecx = f7 ? f7->ecx : 0;
+	uint32_t edx = f7 ? f7->edx : 0;
+
+	switch (i) {
+	case 0: /* x87 */
+	case 1: /* SSE */
+		return true;
+	case 2:
+		return f1 && f1->ecx & F1_ECX_AVX;
+	case 3:
+	case 4:
+		return ebx & F7_EBX_MPX;
+	case 5:
+	case 6:
+	case 7:
+		return ebx & F7_EBX_AVX512F;
+	case 9:
+		return ecx & F7_ECX_PKU;
+	case 17:
+	case 18:
+		return edx & F7_EDX_AMX_TILE;
+	default: /* what we do not know is left as KVM has it */
+		return true;
+	}
+}
+
+/*
+ * KVM lists state components of the host for features that it does not offer,
+ * such as protection keys. A kernel that enables what CPUID shows and one that
+ * goes by components must come to the same result.
+ */
+static void set_components(struct cpuid *c)
+{
+	struct kvm_cpuid_entry2 *e = find(c, LEAF_XSAVE, 0);
+	uint32_t size = XSAVE_LEGACY;
+
+	if (!e)
+		return;
+	for (unsigned i = 0; i < 32; i++) {
+		struct kvm_cpuid_entry2 *part = find(c, LEAF_XSAVE, i);
+
+		if (!(e->eax & BIT(i)))
+			continue;
+		if (!has_component(c, i)) {
+			e->eax &= ~BIT(i);
+			if (i > 1 && part)
+				part->eax = part->ebx = part->ecx = 0;
+		} else if (i > 1 && part && part->ebx < XSAVE_MAX &&
+			   part->eax < XSAVE_MAX &&
+			   size < part->ebx + part->eax) {
+			size = part->ebx + part->eax;
+		}
+	}
+	e->ecx = size; /* with all of them enabled */
+}
+
+uint64_t cpuid_xcr0(const struct cpuid *c)
+{
+	const struct kvm_cpuid_entry2 *f1 = lookup(c, 1, 0);
+	const struct kvm_cpuid_entry2 *e = lookup(c, LEAF_XSAVE, 0);
+
+	if (!e || !f1 || !(f1->ecx & F1_ECX_XSAVE))
+		return 0;
+	return e->eax | (uint64_t)e->edx << 32;
 }
 
 static void set_amd_cores(struct cpuid *c, unsigned vcpus)
@@ -195,6 +283,7 @@ void cpuid_for_machine(struct cpuid *c, unsigned vcpus, bool tsc_deadline)
 	set_features(c, vcpus, tsc_deadline);
 	set_caches(c, 4, vcpus);
 	set_caches(c, 0x8000001d, vcpus);
+	set_components(c);
 	set_topology(c, 0xb, vcpus);
 	set_topology(c, 0x1f, vcpus);
 	remove_leaf(c, 0x80000026); /* AMD's newer form of the same */

@@ -21,5 +21,7 @@ struct cpuid {
 void cpuid_for_machine(struct cpuid *c, unsigned vcpus, bool tsc_deadline);
 /* For one vCPU of it. */
 void cpuid_for_vcpu(struct cpuid *c, unsigned index);
+/* State components that the guest can have (XCR0), 0 without XSAVE. */
+uint64_t cpuid_xcr0(const struct cpuid *c);
 
 #endif

@@ -32,6 +32,7 @@
 /* Ports of the machine. */
 #define PORT_KEYBOARD 0x64u /* status; a write of 0xfe resets */
 #define PORT_RESET 0xcf9u
+#define PORT_RTC 0x71u
 #define PORT_POWER_OFF 0x604u
 
 /* Where firmware expects "warm" (0x1234) before a reset. The command line makes
