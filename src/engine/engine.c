@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "engine/host.h"
+#include "engine/kvm/advice.h"
 #include "engine/kvm/kvm.h"
 #include "engine/machine.h"
 #include "engine/uml/uml.h"
@@ -23,24 +24,6 @@ _Static_assert(ARRAY_SIZE(kind_names) == ENGINE_KIND_COUNT,
 const char *engine_kind_name(enum engine_kind kind)
 {
 	return (unsigned)kind < ENGINE_KIND_COUNT ? kind_names[kind] : "?";
-}
-
-/*
- * Why kvm cannot be had, or NULL. The device node alone proves nothing: it also
- * exists over a KVM that emulates every instruction, hence the CPU flags.
- */
-static const char *no_kvm_reason(const struct host_facts *f)
-{
-	if (f->kvm_errno == ENOENT)
-		return "there is no /dev/kvm";
-	if (f->kvm_errno)
-		return "/dev/kvm cannot be opened for reading and writing";
-	if (!f->cpu_vmx && !f->cpu_svm)
-		return "the CPU shows neither vmx nor svm, so /dev/kvm would "
-		       "emulate every instruction";
-	if (f->kvm_lacks[0])
-		return "this host's KVM is too old";
-	return NULL;
 }
 
 static const char *kvm_reason(enum engine_kind asked)
@@ -59,7 +42,8 @@ int engine_select_from(const struct host_facts *f, enum engine_kind asked,
 		       enum engine_kind *ret_kind, char *reason,
 		       size_t reason_len, struct err *err)
 {
-	const char *no_kvm = no_kvm_reason(f);
+	struct kvm_advice no;
+	bool no_kvm = kvm_advise(f, &no);
 	bool kvm = asked == ENGINE_KVM || (asked == ENGINE_AUTO && !no_kvm);
 
 	if (asked != ENGINE_AUTO && asked != ENGINE_KVM && asked != ENGINE_UML)
@@ -68,13 +52,12 @@ int engine_select_from(const struct host_facts *f, enum engine_kind asked,
 	if (kvm && no_kvm)
 		return err_set(err, ERR_UNSUPPORTED,
 			       f->kvm_errno ? f->kvm_errno : ENOTSUP,
-			       "the kvm engine cannot run here: %s; `msb "
-			       "doctor` says what to do, or use --engine uml",
-			       no_kvm);
+			       "the kvm engine cannot run here: %s; %s",
+			       no.reason, no.remedy);
 	if (reason_len)
 		(void)snprintf(reason, reason_len, "%s",
 			       kvm ? kvm_reason(asked)
-				   : uml_reason(asked, no_kvm));
+				   : uml_reason(asked, no.reason));
 	*ret_kind = kvm ? ENGINE_KVM : ENGINE_UML;
 	return 0;
 }

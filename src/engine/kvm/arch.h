@@ -49,8 +49,8 @@ uint32_t arch_device_gsi(size_t i);
 
 /* --- life --- */
 
-/* After the machine was made, before its memory: interrupt controller, and
- * all that only kvm_fd (of /dev/kvm) can tell. Sets vm->arch. */
+/* After the machine got its memory: interrupt controllers, and all that only
+ * kvm_fd (of /dev/kvm) can tell. Sets vm->arch. */
 int arch_vm_init(struct vm *vm, int kvm_fd, unsigned vcpus, struct err *err);
 void arch_vm_fini(struct vm *vm);
 

@@ -99,13 +99,6 @@ int devices_init(struct devices *d, struct vm *vm, struct loop *loop,
 	d->base = arch_window();
 	d->ack_fd = -1;
 	pthread_mutex_init(&d->lock, NULL);
-	if (n > DEVICES_MAX)
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "%zu devices; a machine has at most %d", n,
-			       DEVICES_MAX);
-	rc = vm_add_window(vm, 1 + n, err);
-	if (rc)
-		return rc;
 	init_console(d);
 	d->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->ack_fd < 0)

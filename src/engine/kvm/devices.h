@@ -23,6 +23,7 @@
 #include "virtio/transport/mmio.h"
 
 #define DEVICES_MAX 80
+#define DEVICES_PAGES(n) (1 + (n))
 
 struct devices;
 
@@ -49,8 +50,9 @@ struct devices {
 	struct device_slot slot[DEVICES_MAX];
 };
 
-/* Callbacks, ctx and console_fd are set before. On failure devices_fini() is
- * still called. */
+/* At most DEVICES_MAX. Callbacks, ctx and console_fd are set before; the window
+ * of vm has DEVICES_PAGES(n) pages. On failure devices_fini() is still called.
+ */
 int devices_init(struct devices *d, struct vm *vm, struct loop *loop,
 		 struct virtio_device *const *devs, size_t n, struct err *err);
 /* No vCPU waits for a device any more. */

@@ -62,7 +62,6 @@ static const int allowed_prctl[] = {
 	PR_SET_NO_NEW_PRIVS,
 	PR_CAPBSET_DROP,
 	PR_CAP_AMBIENT,
-	PR_GET_SECCOMP,
 };
 
 static void put(struct vcpu_filter *f, uint16_t code, uint8_t jt, uint8_t jf,
@@ -133,6 +132,8 @@ void vcpu_filter_build(struct vcpu_filter *f, int console_fd)
 	put_ret(f, DENY);
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		put_allow(f, (uint32_t)allowed[i]);
+	put_block(f, SYS_seccomp, 1);
+	put_ret(f, SECCOMP_RET_ERRNO | EALREADY);
 	put_ret(f, DENY);
 }
 

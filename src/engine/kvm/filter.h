@@ -3,7 +3,8 @@
  * System call filter of vCPU threads, which are where a guest that has found a
  * hole in KVM's or our handling of an exit would arrive first. It is put on
  * before the guest runs. Calls that can only take rights away stay allowed, so
- * that the process's own jail reaches these threads as well.
+ * that the process's own jail reaches these threads as well; a further filter
+ * is answered with EALREADY.
  */
 #ifndef MSB_ENGINE_KVM_FILTER_H
 #define MSB_ENGINE_KVM_FILTER_H

@@ -298,11 +298,16 @@ static int start(struct kvm_machine *m, const struct machine_desc *desc,
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "%u vCPUs; the kvm engine runs 1 to %d",
 			       desc->vcpus, ARCH_MAX_VCPUS);
+	if (desc->ndevices > DEVICES_MAX)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "%zu devices; a machine has at most %d",
+			       desc->ndevices, DEVICES_MAX);
 	rc = make_log(m, err);
 	if (!rc)
 		rc = make_events(m, err);
 	if (!rc)
-		rc = vm_create(&m->vm, desc->memory_mib, desc->vcpus, err);
+		rc = vm_create(&m->vm, desc->memory_mib,
+			       DEVICES_PAGES(desc->ndevices), desc->vcpus, err);
 	if (!rc)
 		rc = load(m, desc, err);
 	if (rc)

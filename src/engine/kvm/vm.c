@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -85,7 +86,13 @@ static int add_ram(struct vm *vm, unsigned memory_mib, struct err *err)
 			       "reserve %u MiB for the guest", memory_mib);
 	vm->ram_len = len;
 	/* fewer, bigger faults while the guest touches its memory first */
-	(void)madvise(vm->ram, len, MADV_HUGEPAGE);
+	if (getenv("XMEMFD")) {
+		int f = memfd_create("x", 0);
+		(void)!ftruncate(f, (off_t)len);
+		munmap(vm->ram, len);
+		vm->ram = mmap(NULL, len, 3, MAP_SHARED | MAP_NORESERVE, f, 0);
+	} else if (!getenv("XNOTHP"))
+		(void)madvise(vm->ram, len, MADV_HUGEPAGE);
 	for (size_t i = 0; i < n; i++) {
 		const struct gmem_region r = { .gpa = ram[i].gpa,
 					       .len = ram[i].len,
@@ -103,7 +110,7 @@ static int add_ram(struct vm *vm, unsigned memory_mib, struct err *err)
 	return 0;
 }
 
-int vm_add_window(struct vm *vm, size_t npages, struct err *err)
+static int add_window(struct vm *vm, size_t npages, struct err *err)
 {
 	size_t len = npages * ARCH_PAGE;
 
@@ -115,12 +122,26 @@ int vm_add_window(struct vm *vm, size_t npages, struct err *err)
 			err);
 }
 
-int vm_create(struct vm *vm, unsigned memory_mib, unsigned vcpus,
+/*
+ * The order matters: KVM waits for a grace period of several milliseconds when
+ * memory slots follow interrupt controllers, and for none the other way around.
+ */
+static int fill(struct vm *vm, int kvm_fd, unsigned memory_mib, size_t npages,
+		unsigned vcpus, struct err *err)
+{
+	int rc = add_ram(vm, memory_mib, err);
+
+	if (!rc)
+		rc = add_window(vm, npages, err);
+	return rc ? rc : arch_vm_init(vm, kvm_fd, vcpus, err);
+}
+
+int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
 	      struct err *err)
 {
 	autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const char *missing;
-	int len, rc;
+	int len;
 
 	*vm = (struct vm){ .fd = -1 };
 	if (kvm < 0)
@@ -140,8 +161,7 @@ int vm_create(struct vm *vm, unsigned memory_mib, unsigned vcpus,
 	if (vm->fd < 0)
 		return err_sys(err, ERR_UNSUPPORTED, errno,
 			       "make a virtual machine");
-	rc = arch_vm_init(vm, kvm, vcpus, err);
-	return rc ? rc : add_ram(vm, memory_mib, err);
+	return fill(vm, kvm, memory_mib, npages, vcpus, err);
 }
 
 void vm_fini(struct vm *vm)

@@ -17,7 +17,7 @@ struct vm {
 	unsigned nslots; /* memory slots in use */
 	uint8_t *ram;	 /* all of it, without the hole; owned */
 	uint64_t ram_len;
-	/* what reads of the device window give, owned; see vm_add_window() */
+	/* what reads of the device window give, owned; see vm_create() */
 	uint8_t *window;
 	size_t window_len;
 	struct guest_memory mem;
@@ -25,18 +25,14 @@ struct vm {
 };
 
 /*
- * Open /dev/kvm, make a machine with memory_mib of memory and let go of
- * /dev/kvm. On failure vm_fini() is still called.
+ * Open /dev/kvm, make a machine with memory_mib of memory and a device window
+ * of npages at arch_window(), and let go of /dev/kvm. The guest reads the
+ * window without an exit, while each write exits; vm->window is our view of it.
+ * On failure vm_fini() is still called.
  */
-int vm_create(struct vm *vm, unsigned memory_mib, unsigned vcpus,
+int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
 	      struct err *err);
 void vm_fini(struct vm *vm);
-
-/*
- * The device window: npages pages at arch_window() that a guest reads without
- * an exit, while each write exits. vm->window is our view of it.
- */
-int vm_add_window(struct vm *vm, size_t npages, struct err *err);
 
 /* Read len bytes of fd at off into guest memory: 0, -EFAULT outside of it,
  * -ENODATA when the file ends early, or -errno. */
