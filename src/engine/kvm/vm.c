@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,6 +12,8 @@
 #include "base/cleanup.h"
 #include "engine/kvm/arch.h"
 #include "engine/kvm/kvm.h"
+
+#define LARGE_PAGE (2ull << 20)
 
 static const struct arch_cap common_caps[] = {
 	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
@@ -60,14 +61,24 @@ static int set_slot(struct vm *vm, uint64_t gpa, void *host, uint64_t len,
 	return 0;
 }
 
-/* Memory that costs nothing until the guest touches it. */
-static void *reserve(uint64_t len)
+/*
+ * Memory that costs nothing until the guest touches it. It begins at a multiple
+ * of align, a power of two: KVM maps large pages only where both the guest's
+ * and our address are on their boundary.
+ */
+static void *reserve(uint64_t len, uint64_t align)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *p = mmap(NULL, len + align, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t skip;
 
 	if (p == MAP_FAILED)
 		return NULL;
+	skip = -(uintptr_t)p & (align - 1);
+	if (skip)
+		(void)munmap(p, skip);
+	(void)munmap(p + skip + len, align - skip);
+	p += skip;
 	/* no core dump shall contain a guest, no child inherit it */
 	(void)madvise(p, len, MADV_DONTDUMP);
 	(void)madvise(p, len, MADV_DONTFORK);
@@ -80,19 +91,13 @@ static int add_ram(struct vm *vm, unsigned memory_mib, struct err *err)
 	uint64_t len = (uint64_t)memory_mib << 20, off = 0;
 	size_t n = arch_ram_layout(len, ram);
 
-	vm->ram = reserve(len);
+	vm->ram = reserve(len, LARGE_PAGE);
 	if (!vm->ram)
 		return err_sys(err, ERR_NO_MEMORY, errno,
 			       "reserve %u MiB for the guest", memory_mib);
 	vm->ram_len = len;
 	/* fewer, bigger faults while the guest touches its memory first */
-	if (getenv("XMEMFD")) {
-		int f = memfd_create("x", 0);
-		(void)!ftruncate(f, (off_t)len);
-		munmap(vm->ram, len);
-		vm->ram = mmap(NULL, len, 3, MAP_SHARED | MAP_NORESERVE, f, 0);
-	} else if (!getenv("XNOTHP"))
-		(void)madvise(vm->ram, len, MADV_HUGEPAGE);
+	(void)madvise(vm->ram, len, MADV_HUGEPAGE);
 	for (size_t i = 0; i < n; i++) {
 		const struct gmem_region r = { .gpa = ram[i].gpa,
 					       .len = ram[i].len,
@@ -114,7 +119,7 @@ static int add_window(struct vm *vm, size_t npages, struct err *err)
 {
 	size_t len = npages * ARCH_PAGE;
 
-	vm->window = reserve(len);
+	vm->window = reserve(len, ARCH_PAGE);
 	if (!vm->window)
 		return err_sys(err, ERR_NO_MEMORY, errno, "device registers");
 	vm->window_len = len;
