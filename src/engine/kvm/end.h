@@ -4,7 +4,7 @@
 #define MSB_ENGINE_KVM_END_H
 
 #include "engine/engine.h"
-#include "engine/uml/klog.h"
+#include "engine/klog.h"
 
 enum vm_end {
 	VM_RUNS,

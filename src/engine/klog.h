@@ -7,8 +7,8 @@
  * neither fill a disk faster than rotation nor keep the runtime's loop busy:
  * beyond it the pipe fills and the writer waits.
  */
-#ifndef MSB_ENGINE_UML_KLOG_H
-#define MSB_ENGINE_UML_KLOG_H
+#ifndef MSB_ENGINE_KLOG_H
+#define MSB_ENGINE_KLOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
