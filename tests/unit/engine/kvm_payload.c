@@ -471,6 +471,12 @@ static void do_triple_fault(void)
 	__asm__ volatile("lidt %0; ud2" ::"m"(none));
 }
 
+/* Code where no memory is. */
+static void do_jump(void)
+{
+	__asm__ volatile("jmp *%0" ::"r"(0xe0000000ull));
+}
+
 static void do_halt(void)
 {
 	say("halting\n");
@@ -528,6 +534,7 @@ static const struct {
 	{ "nowhere", do_nowhere },
 	{ "ports", do_ports },
 	{ "triple_fault", do_triple_fault },
+	{ "jump", do_jump },
 	{ "halt", do_halt },
 	{ "spin", do_spin },
 	{ "flood", do_flood },

@@ -276,6 +276,20 @@ static void triple_fault_is_told_with_registers(void **state)
 	box_fini(&b);
 }
 
+static void code_without_memory_is_told(void **state)
+{
+	struct box b;
+
+	(void)state;
+	box_run(&b, "jump");
+	assert_false(b.exit.clean);
+	assert_string_equal(b.exit.text,
+			    "KVM cannot run the guest any further (vCPU 0, an "
+			    "instruction that cannot be emulated)");
+	assert_true(said(&b.log, "rip 00000000e0000000"));
+	box_fini(&b);
+}
+
 static void restart_is_told_apart(void **state)
 {
 	struct box b;
@@ -479,6 +493,7 @@ int main(int argc, char **argv)
 		{ "ports", survives, NULL, NULL, (void *)"ports" },
 		{ "flood", survives, NULL, NULL, (void *)"flood" },
 		cmocka_unit_test(triple_fault_is_told_with_registers),
+		cmocka_unit_test(code_without_memory_is_told),
 		{ "restart", restart_is_told_apart, NULL, NULL,
 		  (void *)"restart" },
 		{ "reset_port", restart_is_told_apart, NULL, NULL,
