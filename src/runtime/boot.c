@@ -408,11 +408,13 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	struct err err = { 0 };
 	int rc;
 
+	/* Those with threads of their own last: when the guest has found them
+	 * all, the loop is busy closing the jail. */
 	devices[desc.ndevices++] = vconsole_device(s->console);
-	for (size_t i = 0; i < s->nshares; i++)
-		devices[desc.ndevices++] = s->shares[i].device;
 	devices[desc.ndevices++] = s->rng;
 	devices[desc.ndevices++] = s->balloon;
+	for (size_t i = 0; i < s->nshares; i++)
+		devices[desc.ndevices++] = s->shares[i].device;
 	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
 	if (!rc)
 		rc = machine_start(s->loop, kind, &desc, &s->machine, &err);
