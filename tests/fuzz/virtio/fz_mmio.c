@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -35,6 +36,7 @@
 #define RING_LEN 0x200u
 #define QUEUE_SIZE 8u
 #define DISK_LEN 65536
+#define PAGE 4096u
 #define SETTLE_TURNS 4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -289,6 +291,21 @@ static void play(struct guest *g, struct input *in)
 	virtio_thread_call(g->owner, end, g);
 }
 
+/* Shared and of a file, which can have holes; nothing lies around it. */
+static uint8_t *map_memory(void)
+{
+	int fd = io_memfd("guest", NULL, 0);
+	uint8_t *p = mmap(NULL, MEM_LEN + 2 * PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (fd < 0 || p == MAP_FAILED || ftruncate(fd, MEM_LEN) < 0 ||
+	    mmap(p + PAGE, MEM_LEN, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		return NULL;
+	(void)close(fd);
+	return p + PAGE;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* lives as long as the fuzzer: a thread per input is slow */
@@ -305,16 +322,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!owner && virtio_thread_start("owner", &owner))
 		return 0;
 	g.owner = owner;
-	/* of exactly the size, so that the sanitizer sees the ends */
-	if (posix_memalign((void **)&g.mem, 4096, MEM_LEN))
+	g.mem = map_memory();
+	if (!g.mem)
 		return 0;
-	memset(g.mem, 0, MEM_LEN);
 	r.host = g.mem;
 	(void)gmem_add(&g.gm, &r);
 	if (make_device(&g, *which) == 0) {
 		play(&g, &in);
 		g.ops.free(g.dev);
 	}
-	free(g.mem);
+	(void)munmap(g.mem - PAGE, MEM_LEN + 2 * PAGE);
 	return 0;
 }
