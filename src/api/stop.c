@@ -6,13 +6,11 @@
 #include <time.h>
 
 #include "api/api_int.h"
-#include "api/exec_int.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "store/exit_record.h"
 
 #define IDENTITY_TIMEOUT_MS 2000u
-#define REQUEST_TIMEOUT_MS 2000u
 #define KILL_TIMEOUT_MS 5000u
 #define LOCK_AFTER_KILL_MS 15000u
 
@@ -72,33 +70,6 @@ int kill_runtime(msb_t *m, const char *name, struct err *err)
 	return rc ? rc : 1;
 }
 
-/* Ask the guest to flush and power off; the runtime itself when the agent
- * cannot be reached. */
-static void request_shutdown(msb_t *m, const char *name,
-			     const struct runtime_process *p,
-			     uint64_t deadline_ms)
-{
-	uint64_t now = clock_mono_ms(), budget = REQUEST_TIMEOUT_MS;
-	struct agent_client c;
-	struct buf payload;
-	int rc;
-
-	if (deadline_ms > now && (deadline_ms - now) / 2 < budget)
-		budget = (deadline_ms - now) / 2;
-	rc = sandbox_connect(m, name, budget, &c, NULL);
-	if (!rc) {
-		buf_init(&payload, 16);
-		msg_encode_null(&payload);
-		rc = agent_send(&c, 0, MSG_SHUTDOWN, &payload);
-		if (!rc)
-			rc = agent_flush_wait(&c, now + budget);
-		buf_fini(&payload);
-		agent_close(&c);
-	}
-	if (rc) /* a runtime that is gone by now is what we want */
-		(void)runtime_process_signal(p, SIGTERM);
-}
-
 /* *ret_killed: it had to be done by force. */
 static int end_process(msb_t *m, const struct sandbox_row *r,
 		       const struct runtime_process *p, uint64_t timeout_ms,
@@ -111,7 +82,8 @@ static int end_process(msb_t *m, const struct sandbox_row *r,
 		deadline = UINT64_MAX;
 	*ret_killed = false;
 	if (timeout_ms) {
-		request_shutdown(m, r->name, p, deadline);
+		/* a runtime that is gone by now is what we want */
+		(void)runtime_process_signal(p, RUNTIME_STOP_SIGNAL);
 		if (m->cat)
 			catalogue_settle(m->cat); /* while the guest flushes */
 		now = clock_mono_ms();

@@ -91,16 +91,10 @@ static void apply_jail(struct sandbox *s)
 		 s->jail.seccomp);
 }
 
-/* The machine is complete: from here on this process opens nothing but what
- * its clients and its guest ask for. What has to be read for the description
- * of the machine is read before. */
-void sandbox_on_connected(struct sandbox *s)
+void sandbox_seal(struct sandbox *s)
 {
 	char without[240];
 
-	if (s->complete)
-		return;
-	s->complete = true;
 	machine_describe(s->machine, &s->machine_text);
 	if (machine_relaxed(s->machine, without, sizeof(without)))
 		log_warn("engine", "the machine runs without: %s", without);
@@ -113,7 +107,6 @@ static void describe(struct sandbox *s, uint64_t boot_ns)
 	struct buf jail;
 	int rc;
 
-	sandbox_on_connected(s); /* an engine may be unable to tell */
 	buf_init(&jail, 4096);
 	jail_describe(&s->jail, &jail);
 	machine = buf_cstr(&s->machine_text);
@@ -206,8 +199,15 @@ void sandbox_stop(struct sandbox *s, enum exit_reason reason)
 	if (s->state != RUNNING)
 		return;
 	keep_reason(s, reason);
-	if (reason != EXIT_SHUTDOWN_REQUESTED) /* there, a client sent it */
-		relay_send_shutdown(s->relay);
+	relay_send_shutdown(s->relay);
+	stop_begun(s);
+}
+
+void sandbox_on_shutdown(struct sandbox *s)
+{
+	if (s->state != RUNNING)
+		return;
+	keep_reason(s, EXIT_SHUTDOWN_REQUESTED);
 	stop_begun(s);
 }
 

@@ -334,6 +334,7 @@ int runtime_process_signal(const struct runtime_process *p, int sig)
 int runtime_process_wait(const struct runtime_process *p, uint64_t timeout_ms)
 {
 	uint64_t start = clock_mono_ms();
+	bool dead = false;
 
 	for (;;) {
 		struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
@@ -349,10 +350,13 @@ int runtime_process_wait(const struct runtime_process *p, uint64_t timeout_ms)
 			left = 3600000;
 		/* Without a pidfd, or once it is dead but its lock is not yet
 		 * dropped, look again shortly. */
-		rc = p->pidfd >= 0 ? poll(&pfd, 1, (int)left) : 1;
+		if (p->pidfd < 0 || dead) {
+			sleep_ms(p->pidfd < 0 ? 10 : 1);
+			continue;
+		}
+		rc = poll(&pfd, 1, (int)left);
 		if (rc < 0 && errno != EINTR)
 			return -errno;
-		if (rc > 0)
-			sleep_ms(p->pidfd >= 0 ? 1 : 10);
+		dead = rc > 0;
 	}
 }
