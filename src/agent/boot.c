@@ -114,8 +114,6 @@ static int enter_root(struct boot *b, struct err *err)
 		rc = open_port_early(b, err);
 	if (!rc)
 		rc = root_enter(err);
-	if (!rc && b->spec.root == BOOT_ROOT_VIRTIOFS)
-		mounts_tune_root();
 	return rc;
 }
 

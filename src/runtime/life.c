@@ -262,6 +262,7 @@ static void explain_boot_failure(struct sandbox *s,
 void sandbox_on_machine_exit(struct sandbox *s, const struct machine_exit *e)
 {
 	s->machine_exit = *e;
+	s->machine_gone = true;
 	if (e->clean && !s->killed)
 		log_info("runtime", "machine: %s", e->text);
 	else
@@ -323,7 +324,8 @@ int sandbox_end(struct sandbox *s)
 		relay_flush(s->relay, CLIENT_FLUSH_MS);
 		s->relay = relay_free(s->relay);
 	}
-	sandbox_unboot(s);
+	if (!s->machine_gone)
+		sandbox_unboot(s); /* before anybody is told that it ended */
 	if (s->logs && booted)
 		logs_marker(s->logs, MARK_STOPPED);
 	if (s->runtime_fd >= 0) {
@@ -342,5 +344,11 @@ int sandbox_end(struct sandbox *s)
 	log_init(log_level(), NULL, NULL);
 	if (s->spec.config.ephemeral && s->dir_fd >= 0)
 		remove_directory(s);
+	/* Who waits for the end need not wait for the guest's memory to be
+	 * given back, which takes longer than all the rest. */
+	(void)close(LOCK_FD);
+	if (s->attached)
+		(void)close(WATCHDOG_FD);
+	sandbox_unboot(s);
 	return booted ? 0 : 1;
 }

@@ -81,6 +81,7 @@ struct sandbox {
 	struct boot_failure
 		failure; /* BOOTING only; message is in failure_text */
 	char failure_text[600];
+	bool machine_gone; /* machine_exit is filled */
 
 	struct bootlog *bootlog; /* until ready */
 	struct buf machine_text; /* the engine's description, until ready */

@@ -187,7 +187,8 @@ static bool enter_private_root(struct jail_child *c)
 		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
 		return false;
 	}
-	if (mount("guest", at, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_OPTIONS) < 0) {
+	if (mount("guest", at, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_OPTIONS) <
+	    0) {
 		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
 		return false;
 	}
