@@ -33,6 +33,7 @@
 #include "base/io.h"
 
 #define PORT_NAME "agent"
+#define PROFILE_DELAY_MS 50
 #define CLOCK_STEP_NS (100 * NSEC_PER_MSEC)
 
 /* What programs get unless the sandbox says otherwise: the kernel's own hard
@@ -113,8 +114,6 @@ static int enter_root(struct boot *b, struct err *err)
 		rc = open_port_early(b, err);
 	if (!rc)
 		rc = root_enter(err);
-	if (!rc && b->spec.root == BOOT_ROOT_VIRTIOFS)
-		mounts_tune_root();
 	return rc;
 }
 
@@ -158,15 +157,27 @@ int boot_run(struct boot *b, struct err *err)
 		rc = open_port(b, err);
 	if (rc || !b->spec.init)
 		return rc;
-	/* the init must find what boot_finish() does */
-	boot_finish(b);
+	/* the init must find all that an agent without one does meanwhile */
+	guestfiles_write(b->spec.hostname);
+	guestfiles_profile();
 	b->role = AGENT_HANDOFF;
 	return handoff(&b->spec, err);
 }
 
-void boot_finish(struct boot *b)
+static void on_later(struct timer *t)
+{
+	(void)t;
+	guestfiles_profile();
+}
+
+void boot_finish(struct boot *b, struct loop *l)
 {
 	if (b->role == AGENT_HANDOFF)
 		return;
 	guestfiles_write(b->spec.hostname);
+	/* without scripts, the directory that it puts on PATH is empty */
+	if (b->spec.nscripts)
+		guestfiles_profile();
+	else
+		loop_timer(l, &b->later, PROFILE_DELAY_MS, on_later);
 }

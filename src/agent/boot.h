@@ -13,6 +13,7 @@ struct boot {
 	int port_fd;	      /* channel to the host, given away */
 	int upper_fd;	      /* see shutdown_machine() */
 	enum agent_role role;
+	struct timer later; /* see boot_finish() */
 };
 
 /*
@@ -20,7 +21,8 @@ struct boot {
  * the child. On failure err says why, b->upper_fd is good for a shutdown.
  */
 int boot_run(struct boot *b, struct err *err);
-/* What only needs to be done before the first request is served. */
-void boot_finish(struct boot *b);
+/* What only needs to be done before the first request is served; and on the
+ * loop, a little later, what hardly anybody needs. */
+void boot_finish(struct boot *b, struct loop *l);
 
 #endif

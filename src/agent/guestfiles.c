@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,44 +71,44 @@ static int read_old(const char *path, struct buf *b)
 	return io_read_all(fd, b);
 }
 
-static int write_new(const char *path, const struct buf *b)
+static int write_file(const char *path, const struct buf *b)
 {
 	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK |
 		    O_NOCTTY;
 	autoclose int fd = open(path, flags, 0644);
 
-	if (fd < 0 && errno == ENOENT) {
-		/* no /etc yet, or a symbolic link to nowhere */
-		if (mkdir("/etc", 0755) < 0 && errno == EEXIST)
-			(void)unlink(path);
-		fd = open(path, flags, 0644);
-	}
-	if (fd < 0)
-		return -errno;
-	/* an image may ship it unreadable for other users */
-	(void)fchmod(fd, 0644);
-	return io_write_full(fd, buf_data(b), buf_len(b));
+	return fd < 0 ? -errno : io_write_full(fd, buf_data(b), buf_len(b));
+}
+
+/* No /etc yet, no such file, or a symbolic link to nowhere. */
+static int make_target(const char *path)
+{
+	const struct buf empty = { 0 };
+
+	if (mkdir("/etc", 0755) < 0 && errno == EEXIST)
+		(void)unlink(path);
+	return write_file(path, &empty);
 }
 
 /*
- * Most boots find what the last one wrote, and reading is cheaper than
- * writing through to the host.
+ * These files belong to one machine, while its root may be a directory that
+ * others use at the same time, or that its owner wants unchanged. So they are
+ * kept in memory and bound over what the root has in their place.
  */
-static void update(const char *path, const struct buf *want)
+static void provide(const char *file, const char *path, const struct buf *want)
 {
-	MSB_CLEANUP(buf_fini) struct buf old = { .max = FILE_MAX_SIZE };
-	int rc;
+	int rc = write_file(file, want);
 
-	rc = read_old(path, &old);
-	if (!rc && buf_len(&old) == buf_len(want) &&
-	    !memcmp(buf_data(&old), buf_data(want), buf_len(want)))
-		return;
-	rc = write_new(path, want);
+	if (!rc && mount(file, path, NULL, MS_BIND, NULL) < 0) {
+		rc = errno == ENOENT ? make_target(path) : -errno;
+		if (!rc && mount(file, path, NULL, MS_BIND, NULL) < 0)
+			rc = -errno;
+	}
 	if (rc)
-		diag("cannot write %s: %s", path, strerror(-rc));
+		diag("cannot provide %s: %s", path, strerror(-rc));
 }
 
-static void update_profile(void)
+void guestfiles_profile(void)
 {
 	MSB_CLEANUP(buf_fini) struct buf old = { .max = FILE_MAX_SIZE };
 	MSB_CLEANUP(buf_fini)
@@ -122,7 +123,7 @@ static void update_profile(void)
 	if (!profile_render(&want,
 			    (struct view){ buf_data(&old), buf_len(&old) }))
 		return;
-	rc = want.failed ? -ENOMEM : write_new("/etc/profile", &want);
+	rc = want.failed ? -ENOMEM : write_file("/etc/profile", &want);
 	if (rc)
 		diag("cannot write /etc/profile: %s", strerror(-rc));
 }
@@ -132,15 +133,14 @@ void guestfiles_write(const char *hostname)
 	MSB_CLEANUP(buf_fini) struct buf text = { .max = 4096 };
 
 	hosts_render(&text, hostname);
-	update("/etc/hosts", &text);
+	provide("/.msb/hosts", "/etc/hosts", &text);
 	if (hostname) {
 		buf_reset(&text);
 		(void)buf_printf(&text, "%s\n", hostname);
 		if (sethostname(hostname, strlen(hostname)) < 0)
 			diag("cannot set the host name: %s", strerror(errno));
-		update("/etc/hostname", &text);
+		provide("/.msb/hostname", "/etc/hostname", &text);
 	}
-	update_profile();
 }
 
 static int tmp_dir(const char *path, struct err *err)

@@ -20,10 +20,12 @@ void hosts_render(struct buf *out, const char *hostname);
 bool profile_render(struct buf *out, struct view old);
 
 /*
- * Host name, /etc/hosts, /etc/hostname, /etc/profile. A root that does not let
- * itself be written to is told about in the log, not a failure.
+ * Host name, /etc/hosts, /etc/hostname. A root that does not let itself be
+ * written to is told about in the log, not a failure.
  */
 void guestfiles_write(const char *hostname);
+/* The PATH block of /etc/profile; the same holds for failures. */
+void guestfiles_profile(void);
 /* /tmp and /var/tmp exist and are open to all; fails when one is no
  * directory.*/
 int guestfiles_tmp_dirs(struct err *err);

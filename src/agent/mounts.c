@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "agent/diag.h"
@@ -179,32 +178,6 @@ int mount_device(const char *device, const char *path, const char *fstype,
 		       device, path);
 }
 
-/*
- * Each request to a file server costs two changes between guest and host,
- * which outweighs reading more of a file at once than the kernel does by
- * itself. Only speed is lost where this fails.
- */
-static void widen_readahead(const char *path)
-{
-	static const char kib[] = "512";
-	autoclose int fd = -1;
-	char knob[64];
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return;
-	(void)snprintf(knob, sizeof(knob), "/sys/class/bdi/%u:%u/read_ahead_kb",
-		       major(st.st_dev), minor(st.st_dev));
-	fd = open(knob, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)io_write_full(fd, kib, strlen(kib));
-}
-
-void mounts_tune_root(void)
-{
-	widen_readahead("/");
-}
-
 static int mount_dir(const struct boot_mount *m, struct err *err)
 {
 	int rc = mount_creating(m->tag, m->path, "virtiofs",
@@ -213,7 +186,6 @@ static int mount_dir(const struct boot_mount *m, struct err *err)
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "mount %s on %s", m->tag,
 			       m->path);
-	widen_readahead(m->path);
 	return 0;
 }
 

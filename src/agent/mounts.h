@@ -13,8 +13,6 @@
  * grow a mount point goes without, with a line in the log.
  */
 int mounts_essential(struct err *err);
-/* Once the root is entered, for a root that a file server on the host keeps. */
-void mounts_tune_root(void);
 
 /* All of the user's mounts, after mount_plan() put them in order. */
 int mounts_user(const struct boot_mount *mounts, size_t n, struct err *err);

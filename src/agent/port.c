@@ -14,16 +14,17 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
+#define PORTS "/sys/class/virtio-ports"
 #define WAIT_MS 2000
 
-static bool has_name(int dir, const char *entry, const char *name)
+static bool has_name(const char *entry, const char *name)
 {
 	char path[300], text[64];
 	autoclose int fd = -1;
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "%s/name", entry);
-	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	(void)snprintf(path, sizeof(path), PORTS "/%s/name", entry);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : io_read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
 		return false;
@@ -32,30 +33,36 @@ static bool has_name(int dir, const char *entry, const char *name)
 	return !strcmp(text, name);
 }
 
+static int open_if_named(const char *entry, const char *name)
+{
+	char path[300];
+	int fd;
+
+	if (!has_name(entry, name))
+		return -ENOENT;
+	(void)snprintf(path, sizeof(path), "/dev/%s", entry);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Descriptor, -ENOENT: not there yet, else -errno. */
 static int try_open(void *ctx)
 {
 	const char *name = ctx;
-	_Alignas(struct dirent64) char dents[4096];
-	autoclose int dir = -1;
-	char path[300];
-	ssize_t n;
+	/* where it mostly is: port 1 of the first console */
+	int fd = open_if_named("vport0p1", name);
+	struct dirent *e;
+	DIR *d;
 
-	dir = open("/sys/class/virtio-ports",
-		   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = dir < 0 ? -1 : getdents64(dir, dents, sizeof(dents));
-	for (ssize_t at = 0; at < n;) {
-		const struct dirent64 *e = (const void *)(dents + at);
-		int fd;
-
-		at += e->d_reclen;
-		if (e->d_name[0] == '.' || !has_name(dir, e->d_name, name))
-			continue;
-		(void)snprintf(path, sizeof(path), "/dev/%s", e->d_name);
-		fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-		return fd < 0 ? -errno : fd;
-	}
-	return -ENOENT;
+	if (fd != -ENOENT)
+		return fd;
+	d = opendir(PORTS);
+	while (fd == -ENOENT && d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			fd = open_if_named(e->d_name, name);
+	if (d)
+		(void)closedir(d);
+	return fd;
 }
 
 int port_open(const char *name, struct err *err)

@@ -174,10 +174,11 @@ int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err);
 
 /*
  * End the runtime of row r: through the guest until timeout_ms have passed,
- * then by force. Not running is MSB_STOP_NOT_RUNNING. The row is mended.
+ * then by force. Not running is MSB_STOP_NOT_RUNNING. The row is mended. For
+ * watchdog_fd (-1: none) see runtime_process_wait().
  */
-int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
-	     msb_stop_result_t *ret, struct err *err);
+int stop_row(msb_t *m, struct sandbox_row *r, int watchdog_fd,
+	     uint64_t timeout_ms, msb_stop_result_t *ret, struct err *err);
 /* Kill the runtime without asking anybody, also one that is still booting.
  * 1 done, 0 there was none. */
 int kill_runtime(msb_t *m, const char *name, struct err *err);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding the runtime program and the guest's files. They lie beside the
- * library in a build directory, below libexec and share when installed; the
- * tree may be moved as a whole, so places are relative to the library.
+ * Finding the runtime program and the guest's files. They lie beside this code,
+ * which is the library or a program it is linked into, in a build directory;
+ * below libexec and share when installed. The tree may be moved as a whole, so
+ * places are relative to the file with this code.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "api/api_int.h"
@@ -20,7 +22,7 @@
 #define KVM_KERNEL "Image-arm64"
 #endif
 
-/* Below the directory of the library, in order. */
+/* Below the directory of this code, in order. */
 static const char *const runtime_places[] = { "", "../libexec/microsandbox/",
 					      "../../libexec/microsandbox/" };
 static const char *const guest_places[] = { "guest/",
@@ -28,16 +30,20 @@ static const char *const guest_places[] = { "guest/",
 					    "../../share/microsandbox/guest/" };
 
 /* Directory this code was loaded from, with a "/" at its end; malloc'ed. */
-static char *library_dir(void)
+static char *own_dir(void)
 {
 	autofree char *real = NULL;
+	const char *path = "/proc/self/exe";
 	Dl_info info;
 	char *slash;
 
-	if (!dladdr((const void *)(uintptr_t)&msb_version, &info) ||
-	    !info.dli_fname)
-		return NULL;
-	real = realpath(info.dli_fname, NULL);
+	/* without a dynamic linker there is only the program itself */
+	if (getauxval(AT_BASE)) {
+		if (!dladdr((const void *)(uintptr_t)&msb_version, &info))
+			return NULL;
+		path = info.dli_fname;
+	}
+	real = path ? realpath(path, NULL) : NULL;
 	slash = real ? strrchr(real, '/') : NULL;
 	if (!slash)
 		return NULL;
@@ -45,17 +51,16 @@ static char *library_dir(void)
 	return take_ptr(real);
 }
 
-/* Real path of <dir><place><name> if it can be used; malloc'ed. */
+/* Path of <dir><place><name> if it can be used; malloc'ed. */
 static char *usable(const char *dir, const char *place, const char *name,
 		    int mode)
 {
 	char *path = str_fmt("%s%s%s", dir, place, name);
-	char *real = NULL;
 
 	if (path && access(path, mode) == 0)
-		real = realpath(path, NULL);
+		return path;
 	free(path);
-	return real;
+	return NULL;
 }
 
 static int find_one(const char *const *places, size_t nplaces,
@@ -65,12 +70,13 @@ static int find_one(const char *const *places, size_t nplaces,
 	autofree char *dir = NULL;
 
 	if (fixed) {
-		*ret = usable(fixed, "", "", mode);
+		if (access(fixed, mode) == 0)
+			*ret = realpath(fixed, NULL);
 		return *ret ? 0
 			    : path_err(err, errno, "use (from config.json)",
 				       fixed);
 	}
-	dir = library_dir();
+	dir = own_dir();
 	for (size_t i = 0; dir && i < nplaces; i++) {
 		*ret = usable(dir, places[i], name, mode);
 		if (*ret)

@@ -83,8 +83,8 @@ static int clear_way(struct creation *n, struct err *err)
 		if (rc > 0 && !n->given->replace)
 			rc = exists_err(err, n->name);
 		if (rc > 0)
-			rc = stop_row(n->m, &old, n->given->grace_ms, &result,
-				      err);
+			rc = stop_row(n->m, &old, -1, n->given->grace_ms,
+				      &result, err);
 		if (rc > 0)
 			rc = erase_row(n->m, &old, err);
 		sandbox_row_fini(&old);

@@ -284,7 +284,7 @@ static int await_ending(msb_sandbox_t *s, int dirfd, struct err *err)
 	int rc = runtime_process_open(dirfd, &p);
 
 	if (!rc) {
-		rc = runtime_process_wait(&p, ENDING_TIMEOUT_MS);
+		rc = runtime_process_wait(&p, -1, ENDING_TIMEOUT_MS);
 		runtime_process_close(&p);
 	}
 	rc = rc && rc != -ESRCH ? kill_runtime(s->m, s->row.name, err) : 0;
@@ -347,7 +347,8 @@ static int drop_locked(msb_sandbox_t *s, uint64_t timeout_ms, int *lock,
 		rc = row_find(s->m, s->row.name, &row, err);
 		if (rc > 0) {
 			sandbox_take_row(s, &row);
-			rc = stop_row(s->m, &s->row, timeout_ms, ret, err);
+			rc = stop_row(s->m, &s->row, s->watchdog_fd, timeout_ms,
+				      ret, err);
 		}
 		if (!rc)
 			lifecycle_lock_retire(&s->m->home, s->row.name, lock);

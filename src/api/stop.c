@@ -6,13 +6,11 @@
 #include <time.h>
 
 #include "api/api_int.h"
-#include "api/exec_int.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "store/exit_record.h"
 
 #define IDENTITY_TIMEOUT_MS 2000u
-#define REQUEST_TIMEOUT_MS 2000u
 #define KILL_TIMEOUT_MS 5000u
 #define LOCK_AFTER_KILL_MS 15000u
 
@@ -49,7 +47,7 @@ static int kill_process(const struct runtime_process *p, const char *name,
 	int rc = runtime_process_signal(p, SIGKILL);
 
 	if (!rc)
-		rc = runtime_process_wait(p, KILL_TIMEOUT_MS);
+		rc = runtime_process_wait(p, -1, KILL_TIMEOUT_MS);
 	if (!rc || rc == -ESRCH)
 		return 0;
 	return err_sys(err, ERR_RUNTIME, -rc,
@@ -72,37 +70,10 @@ int kill_runtime(msb_t *m, const char *name, struct err *err)
 	return rc ? rc : 1;
 }
 
-/* Ask the guest to flush and power off; the runtime itself when the agent
- * cannot be reached. */
-static void request_shutdown(msb_t *m, const char *name,
-			     const struct runtime_process *p,
-			     uint64_t deadline_ms)
-{
-	uint64_t now = clock_mono_ms(), budget = REQUEST_TIMEOUT_MS;
-	struct agent_client c;
-	struct buf payload;
-	int rc;
-
-	if (deadline_ms > now && (deadline_ms - now) / 2 < budget)
-		budget = (deadline_ms - now) / 2;
-	rc = sandbox_connect(m, name, budget, &c, NULL);
-	if (!rc) {
-		buf_init(&payload, 16);
-		msg_encode_null(&payload);
-		rc = agent_send(&c, 0, MSG_SHUTDOWN, &payload);
-		if (!rc)
-			rc = agent_flush_wait(&c, now + budget);
-		buf_fini(&payload);
-		agent_close(&c);
-	}
-	if (rc) /* a runtime that is gone by now is what we want */
-		(void)runtime_process_signal(p, SIGTERM);
-}
-
 /* *ret_killed: it had to be done by force. */
 static int end_process(msb_t *m, const struct sandbox_row *r,
-		       const struct runtime_process *p, uint64_t timeout_ms,
-		       bool *ret_killed, struct err *err)
+		       const struct runtime_process *p, int watchdog_fd,
+		       uint64_t timeout_ms, bool *ret_killed, struct err *err)
 {
 	uint64_t now = clock_mono_ms(), deadline;
 	int rc;
@@ -111,11 +82,12 @@ static int end_process(msb_t *m, const struct sandbox_row *r,
 		deadline = UINT64_MAX;
 	*ret_killed = false;
 	if (timeout_ms) {
-		request_shutdown(m, r->name, p, deadline);
+		/* a runtime that is gone by now is what we want */
+		(void)runtime_process_signal(p, RUNTIME_STOP_SIGNAL);
 		if (m->cat)
 			catalogue_settle(m->cat); /* while the guest flushes */
 		now = clock_mono_ms();
-		rc = runtime_process_wait(p,
+		rc = runtime_process_wait(p, watchdog_fd,
 					  deadline > now ? deadline - now : 0);
 		if (!rc)
 			return 0;
@@ -135,8 +107,9 @@ static int settle_killed(msb_t *m, struct sandbox_row *r, struct err *err)
 }
 
 static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
-			const struct runtime_process *p, uint64_t timeout_ms,
-			msb_stop_result_t *ret, struct err *err)
+			const struct runtime_process *p, int watchdog_fd,
+			uint64_t timeout_ms, msb_stop_result_t *ret,
+			struct err *err)
 {
 	struct exit_record exit;
 	bool killed;
@@ -146,7 +119,7 @@ static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
 		rc = row_set_status(m, r, ROW_DRAINING, NULL, 0, err);
 	if (rc < 0)
 		return rc;
-	rc = end_process(m, r, p, timeout_ms, &killed, err);
+	rc = end_process(m, r, p, watchdog_fd, timeout_ms, &killed, err);
 	if (rc)
 		return rc;
 	/* An ephemeral one has removed its record with everything else. */
@@ -158,8 +131,8 @@ static int stop_process(msb_t *m, struct sandbox_row *r, int dirfd,
 	return killed ? settle_killed(m, r, err) : mend_row(m, r, err);
 }
 
-int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
-	     msb_stop_result_t *ret, struct err *err)
+int stop_row(msb_t *m, struct sandbox_row *r, int watchdog_fd,
+	     uint64_t timeout_ms, msb_stop_result_t *ret, struct err *err)
 {
 	autoclose int dirfd =
 		home_sandbox_open(&m->home, r->name, SANDBOX_RUNTIME_DIR);
@@ -171,7 +144,7 @@ int stop_row(msb_t *m, struct sandbox_row *r, uint64_t timeout_ms,
 		return mend_row(m, r, err);
 	if (rc)
 		return process_err(err, rc, r->name);
-	rc = stop_process(m, r, dirfd, &p, timeout_ms, ret, err);
+	rc = stop_process(m, r, dirfd, &p, watchdog_fd, timeout_ms, ret, err);
 	runtime_process_close(&p);
 	return rc;
 }
@@ -207,7 +180,8 @@ static int stop_locked(msb_sandbox_t *s, uint64_t timeout_ms, int *lock,
 	*ret = MSB_STOP_NOT_RUNNING;
 	if (rc > 0) {
 		sandbox_take_row(s, &row);
-		rc = stop_row(s->m, &s->row, timeout_ms, ret, err);
+		rc = stop_row(s->m, &s->row, s->watchdog_fd, timeout_ms, ret,
+			      err);
 	}
 	if (rc < 0)
 		return rc;
@@ -266,7 +240,7 @@ static int remove_locked(msb_sandbox_t *s, bool force, int *lock,
 			       s->row.name);
 	if (rc && !force)
 		return still_running(s, err);
-	rc = rc ? stop_row(s->m, &s->row, 0, &result, err) : 1;
+	rc = rc ? stop_row(s->m, &s->row, -1, 0, &result, err) : 1;
 	if (rc > 0)
 		rc = erase_row(s->m, &s->row, err);
 	if (rc < 0)

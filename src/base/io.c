@@ -92,11 +92,15 @@ int io_read_all(int fd, struct buf *out)
 {
 	for (;;) {
 		size_t room = out->max - buf_len(out);
+		size_t spare = out->data ? out->cap - out->len : 0;
 		uint8_t *p;
 		ssize_t n;
 
-		if (room > 65536)
-			room = 65536;
+		/* what is there already, else room for a small file */
+		if (!spare)
+			spare = 4096;
+		if (room > spare)
+			room = spare;
 		if (!room) {
 			uint8_t probe;
 

@@ -70,8 +70,8 @@ static void put_env(struct page *p, const struct json *env)
 		return;
 	section(p, "Environment");
 	for (const struct json *e = env->first; e; e = e->next) {
-		const char *k = json_str(e->first);
-		const char *v = e->first ? json_str(e->first->next) : NULL;
+		const char *k = jval_str(e->first);
+		const char *v = e->first ? jval_str(e->first->next) : NULL;
 
 		(void)buf_str(&p->b, "  ");
 		text_put_safe(&p->b, k ? k : "");
@@ -83,8 +83,8 @@ static void put_env(struct page *p, const struct json *env)
 
 static void put_policies(struct page *p, const struct json *m)
 {
-	const char *stat_virt = json_str(json_get(m, "stat_virtualization"));
-	const char *perms = json_str(json_get(m, "host_permissions"));
+	const char *stat_virt = jval_str(jval_get(m, "stat_virtualization"));
+	const char *perms = jval_str(jval_get(m, "host_permissions"));
 	bool has_stat = stat_virt && strcasecmp(stat_virt, "strict") != 0;
 	bool has_perms = perms && strcasecmp(perms, "private") != 0;
 
@@ -99,11 +99,11 @@ static void put_policies(struct page *p, const struct json *m)
 static void put_mount(struct page *p, const struct json *m)
 {
 	static const char *const flags[] = { "noexec", "nosuid", "nodev" };
-	const char *type = json_str(json_get(m, "type"));
-	const char *guest = json_str(json_get(m, "guest"));
-	const char *host = json_str(json_get(m, "host"));
-	const char *size = scalar(json_get(m, "size_mib"));
-	bool ro = json_is_true(json_get(m, "readonly"));
+	const char *type = jval_str(jval_get(m, "type"));
+	const char *guest = jval_str(jval_get(m, "guest"));
+	const char *host = jval_str(jval_get(m, "host"));
+	const char *size = scalar(jval_get(m, "size_mib"));
+	bool ro = jval_is_true(jval_get(m, "readonly"));
 	size_t width = guest ? text_width(guest) : 0;
 
 	(void)buf_str(&p->b, "  ");
@@ -119,7 +119,7 @@ static void put_mount(struct page *p, const struct json *m)
 		text_put_safe(&p->b, host ? host : "-");
 		(void)buf_str(&p->b, ro ? " (ro" : " (rw");
 		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-			if (json_is_true(json_get(m, flags[i])))
+			if (jval_is_true(jval_get(m, flags[i])))
 				(void)buf_printf(&p->b, ",%s", flags[i]);
 	}
 	if (ro || !type || strcmp(type, "Tmpfs") != 0)
@@ -152,18 +152,18 @@ static void put_layers(struct page *p, const char *title, const struct json *o)
 
 static void put_machine(struct page *p, const struct json *machine)
 {
-	const char *cpu = scalar(json_get(machine, "cpu"));
+	const char *cpu = scalar(jval_get(machine, "cpu"));
 
 	if (!machine)
 		return;
 	section(p, "Machine");
-	sub_line(p, "Engine", scalar(json_get(machine, "engine")), "");
-	sub_line(p, "Mode", scalar(json_get(machine, "mode")), "");
+	sub_line(p, "Engine", scalar(jval_get(machine, "engine")), "");
+	sub_line(p, "Mode", scalar(jval_get(machine, "mode")), "");
 	sub_line(p, "CPU", cpu ? cpu : "any", "");
-	sub_line(p, "Process", scalar(json_get(machine, "pid")), "");
-	sub_line(p, "Boot", scalar(json_get(machine, "boot_ms")), " ms");
-	put_layers(p, "Jail", json_get(machine, "jail"));
-	put_layers(p, "Runtime jail", json_get(machine, "runtime_jail"));
+	sub_line(p, "Process", scalar(jval_get(machine, "pid")), "");
+	sub_line(p, "Boot", scalar(jval_get(machine, "boot_ms")), " ms");
+	put_layers(p, "Jail", jval_get(machine, "jail"));
+	put_layers(p, "Runtime jail", jval_get(machine, "runtime_jail"));
 }
 
 static int inspect_text(const msb_sandbox_t *s, const struct json *config,
@@ -189,12 +189,12 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 			     sizeof(time)));
 	line(&p, "Image", msb_sandbox_image(s));
 	section(&p, "Resources");
-	sub_line(&p, "CPUs", scalar(json_get(config, "cpus")), "");
-	sub_line(&p, "Memory", scalar(json_get(config, "memory_mib")), " MiB");
-	line(&p, "Workdir", json_str(json_get(config, "workdir")));
-	line(&p, "Shell", json_str(json_get(config, "shell")));
-	put_env(&p, json_get(config, "env"));
-	put_mounts(&p, json_get(config, "mounts"));
+	sub_line(&p, "CPUs", scalar(jval_get(config, "cpus")), "");
+	sub_line(&p, "Memory", scalar(jval_get(config, "memory_mib")), " MiB");
+	line(&p, "Workdir", jval_str(jval_get(config, "workdir")));
+	line(&p, "Shell", jval_str(jval_get(config, "shell")));
+	put_env(&p, jval_get(config, "env"));
+	put_mounts(&p, jval_get(config, "mounts"));
 	put_machine(&p, machine);
 	return ui_print(&p.b) ? 1 : 0;
 }
@@ -203,30 +203,30 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 static int inspect_json(const msb_sandbox_t *s, struct json *config,
 			struct json *machine)
 {
-	struct json *o = json_object();
+	struct json *o = jval_object();
 	char time[TIME_SIZE];
 
-	(void)json_add(o, "config", config ? config : json_string(NULL));
-	(void)json_add(o, "machine", machine ? machine : json_string(NULL));
-	(void)json_add(o, "exit_reason",
-		       json_string(msb_sandbox_exit_reason(s)));
-	(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
-	(void)json_add(o, "status",
-		       json_string(msb_status_name(msb_sandbox_status(s))));
-	(void)json_add(
+	(void)jval_add(o, "config", config ? config : jval_string(NULL));
+	(void)jval_add(o, "machine", machine ? machine : jval_string(NULL));
+	(void)jval_add(o, "exit_reason",
+		       jval_string(msb_sandbox_exit_reason(s)));
+	(void)jval_add(o, "name", jval_string(msb_sandbox_name(s)));
+	(void)jval_add(o, "status",
+		       jval_string(msb_status_name(msb_sandbox_status(s))));
+	(void)jval_add(
 		o, "created_at",
-		json_string(show_json_time(msb_sandbox_created_unix_ms(s), time,
+		jval_string(show_json_time(msb_sandbox_created_unix_ms(s), time,
 					   sizeof(time))));
-	if (json_add(o, "updated_at",
-		     json_string(show_json_time(msb_sandbox_updated_unix_ms(s),
+	if (jval_add(o, "updated_at",
+		     jval_string(show_json_time(msb_sandbox_updated_unix_ms(s),
 						time, sizeof(time)))))
-		o = json_free(o);
+		o = jval_free(o);
 	return show_json(o);
 }
 
 static struct json *parsed(const char *text)
 {
-	return text ? json_parse(text, strlen(text)) : NULL;
+	return text ? jval_parse(text, strlen(text)) : NULL;
 }
 
 int cmd_inspect(struct cli *cli)
@@ -245,8 +245,8 @@ int cmd_inspect(struct cli *cli)
 		code = inspect_json(s, config, machine);
 	} else {
 		code = inspect_text(s, config, machine);
-		json_free(config);
-		json_free(machine);
+		jval_free(config);
+		jval_free(machine);
 	}
 	msb_sandbox_free(s);
 	return code;
@@ -272,13 +272,13 @@ static const struct {
 
 static int check_json(struct checks *c, const msb_check_t *check)
 {
-	struct json *o = json_object();
+	struct json *o = jval_object();
 
-	(void)json_add(o, "detail", json_string(check->detail));
-	(void)json_add(o, "name", json_string(check->name));
-	(void)json_add(o, "remedy", json_string(check->remedy));
-	(void)json_add(o, "state", json_string(states[check->state].name));
-	return json_append(c->all, o);
+	(void)jval_add(o, "detail", jval_string(check->detail));
+	(void)jval_add(o, "name", jval_string(check->name));
+	(void)jval_add(o, "remedy", jval_string(check->remedy));
+	(void)jval_add(o, "state", jval_string(states[check->state].name));
+	return jval_append(c->all, o);
 }
 
 static int on_check(void *ctx, const msb_check_t *check)
@@ -313,10 +313,10 @@ int cmd_doctor(struct cli *cli)
 		return 1;
 	buf_init(&c.page.b, OUTPUT_MAX);
 	if (cli_has(cli, O_FORMAT))
-		c.all = json_array();
+		c.all = jval_array();
 	rc = msb_doctor(cli->m, on_check, &c, &e);
 	if (!cli_ok(rc, &e)) {
-		json_free(c.all);
+		jval_free(c.all);
 		buf_fini(&c.page.b);
 		return 1;
 	}

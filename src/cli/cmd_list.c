@@ -22,7 +22,7 @@ static bool listed(const struct cli *cli, msb_status_t status)
 
 static int list_json(const struct cli *cli, const msb_list_t *l)
 {
-	struct json *all = json_array();
+	struct json *all = jval_array();
 
 	for (size_t i = 0; i < msb_list_count(l); i++) {
 		const msb_sandbox_t *s = msb_list_item(l, i);
@@ -31,18 +31,18 @@ static int list_json(const struct cli *cli, const msb_list_t *l)
 
 		if (!listed(cli, msb_sandbox_status(s)))
 			continue;
-		o = json_object();
-		(void)json_add(o, "created_at",
-			       json_string(show_json_time(
+		o = jval_object();
+		(void)jval_add(o, "created_at",
+			       jval_string(show_json_time(
 				       msb_sandbox_created_unix_ms(s), time,
 				       sizeof(time))));
-		(void)json_add(o, "image", json_string(msb_sandbox_image(s)));
-		(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
-		(void)json_add(
+		(void)jval_add(o, "image", jval_string(msb_sandbox_image(s)));
+		(void)jval_add(o, "name", jval_string(msb_sandbox_name(s)));
+		(void)jval_add(
 			o, "status",
-			json_string(msb_status_name(msb_sandbox_status(s))));
-		if (json_append(all, o))
-			all = json_free(all);
+			jval_string(msb_status_name(msb_sandbox_status(s))));
+		if (jval_append(all, o))
+			all = jval_free(all);
 	}
 	return show_json(all);
 }
@@ -138,27 +138,27 @@ int cmd_list(struct cli *cli)
 static char *command_of(const msb_sandbox_t *s)
 {
 	const char *text = msb_sandbox_config_json(s);
-	struct json *config = text ? json_parse(text, strlen(text)) : NULL;
+	struct json *config = text ? jval_parse(text, strlen(text)) : NULL;
 	char *command = show_command(config);
 
-	json_free(config);
+	jval_free(config);
 	return command;
 }
 
 static struct json *status_object(const msb_sandbox_t *s)
 {
 	autofree char *command = command_of(s);
-	struct json *o = json_object();
+	struct json *o = jval_object();
 
 	if (!command)
-		return json_free(o);
-	(void)json_add(o, "command", json_string(command));
-	(void)json_add(o, "image", json_string(msb_sandbox_image(s)));
-	(void)json_add(o, "name", json_string(msb_sandbox_name(s)));
-	(void)json_add(o, "ports", json_array());
-	if (json_add(o, "status",
-		     json_string(msb_status_name(msb_sandbox_status(s)))))
-		return json_free(o);
+		return jval_free(o);
+	(void)jval_add(o, "command", jval_string(command));
+	(void)jval_add(o, "image", jval_string(msb_sandbox_image(s)));
+	(void)jval_add(o, "name", jval_string(msb_sandbox_name(s)));
+	(void)jval_add(o, "ports", jval_array());
+	if (jval_add(o, "status",
+		     jval_string(msb_status_name(msb_sandbox_status(s)))))
+		return jval_free(o);
 	return o;
 }
 
@@ -201,10 +201,10 @@ static int status_print(const struct cli *cli, const msb_sandbox_t *const *s,
 	if (cli_has(cli, O_FORMAT)) {
 		if (one)
 			return show_json(status_object(s[0]));
-		all = json_array();
+		all = jval_array();
 		for (size_t i = 0; i < n; i++)
-			if (json_append(all, status_object(s[i])))
-				all = json_free(all);
+			if (jval_append(all, status_object(s[i])))
+				all = jval_free(all);
 		return show_json(all);
 	}
 	if (cli_has(cli, O_QUIET)) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Frees without recursion: children are moved up in front of the siblings. */
-struct json *json_free(struct json *j)
+struct json *jval_free(struct json *j)
 {
 	while (j) {
 		struct json *next;
@@ -34,17 +34,17 @@ static struct json *make(enum json_type type)
 	return j;
 }
 
-struct json *json_object(void)
+struct json *jval_object(void)
 {
 	return make(JSON_OBJECT);
 }
 
-struct json *json_array(void)
+struct json *jval_array(void)
 {
 	return make(JSON_ARRAY);
 }
 
-struct json *json_string(const char *text)
+struct json *jval_string(const char *text)
 {
 	struct json *j = make(text ? JSON_STRING : JSON_NULL);
 
@@ -52,10 +52,10 @@ struct json *json_string(const char *text)
 		return j;
 	j->len = strlen(text);
 	j->text = strdup(text);
-	return j->text ? j : json_free(j);
+	return j->text ? j : jval_free(j);
 }
 
-struct json *json_bool(bool v)
+struct json *jval_bool(bool v)
 {
 	struct json *j = make(JSON_BOOL);
 
@@ -64,10 +64,10 @@ struct json *json_bool(bool v)
 	return j;
 }
 
-int json_append(struct json *array, struct json *value)
+int jval_append(struct json *array, struct json *value)
 {
 	if (!array || !value) {
-		json_free(value);
+		jval_free(value);
 		return -ENOMEM;
 	}
 	if (array->last)
@@ -78,18 +78,18 @@ int json_append(struct json *array, struct json *value)
 	return 0;
 }
 
-int json_add(struct json *object, const char *key, struct json *value)
+int jval_add(struct json *object, const char *key, struct json *value)
 {
 	if (value) {
 		free(value->key);
 		value->key = strdup(key);
 		if (!value->key)
-			value = json_free(value);
+			value = jval_free(value);
 	}
-	return json_append(object, value);
+	return jval_append(object, value);
 }
 
-const struct json *json_get(const struct json *j, const char *key)
+const struct json *jval_get(const struct json *j, const char *key)
 {
 	if (!j || j->type != JSON_OBJECT)
 		return NULL;
@@ -99,12 +99,12 @@ const struct json *json_get(const struct json *j, const char *key)
 	return NULL;
 }
 
-const char *json_str(const struct json *j)
+const char *jval_str(const struct json *j)
 {
 	return j && j->type == JSON_STRING ? j->text : NULL;
 }
 
-bool json_is_true(const struct json *j)
+bool jval_is_true(const struct json *j)
 {
 	return j && j->type == JSON_BOOL && j->truth;
 }
@@ -199,7 +199,7 @@ static bool is_scalar(const struct json *j)
 	return (j->type != JSON_ARRAY && j->type != JSON_OBJECT) || !j->first;
 }
 
-int json_print(const struct json *j, struct buf *out)
+int jval_print(const struct json *j, struct buf *out)
 {
 	struct level stack[JSON_MAX_DEPTH + 1] = { 0 };
 	size_t depth = 0;

@@ -30,28 +30,28 @@ struct json {
 };
 
 /* NULL when the text is not one JSON value or memory is short. */
-struct json *json_parse(const char *text, size_t len);
-struct json *json_free(struct json *j); /* NULL */
+struct json *jval_parse(const char *text, size_t len);
+struct json *jval_free(struct json *j); /* NULL */
 
 /* Member of an object, or NULL; also when j is NULL or no object. */
-const struct json *json_get(const struct json *j, const char *key);
+const struct json *jval_get(const struct json *j, const char *key);
 /* Contents of a string, or NULL. */
-const char *json_str(const struct json *j);
-bool json_is_true(const struct json *j);
+const char *jval_str(const struct json *j);
+bool jval_is_true(const struct json *j);
 
 /*
- * Building. Each returns NULL when memory is short; json_add takes ownership
+ * Building. Each returns NULL when memory is short; jval_add takes ownership
  * of value also then, and fails (-ENOMEM) when value is NULL, so that calls can
- * be nested and checked once by json_print.
+ * be nested and checked once by jval_print.
  */
-struct json *json_object(void);
-struct json *json_array(void);
-struct json *json_string(const char *text); /* NULL gives null */
-struct json *json_bool(bool v);
-int json_add(struct json *object, const char *key, struct json *value);
-int json_append(struct json *array, struct json *value);
+struct json *jval_object(void);
+struct json *jval_array(void);
+struct json *jval_string(const char *text); /* NULL gives null */
+struct json *jval_bool(bool v);
+int jval_add(struct json *object, const char *key, struct json *value);
+int jval_append(struct json *array, struct json *value);
 
 /* Sorted keys, two spaces per level, a newline at the end. 0 or -ENOMEM. */
-int json_print(const struct json *j, struct buf *out);
+int jval_print(const struct json *j, struct buf *out);
 
 #endif

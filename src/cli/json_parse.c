@@ -251,8 +251,8 @@ static int parse(struct reader *r, struct json *root)
 		rc = after_item(r, stack, &depth);
 		if (rc <= 0)
 			return rc;
-		j = json_array(); /* value() sets the type */
-		rc = json_append(stack[depth - 1], j);
+		j = jval_array(); /* value() sets the type */
+		rc = jval_append(stack[depth - 1], j);
 		if (!rc && stack[depth - 1]->type == JSON_OBJECT)
 			rc = member_key(r, &j->key);
 		if (rc)
@@ -260,15 +260,15 @@ static int parse(struct reader *r, struct json *root)
 	}
 }
 
-struct json *json_parse(const char *text, size_t len)
+struct json *jval_parse(const char *text, size_t len)
 {
 	struct reader r = { text, text + len };
-	struct json *root = json_array();
+	struct json *root = jval_array();
 
 	if (!root)
 		return NULL;
 	if (parse(&r, root))
-		return json_free(root);
+		return jval_free(root);
 	skip_space(&r);
-	return r.p == r.end ? root : json_free(root);
+	return r.p == r.end ? root : jval_free(root);
 }

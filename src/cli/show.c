@@ -31,16 +31,16 @@ void show_relaxed_layers(const msb_sandbox_t *s)
 
 	if (!text || !strstr(text, "\"off: "))
 		return;
-	machine = json_parse(text, strlen(text));
-	jail = json_get(machine, "jail");
+	machine = jval_parse(text, strlen(text));
+	jail = jval_get(machine, "jail");
 	for (const struct json *l = jail ? jail->first : NULL; l; l = l->next) {
-		const char *state = json_str(l);
+		const char *state = jval_str(l);
 
 		if (state && str_starts(state, "off"))
 			ui_warn("the machine runs without jail layer %s: %s",
 				l->key, state);
 	}
-	json_free(machine);
+	jval_free(machine);
 }
 
 const char *show_json_time(int64_t unix_ms, char *buf, size_t size)
@@ -83,9 +83,9 @@ const char *show_status(msb_status_t s, char *buf, size_t size,
 static void put_words(struct buf *b, const struct json *list)
 {
 	for (const struct json *w = list ? list->first : NULL; w; w = w->next)
-		if (json_str(w))
+		if (jval_str(w))
 			(void)buf_printf(b, "%s%s", buf_len(b) ? " " : "\"",
-					 json_str(w));
+					 jval_str(w));
 }
 
 char *show_command(const struct json *config)
@@ -94,8 +94,8 @@ char *show_command(const struct json *config)
 	char *text;
 
 	buf_init(&b, 4u << 20);
-	put_words(&b, json_get(config, "entrypoint"));
-	put_words(&b, json_get(config, "cmd"));
+	put_words(&b, jval_get(config, "entrypoint"));
+	put_words(&b, jval_get(config, "cmd"));
 	(void)buf_str(&b, buf_len(&b) ? "\"" : "-");
 	text = buf_take_str(&b);
 	buf_fini(&b);
@@ -107,8 +107,8 @@ int show_json(struct json *j)
 	struct buf b;
 
 	buf_init(&b, OUTPUT_MAX);
-	if (json_print(j, &b))
+	if (jval_print(j, &b))
 		b.failed = true;
-	json_free(j);
+	jval_free(j);
 	return ui_print(&b) ? 1 : 0;
 }

@@ -259,13 +259,14 @@ static void report_modes(struct report *r, const struct doctor_facts *f)
 		DETAIL(c, "guest processes can be traced");
 	}
 	if (f->exec_map_errno) {
-		c = add(r, CHECK_FAIL, "executable tmpfs");
+		c = add(r, CHECK_FAIL, "executable memory");
 		DETAIL(c, "guest memory cannot be mapped executable: %s",
 		       strerrordesc_np(f->exec_map_errno));
 		REMEDY(c, "let the host's security policy permit executable "
-			  "mappings of files on a private tmpfs");
+			  "mappings of memory files (vm.memfd_noexec "
+			  "below 2)");
 	} else {
-		c = add(r, CHECK_OK, "executable tmpfs");
+		c = add(r, CHECK_OK, "executable memory");
 		DETAIL(c, "guest memory can be mapped executable");
 	}
 }

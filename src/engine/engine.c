@@ -65,9 +65,10 @@ int engine_select_from(const struct host_facts *f, enum engine_kind asked,
 int engine_select(enum engine_kind asked, enum engine_kind *ret_kind,
 		  char *reason, size_t reason_len, struct err *err)
 {
-	struct host_facts f;
+	struct host_facts f = { 0 };
 
-	host_facts_read(&f);
+	if (asked != ENGINE_UML)
+		host_facts_read_kvm(&f);
 	return engine_select_from(&f, asked, ret_kind, reason, reason_len, err);
 }
 

@@ -34,12 +34,6 @@ struct machine_events {
 	void (*on_kernel_log)(void *ctx, const void *data, size_t len);
 	/* Once, on the loop's thread; the machine may be freed in it. */
 	void (*on_exit)(void *ctx, const struct machine_exit *e);
-	/*
-	 * Once, on the loop's thread, or NULL: the guest's kernel has reached
-	 * all its devices. From here on the engine neither opens nor removes
-	 * anything by name on the host, machine_describe() excepted.
-	 */
-	void (*on_connected)(void *ctx);
 };
 
 struct machine_desc {
@@ -72,7 +66,8 @@ const char *engine_kind_name(enum engine_kind kind); /* "auto", "kvm", "uml" */
  * each device asks; the machine's exit is reported on the loop. A forbidden
  * jail layer fails with ERR_UNSUPPORTED naming layer and remedy, unless
  * jail_relaxed. Call it on a thread that lives as long as the machine shall: a
- * uml machine is killed when that thread ends.
+ * uml machine is killed when that thread ends. What it needs of the host it has
+ * opened when it returns; only machine_describe() may open more.
  */
 int machine_start(struct loop *loop, enum engine_kind kind,
 		  const struct machine_desc *desc, struct machine **ret,

@@ -182,11 +182,26 @@ size_t host_cpuinfo(char *buf, size_t len)
 	return used;
 }
 
+/* Of the group file only: asking the C library's name services would load
+ * them into a program that is linked statically. */
+static void group_name(gid_t gid, char *name, size_t len)
+{
+	FILE *file = fopen("/etc/group", "re");
+	struct group gr, *found;
+	char text[8192];
+
+	while (file && fgetgrent_r(file, &gr, text, sizeof(text), &found) == 0)
+		if (gr.gr_gid == gid) {
+			(void)snprintf(name, len, "%s", gr.gr_name);
+			break;
+		}
+	if (file)
+		(void)fclose(file);
+}
+
 static void read_kvm(struct host_facts *f)
 {
 	autoclose int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct group gr, *found = NULL;
-	char text[1024];
 	struct stat st;
 
 	f->kvm_errno = fd < 0 ? errno : 0;
@@ -198,10 +213,7 @@ static void read_kvm(struct host_facts *f)
 	}
 	if (f->kvm_errno != EACCES || stat("/dev/kvm", &st) < 0)
 		return;
-	if (getgrgid_r(st.st_gid, &gr, text, sizeof(text), &found) == 0 &&
-	    found)
-		(void)snprintf(f->kvm_group, sizeof(f->kvm_group), "%s",
-			       gr.gr_name);
+	group_name(st.st_gid, f->kvm_group, sizeof(f->kvm_group));
 }
 
 static void read_cpu_flags(struct host_facts *f)
@@ -214,6 +226,16 @@ static void read_cpu_flags(struct host_facts *f)
 	f->cpu_vmx = host_flag_present(text, "vmx");
 	f->cpu_svm = host_flag_present(text, "svm");
 	f->cpu_hypervisor = host_flag_present(text, "hypervisor");
+}
+
+void host_facts_read_kvm(struct host_facts *ret)
+{
+	struct host_facts f = { .euid = geteuid() };
+
+	read_kvm(&f);
+	if (!f.kvm_errno)
+		read_cpu_flags(&f);
+	*ret = f;
 }
 
 void host_facts_read_boot(struct host_facts *ret)

@@ -41,6 +41,8 @@ struct host_facts {
 
 /* Never fails; what cannot be found out stays absent. */
 void host_facts_read(struct host_facts *ret);
+/* Only what choosing an engine needs. */
+void host_facts_read_kvm(struct host_facts *ret);
 /* Only what starting a machine needs, because that is what boots wait for:
  * ids, version, and the setting that forbids ptrace. */
 void host_facts_read_boot(struct host_facts *ret);

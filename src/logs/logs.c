@@ -278,6 +278,9 @@ static void *writer_main(void *arg)
 	uint64_t dropped[REC_KIND_COUNT];
 	struct logs *l = arg;
 
+	/* Making a file takes the host's file system longer than all else here:
+	 * not when the guest is ready and everybody waits for this thread. */
+	rotfile_prepare(&l->file[REC_EXEC].rot);
 	while (take_batch(l, dropped)) {
 		write_batch(l);
 		note_dropped(l, dropped); /* newer than all in this batch */

@@ -32,7 +32,7 @@ struct logs;
 
 /*
  * Start the writer for the files below dirfd (borrowed, must outlive the
- * object). It makes each of them when the first entry comes.
+ * object). It makes exec.log at once, the others when the first entry comes.
  */
 int logs_new(int dirfd, struct logs **ret); /* 0 or -errno */
 /* Write what is queued, stop the writer. */

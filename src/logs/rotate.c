@@ -88,6 +88,12 @@ static int rotate(struct rotfile *f)
 	return open_live(f);
 }
 
+void rotfile_prepare(struct rotfile *f)
+{
+	if (f->fd < 0)
+		(void)open_live(f);
+}
+
 int rotfile_add(struct rotfile *f, const void *item, size_t len)
 {
 	int rc = f->fd < 0 ? open_live(f) : 0;

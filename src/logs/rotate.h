@@ -28,6 +28,8 @@ struct rotfile {
  * item; after a failure the next one tries again. */
 void rotfile_init(struct rotfile *f, int dirfd, const char *name,
 		  uint64_t limit);
+/* Make the file before there is an item; a failure is that of the next one. */
+void rotfile_prepare(struct rotfile *f);
 /* Add one item; it reaches the file at the latest with the next flush. */
 int rotfile_add(struct rotfile *f, const void *item, size_t len);
 int rotfile_flush(struct rotfile *f);

@@ -31,8 +31,8 @@ struct loop {
 	int epfd;
 	int wakefd;
 	struct watch wake;
-	uint64_t now_ms;
-	bool stop; /* guarded by lock */
+	uint64_t now_ms; /* of this turn; 0: nobody has asked yet */
+	bool stop;	 /* guarded by lock */
 	struct slot *slots;
 	uint32_t nslots;
 	uint32_t free_slot;
@@ -59,7 +59,6 @@ int loop_new(struct loop **ret)
 	if (!l)
 		return -ENOMEM;
 	l->free_slot = NO_SLOT;
-	l->now_ms = clock_mono_ms();
 	l->posted_tail = &l->posted_head;
 	list_init(&l->timers);
 	list_init(&l->deferred);
@@ -98,8 +97,10 @@ struct loop *loop_free(struct loop *l)
 	return NULL;
 }
 
-uint64_t loop_now_ms(const struct loop *l)
+uint64_t loop_now_ms(struct loop *l)
 {
+	if (!l->now_ms)
+		l->now_ms = clock_mono_ms();
 	return l->now_ms;
 }
 
@@ -273,7 +274,7 @@ static void run_timers(struct loop *l)
 		struct timer *t =
 			container_of(l->timers.next, struct timer, link);
 
-		if (t->due_ms > l->now_ms)
+		if (t->due_ms > loop_now_ms(l))
 			return;
 		loop_timer_cancel(t);
 		t->on_timer(t);
@@ -320,14 +321,15 @@ static void run_deferred(struct loop *l)
 static int wait_budget(const struct loop *l, int timeout_ms)
 {
 	const struct timer *t;
-	uint64_t left;
+	uint64_t now, left;
 
 	if (!list_empty(&l->deferred))
 		return 0;
 	if (list_empty(&l->timers))
 		return timeout_ms;
 	t = container_of(l->timers.next, struct timer, link);
-	left = t->due_ms > l->now_ms ? t->due_ms - l->now_ms : 0;
+	now = clock_mono_ms();
+	left = t->due_ms > now ? t->due_ms - now : 0;
 	if (left > 3600000)
 		left = 3600000;
 	if (timeout_ms >= 0 && (uint64_t)timeout_ms < left)
@@ -340,12 +342,11 @@ int loop_turn(struct loop *l, int timeout_ms)
 	struct epoll_event ev[EVENTS_PER_TURN];
 	int n;
 
-	l->now_ms = clock_mono_ms();
 	n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN,
 		       wait_budget(l, timeout_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->now_ms = clock_mono_ms();
+	l->now_ms = 0;
 	for (int i = 0; i < n; i++) {
 		uint32_t slot = (uint32_t)ev[i].data.u64;
 		uint32_t generation = (uint32_t)(ev[i].data.u64 >> 32);

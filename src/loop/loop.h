@@ -4,8 +4,8 @@
  * descriptors. Everything here is called on the loop's own thread, except
  * loop_post() and loop_stop().
  *
- * A turn: wait -> cache the monotonic clock -> descriptor callbacks -> due
- * timers -> posted work -> deferred work. A watch removed inside a turn gets
+ * A turn: wait -> descriptor callbacks -> due timers -> posted work -> deferred
+ * work. A watch removed inside a turn gets
  * no further callback in that turn, also when its event is already pending, so
  * its owner may be freed at once.
  */
@@ -58,7 +58,9 @@ int loop_run(struct loop *l);
 int loop_turn(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l); /* any thread */
 
-uint64_t loop_now_ms(const struct loop *l); /* monotonic, of this turn */
+/* Monotonic, the same all through a turn. Read when first asked for, as in a
+ * guest kernel that is itself a process that costs as much as a small task. */
+uint64_t loop_now_ms(struct loop *l);
 
 /* events = EPOLLIN and/or EPOLLOUT (may be 0: errors and hang-up only); with
  * EPOLLET each arrival is told once, for descriptors that are never read. */

@@ -130,7 +130,7 @@ static void on_ready(void *ctx)
 
 static void on_shutdown(void *ctx)
 {
-	sandbox_stop(ctx, EXIT_SHUTDOWN_REQUESTED);
+	sandbox_on_shutdown(ctx);
 }
 
 static void on_guest_broken(void *ctx, const char *why)
@@ -153,11 +153,6 @@ static void on_quiet(void *ctx)
 static void on_startup_exit(void *ctx, const struct relay_exit *e)
 {
 	sandbox_on_startup_exit(ctx, e);
-}
-
-static void on_connected(void *ctx)
-{
-	sandbox_on_connected(ctx);
 }
 
 static void on_machine_exit(void *ctx, const struct machine_exit *e)
@@ -401,18 +396,20 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 		.devices = devices,
 		.uml_mode = mode_of(c->engine_mode),
 		.jail_relaxed = str_eq(c->engine_jail, "relaxed"),
-		.events = { s, on_console, on_machine_exit, on_connected },
+		.events = { s, on_console, on_machine_exit },
 	};
 	enum engine_kind kind;
 	char reason[240];
 	struct err err = { 0 };
 	int rc;
 
+	/* Those with threads of their own last: when the guest has found them
+	 * all, the loop is busy closing the jail. */
 	devices[desc.ndevices++] = vconsole_device(s->console);
-	for (size_t i = 0; i < s->nshares; i++)
-		devices[desc.ndevices++] = s->shares[i].device;
 	devices[desc.ndevices++] = s->rng;
 	devices[desc.ndevices++] = s->balloon;
+	for (size_t i = 0; i < s->nshares; i++)
+		devices[desc.ndevices++] = s->shares[i].device;
 	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
 	if (!rc)
 		rc = machine_start(s->loop, kind, &desc, &s->machine, &err);
@@ -453,7 +450,10 @@ int sandbox_boot(struct sandbox *s)
 	log_info("runtime", "machine: %llu us to its start, %llu us for it",
 		 (unsigned long long)(before_ns - s->started_ns) / 1000,
 		 (unsigned long long)(clock_mono_ns() - before_ns) / 1000);
-	return make_files(s);
+	rc = make_files(s);
+	if (!rc)
+		sandbox_seal(s);
+	return rc;
 }
 
 void sandbox_unboot(struct sandbox *s)

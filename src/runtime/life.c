@@ -91,16 +91,10 @@ static void apply_jail(struct sandbox *s)
 		 s->jail.seccomp);
 }
 
-/* The machine is complete: from here on this process opens nothing but what
- * its clients and its guest ask for. What has to be read for the description
- * of the machine is read before. */
-void sandbox_on_connected(struct sandbox *s)
+void sandbox_seal(struct sandbox *s)
 {
 	char without[240];
 
-	if (s->complete)
-		return;
-	s->complete = true;
 	machine_describe(s->machine, &s->machine_text);
 	if (machine_relaxed(s->machine, without, sizeof(without)))
 		log_warn("engine", "the machine runs without: %s", without);
@@ -113,7 +107,6 @@ static void describe(struct sandbox *s, uint64_t boot_ns)
 	struct buf jail;
 	int rc;
 
-	sandbox_on_connected(s); /* an engine may be unable to tell */
 	buf_init(&jail, 4096);
 	jail_describe(&s->jail, &jail);
 	machine = buf_cstr(&s->machine_text);
@@ -206,8 +199,15 @@ void sandbox_stop(struct sandbox *s, enum exit_reason reason)
 	if (s->state != RUNNING)
 		return;
 	keep_reason(s, reason);
-	if (reason != EXIT_SHUTDOWN_REQUESTED) /* there, a client sent it */
-		relay_send_shutdown(s->relay);
+	relay_send_shutdown(s->relay);
+	stop_begun(s);
+}
+
+void sandbox_on_shutdown(struct sandbox *s)
+{
+	if (s->state != RUNNING)
+		return;
+	keep_reason(s, EXIT_SHUTDOWN_REQUESTED);
 	stop_begun(s);
 }
 
@@ -262,6 +262,7 @@ static void explain_boot_failure(struct sandbox *s,
 void sandbox_on_machine_exit(struct sandbox *s, const struct machine_exit *e)
 {
 	s->machine_exit = *e;
+	s->machine_gone = true;
 	if (e->clean && !s->killed)
 		log_info("runtime", "machine: %s", e->text);
 	else
@@ -323,7 +324,8 @@ int sandbox_end(struct sandbox *s)
 		relay_flush(s->relay, CLIENT_FLUSH_MS);
 		s->relay = relay_free(s->relay);
 	}
-	sandbox_unboot(s);
+	if (!s->machine_gone)
+		sandbox_unboot(s); /* before anybody is told that it ended */
 	if (s->logs && booted)
 		logs_marker(s->logs, MARK_STOPPED);
 	if (s->runtime_fd >= 0) {
@@ -342,5 +344,11 @@ int sandbox_end(struct sandbox *s)
 	log_init(log_level(), NULL, NULL);
 	if (s->spec.config.ephemeral && s->dir_fd >= 0)
 		remove_directory(s);
+	/* Who waits for the end need not wait for the guest's memory to be
+	 * given back, which takes longer than all the rest. */
+	(void)close(LOCK_FD);
+	if (s->attached)
+		(void)close(WATCHDOG_FD);
+	sandbox_unboot(s);
 	return booted ? 0 : 1;
 }

@@ -81,9 +81,9 @@ struct sandbox {
 	struct boot_failure
 		failure; /* BOOTING only; message is in failure_text */
 	char failure_text[600];
+	bool machine_gone; /* machine_exit is filled */
 
 	struct bootlog *bootlog; /* until ready */
-	bool complete;		 /* the jail is closed */
 	struct buf machine_text; /* the engine's description, until ready */
 	struct jail_result jail;
 };
@@ -94,9 +94,12 @@ int sandbox_boot(struct sandbox *s);
 void sandbox_unboot(struct sandbox *s);
 
 /* life.c */
-void sandbox_on_connected(struct sandbox *s);
+/* The machine runs, before the guest has said anything: from here on this
+ * process opens nothing but what its clients and its guest ask for. */
+void sandbox_seal(struct sandbox *s);
 void sandbox_on_ready(struct sandbox *s);
 void sandbox_on_agent_closed(struct sandbox *s);
+void sandbox_on_shutdown(struct sandbox *s); /* a client has sent it */
 /* End the sandbox in good order. The first reason given is the one kept. */
 void sandbox_stop(struct sandbox *s, enum exit_reason reason);
 /* End it now; what the guest has not written is lost. */

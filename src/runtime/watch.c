@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "runtime/sandbox.h"
+#include "store/lock.h"
 
 #define RELEASED_BYTE 0x01
 #define FOREVER_S 315360000u /* ten years */
@@ -41,8 +42,10 @@ static void on_signal(struct watch *w, uint32_t events)
 
 	(void)events;
 	while (io_read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		bool asked = si.ssi_signo == RUNTIME_STOP_SIGNAL;
+
 		log_info("runtime", "signal %u", si.ssi_signo);
-		sandbox_stop(s, EXIT_SIGNAL);
+		sandbox_stop(s, asked ? EXIT_SHUTDOWN_REQUESTED : EXIT_SIGNAL);
 	}
 }
 
@@ -155,6 +158,7 @@ static int watch_signals(struct sandbox *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, RUNTIME_STOP_SIGNAL);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signal_fd < 0)
 		return -errno;

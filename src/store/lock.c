@@ -331,12 +331,15 @@ int runtime_process_signal(const struct runtime_process *p, int sig)
 	return rc < 0 ? -errno : 0;
 }
 
-int runtime_process_wait(const struct runtime_process *p, uint64_t timeout_ms)
+int runtime_process_wait(const struct runtime_process *p, int end_fd,
+			 uint64_t timeout_ms)
 {
 	uint64_t start = clock_mono_ms();
+	bool dead = false;
 
 	for (;;) {
-		struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
+		struct pollfd pfd[] = { { .fd = p->pidfd, .events = POLLIN },
+					{ .fd = end_fd } };
 		uint64_t spent = clock_mono_ms() - start;
 		uint64_t left = spent < timeout_ms ? timeout_ms - spent : 0;
 		int rc = lock_is_held(p->lock_fd);
@@ -349,10 +352,15 @@ int runtime_process_wait(const struct runtime_process *p, uint64_t timeout_ms)
 			left = 3600000;
 		/* Without a pidfd, or once it is dead but its lock is not yet
 		 * dropped, look again shortly. */
-		rc = p->pidfd >= 0 ? poll(&pfd, 1, (int)left) : 1;
+		if (p->pidfd < 0 || dead) {
+			sleep_ms(p->pidfd < 0 ? 10 : 1);
+			continue;
+		}
+		rc = poll(pfd, ARRAY_SIZE(pfd), (int)left);
 		if (rc < 0 && errno != EINTR)
 			return -errno;
-		if (rc > 0)
-			sleep_ms(p->pidfd >= 0 ? 1 : 10);
+		dead = rc > 0 && pfd[0].revents;
+		if (rc > 0 && pfd[1].revents)
+			end_fd = -1;
 	}
 }

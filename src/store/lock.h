@@ -10,6 +10,7 @@
 #ifndef MSB_STORE_LOCK_H
 #define MSB_STORE_LOCK_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -56,10 +57,20 @@ struct runtime_process {
  */
 int runtime_process_open(int runtime_dirfd, struct runtime_process *ret);
 void runtime_process_close(struct runtime_process *p);
+/*
+ * Asks a runtime to have its guest flush and power off. SIGTERM does, too; this
+ * one says that the sandbox's owner wants it, with the library's means.
+ */
+#define RUNTIME_STOP_SIGNAL SIGUSR1
 /* 0; -ESRCH when it is dead by now. */
 int runtime_process_signal(const struct runtime_process *p, int sig);
-/* Wait until the runtime has let go of its lock: 0, -ETIMEDOUT. */
-int runtime_process_wait(const struct runtime_process *p, uint64_t timeout_ms);
+/*
+ * Wait until the runtime has let go of its lock: 0, -ETIMEDOUT. end_fd is -1 or
+ * the watchdog's write end: its being told that nobody reads is one more sign,
+ * and an earlier one than the end of the process, to look at the lock.
+ */
+int runtime_process_wait(const struct runtime_process *p, int end_fd,
+			 uint64_t timeout_ms);
 
 /* Field 22 of /proc/<pid>/stat: 0 or -errno. */
 int process_start_time(pid_t pid, uint64_t *ret);

@@ -55,7 +55,7 @@ static int add_args(const struct uml_cmdline *c, struct strv *argv)
 	if (!rc)
 		rc = strv_take(argv, str_fmt("mem=%uM", c->memory_mib));
 	if (!rc)
-		rc = strv_add(argv, "initrd=" UML_INITRAMFS_NAME);
+		rc = strv_take(argv, str_fmt("initrd=@%d", UML_INITRAMFS_FD));
 	for (size_t i = 0; !rc && i < ARRAY_SIZE(fixed_args); i++)
 		rc = strv_add(argv, fixed_args[i]);
 	if (!rc)
@@ -63,9 +63,9 @@ static int add_args(const struct uml_cmdline *c, struct strv *argv)
 	if (!rc && c->vcpus > 1)
 		rc = strv_take(argv, str_fmt("ncpus=%u", c->vcpus));
 	for (size_t i = 0; !rc && i < c->ndevices; i++)
-		rc = strv_take(argv, str_fmt("virtio_uml.device=" UML_SOCKET_DIR
-					     "/%zu:%" PRIu32,
-					     i, c->virtio_ids[i]));
+		rc = strv_take(argv,
+			       str_fmt("virtio_uml.device=@%zu:%" PRIu32,
+				       UML_DEVICE_FD + i, c->virtio_ids[i]));
 	if (!rc && c->extra)
 		rc = add_words(argv, c->extra);
 	return rc;

@@ -10,15 +10,15 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Names inside the kernel's root directory, which is also its working one. */
-#define UML_INITRAMFS_NAME "initramfs"
-#define UML_SOCKET_DIR "s" /* one letter: see socket_name() */
+/* The kernel inherits its initramfs, and a connected socket per device. */
+#define UML_INITRAMFS_FD 5
+#define UML_DEVICE_FD 6 /* of the first device; the others follow */
 
 struct uml_cmdline {
 	unsigned memory_mib;
 	unsigned vcpus;
 	bool seccomp;		    /* guest processes by seccomp, not ptrace */
-	const uint32_t *virtio_ids; /* one per device, in the order of names */
+	const uint32_t *virtio_ids; /* one per device, in their order */
 	size_t ndevices;
 	const char *extra; /* words appended at the end, or NULL */
 };

@@ -28,8 +28,8 @@
 /* Set-up takes milliseconds; a child that hangs in a mount is given up. */
 #define SPAWN_TIMEOUT_MS 30000
 
-/* Files of the root besides the guest's memory. */
-#define ROOT_SLACK_MIB 64
+/* A file of the kernel is as large as the guest's memory, and little more. */
+#define FILE_SLACK_MIB 64
 
 uid_t jail_host_id(const struct host_facts *f, uid_t own)
 {
@@ -54,7 +54,7 @@ static void add_limit(struct jail_child *c, int resource, rlim_t value)
 static void set_child_limits(struct jail_child *c, const struct jail_plan *p,
 			     const struct host_facts *f)
 {
-	rlim_t bytes = (rlim_t)(p->memory_mib + ROOT_SLACK_MIB) << 20;
+	rlim_t bytes = (rlim_t)(p->memory_mib + FILE_SLACK_MIB) << 20;
 
 	add_limit(c, RLIMIT_FSIZE, bytes);
 	/* 1 and not 0: a pipe handler of core dumps ignores 0 but not 1 */
@@ -72,28 +72,6 @@ static void set_child_limits(struct jail_child *c, const struct jail_plan *p,
 	 * processes of the host user, not one for each user namespace. */
 	if (host_linux_at_least(f, 5, 14))
 		add_limit(c, RLIMIT_NPROC, 256 + (rlim_t)p->memory_mib * 16);
-}
-
-/* A directory on the host, for a relaxed jail without a private root. */
-static char *make_host_dir(const struct host_facts *f)
-{
-	static const char *const where[] = { "/dev/shm", "/tmp" };
-	uid_t id = jail_host_id(f, f->euid);
-
-	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
-		char *dir = str_fmt("%s/msb-XXXXXX", where[i]);
-
-		if (dir && mkdtemp(dir)) {
-			if (id != f->euid && chown(dir, id, id) < 0) {
-				(void)rmdir(dir);
-				free(dir);
-				continue;
-			}
-			return dir;
-		}
-		free(dir);
-	}
-	return NULL;
 }
 
 static int write_proc(pid_t pid, const char *file, const char *text)
@@ -142,7 +120,6 @@ static void kill_and_reap(struct jailed *j)
 	       errno == EINTR)
 		;
 	close_fd(&j->pidfd);
-	close_fd(&j->rootfd);
 	j->pid = -1;
 }
 
@@ -169,8 +146,6 @@ static int step_error(enum jail_step step, int sys, struct err *err)
 		[STEP_MOUNT_ROOT] = "enter the guest kernel's root directory",
 		[STEP_DETACH_HOST] = "detach the host's file systems",
 		[STEP_WORK_DIR] = "fill the guest kernel's root directory",
-		[STEP_INITRAMFS] = "copy the initial file system",
-		[STEP_SOCKET] = "bind a device socket",
 		[STEP_DESCRIPTORS] = "sort descriptors",
 		[STEP_PERSONALITY] = "turn off address randomisation",
 		[STEP_EXEC] = "run the guest kernel",
@@ -202,9 +177,7 @@ static int hear_child(int control, struct jailed *j, bool *ready,
 {
 	struct pollfd pfd = { .fd = control, .events = POLLIN };
 	struct jail_event e;
-	size_t nfds = 0;
 	ssize_t n;
-	int fd = -1;
 
 	do
 		n = poll(&pfd, 1, SPAWN_TIMEOUT_MS);
@@ -213,14 +186,12 @@ static int hear_child(int control, struct jailed *j, bool *ready,
 		return err_set(err, ERR_TIMEOUT, ETIMEDOUT,
 			       "the jail was not ready within %d s",
 			       SPAWN_TIMEOUT_MS / 1000);
-	n = io_recv_fds(control, &e, sizeof(e), &fd, 1, &nfds);
+	n = io_read(control, &e, sizeof(e));
 	if (n == 0)
 		return 0;
-	if (n != sizeof(e)) {
-		close_fd(&fd);
+	if (n != sizeof(e))
 		return err_sys(err, ERR_BOOT, n < 0 ? (int)-n : EPROTO,
 			       "talk to the jailed process");
-	}
 	switch (e.kind) {
 	case JAIL_EVENT_LAYER_OFF:
 		layer_off(&j->state, e.layer, e.step, e.sys);
@@ -230,8 +201,6 @@ static int hear_child(int control, struct jailed *j, bool *ready,
 	case JAIL_EVENT_FAILED:
 		return step_error(e.step, e.sys, err);
 	case JAIL_EVENT_READY:
-		if (nfds)
-			j->rootfd = fd;
 		*ready = true;
 		return 1;
 	case JAIL_EVENT_PROBE:
@@ -387,10 +356,6 @@ static int prepare_child(struct jail_child *c, const struct jail_plan *plan,
 
 	c->plan = plan;
 	c->cpuinfo_len = host_cpuinfo(c->cpuinfo, sizeof(c->cpuinfo));
-	/* a hostile kernel may create files: not many, and of no great size */
-	(void)snprintf(c->root_options, sizeof(c->root_options),
-		       "mode=0700,size=%uM,nr_inodes=%zu",
-		       plan->memory_mib + ROOT_SLACK_MIB, 128 + plan->nsocks);
 	set_child_limits(c, plan, f);
 	/* Its standard input has to be something, as a number below three
 	 * would go to another file; and there is no /dev/null. */
@@ -404,7 +369,7 @@ static int prepare_child(struct jail_child *c, const struct jail_plan *plan,
 int jail_spawn(const struct jail_plan *plan, const struct host_facts *facts,
 	       struct jailed *ret, struct err *err)
 {
-	struct jailed j = { .pid = -1, .pidfd = -1, .rootfd = -1 };
+	struct jailed j = { .pid = -1, .pidfd = -1 };
 	struct jail_child *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -415,15 +380,7 @@ int jail_spawn(const struct jail_plan *plan, const struct host_facts *facts,
 		free(c);
 		return rc;
 	}
-	if (plan->relaxed)
-		j.host_dir = make_host_dir(facts);
-	c->host_dir = j.host_dir;
 	rc = spawn(c, facts, &j, err);
-	if (j.host_dir &&
-	    (rc || plan->probe || !j.state.layer[JAIL_ROOT].off)) {
-		(void)io_remove_tree(AT_FDCWD, j.host_dir);
-		free(take_ptr(j.host_dir));
-	}
 	(void)close(c->stdin_fd);
 	free(c);
 	if (!rc)

@@ -6,9 +6,10 @@
  * builds the rest around itself: the other namespaces, a private tmpfs as its
  * whole file system, no capability in any set, no new privileges, a seccomp
  * allow-list, resource limits. Its user is unprivileged on the host whoever
- * started it. It enters the kernel's program from a descriptor, with three
- * descriptors open. It is process 1 of its namespace, so its end is the end of
- * every guest process; and it is killed when the thread that created it ends.
+ * started it. It enters the kernel's program from a descriptor and finds all it
+ * needs in open descriptors: its log, the initramfs, a socket per device. It is
+ * process 1 of its namespace, so its end is the end of every guest process; and
+ * it is killed when the thread that created it ends.
  *
  * The child runs between clone and exec in a copy of a process that may have
  * threads, so it takes no lock, allocates nothing and calls no more than system
@@ -55,8 +56,6 @@ enum jail_step {
 	STEP_PIVOT_ROOT,
 	STEP_DETACH_HOST,
 	STEP_WORK_DIR,
-	STEP_INITRAMFS,
-	STEP_SOCKET,
 	STEP_DESCRIPTORS,
 	STEP_LIMIT,
 	STEP_PERSONALITY,
@@ -84,9 +83,9 @@ struct jail_plan {
 	bool relaxed;
 	bool probe;	  /* try everything, then exit instead of exec */
 	int kernel_fd;	  /* borrowed, as all descriptors here */
-	int initramfs_fd; /* copied into the root from offset 0 */
+	int initramfs_fd; /* inherited as UML_INITRAMFS_FD */
 	int log_fd;	  /* becomes standard output and error */
-	const int *socks; /* unbound stream sockets; bound as s/0, s/1 ... */
+	const int *socks; /* inherited from UML_DEVICE_FD on */
 	size_t nsocks;	  /* at most JAIL_MAX_DEVICES */
 	unsigned memory_mib;
 	int cpu; /* pin to this one, or -1 */
@@ -96,11 +95,7 @@ struct jail_plan {
 
 struct jailed {
 	pid_t pid;
-	int pidfd;  /* owned */
-	int rootfd; /* owned; directory with the initramfs and the sockets */
-	/* Owned path of the directory when there is no private root; the
-	 * files in it are on the host and must be removed. Else NULL. */
-	char *host_dir;
+	int pidfd; /* owned */
 	struct jail_state state;
 	/* probe only: errno of a traced child and of an executable mapping */
 	int ptrace_errno, exec_map_errno;

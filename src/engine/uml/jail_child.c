@@ -17,11 +17,9 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,26 +27,35 @@
 #include "engine/uml/cmdline.h"
 #include "engine/uml/jail_int.h"
 
-/* Final descriptors. Everything else is closed before exec. */
-enum { FD_CONTROL = 3, FD_KERNEL = 4, FD_FIRST_UNUSED = 5 };
+/* Final descriptors besides those of cmdline.h. Everything else is closed
+ * before exec. */
+enum { FD_CONTROL = 3, FD_KERNEL = 4 };
+
+/* Missing in older headers. */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
 
 /* While they are sorted into place they must not collide. */
-#define FD_ASIDE 64
+#define FD_ASIDE 128
+_Static_assert(FD_ASIDE >= UML_DEVICE_FD + JAIL_MAX_DEVICES, "FD_ASIDE");
+
+/* The file system of the kernel: the directory proc, and a file in it. */
+#define ROOT_OPTIONS "mode=0700,size=64K,nr_inodes=8"
 
 static void tell(struct jail_child *c, enum jail_event_kind kind,
-		 enum jail_layer layer, enum jail_step step, int sys,
-		 const int *fd)
+		 enum jail_layer layer, enum jail_step step, int sys)
 {
 	struct jail_event e = { kind, layer, step, sys };
 
 	/* a parent that is gone takes this process with it */
-	(void)io_send_fds(c->control, &e, sizeof(e), fd, fd ? 1 : 0);
+	(void)send(c->control, &e, sizeof(e), MSG_NOSIGNAL);
 }
 
 MSB_NORETURN static void fail(struct jail_child *c, enum jail_step step,
 			      int sys)
 {
-	tell(c, JAIL_EVENT_FAILED, JAIL_LAYER_COUNT, step, sys, NULL);
+	tell(c, JAIL_EVENT_FAILED, JAIL_LAYER_COUNT, step, sys);
 	_exit(125);
 }
 
@@ -57,10 +64,10 @@ static void refused(struct jail_child *c, enum jail_layer layer,
 		    enum jail_step step, int sys)
 {
 	if (c->plan->relaxed) {
-		tell(c, JAIL_EVENT_LAYER_OFF, layer, step, sys, NULL);
+		tell(c, JAIL_EVENT_LAYER_OFF, layer, step, sys);
 		return;
 	}
-	tell(c, JAIL_EVENT_REFUSED, layer, step, sys, NULL);
+	tell(c, JAIL_EVENT_REFUSED, layer, step, sys);
 	_exit(125);
 }
 
@@ -180,7 +187,7 @@ static bool enter_private_root(struct jail_child *c)
 		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
 		return false;
 	}
-	if (mount("guest", at, "tmpfs", MS_NOSUID | MS_NODEV, c->root_options) <
+	if (mount("guest", at, "tmpfs", MS_NOSUID | MS_NODEV, ROOT_OPTIONS) <
 	    0) {
 		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, errno);
 		return false;
@@ -216,80 +223,17 @@ static void write_file(struct jail_child *c, const char *path, const void *data,
 	(void)close(fd);
 }
 
-static void copy_initramfs(struct jail_child *c)
+/* What the kernel finds in its file system: the CPU it runs on. */
+static void fill_root(struct jail_child *c, bool own_mounts)
 {
-	int in = c->plan->initramfs_fd;
-	off_t off = 0;
-	ssize_t n;
-	int fd;
-
-	if (in < 0)
-		return;
-	fd = open(UML_INITRAMFS_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		  0400);
-	if (fd < 0)
-		fail(c, STEP_INITRAMFS, errno);
-	do
-		n = sendfile(fd, in, &off, 1 << 30);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		fail(c, STEP_INITRAMFS, errno);
-	(void)close(fd);
-}
-
-/* "s/7"; snprintf is not promised to work here. */
-static void socket_name(size_t i, char name[8])
-{
-	size_t n = 0;
-
-	name[n++] = UML_SOCKET_DIR[0];
-	name[n++] = '/';
-	if (i >= 10)
-		name[n++] = (char)('0' + i / 10);
-	name[n++] = (char)('0' + i % 10);
-	name[n] = 0;
-}
-_Static_assert(JAIL_MAX_DEVICES <= 100, "socket_name() writes two digits");
-
-/* The sockets were made by the parent, which holds them too: bound in here,
- * they can only be reached from here, and the parent accepts. */
-static void bind_sockets(struct jail_child *c)
-{
-	if (mkdir(UML_SOCKET_DIR, 0700) < 0)
-		fail(c, STEP_SOCKET, errno);
-	for (size_t i = 0; i < c->plan->nsocks; i++) {
-		struct sockaddr_un sa = { .sun_family = AF_UNIX };
-		int fd = c->plan->socks[i];
-
-		socket_name(i, sa.sun_path);
-		if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-		    listen(fd, 1) < 0)
-			fail(c, STEP_SOCKET, errno);
-	}
-}
-
-/* The kernel's working directory, with what it needs to boot. */
-static int fill_root(struct jail_child *c, bool own_mounts)
-{
-	bool private_root = own_mounts && enter_private_root(c);
-	int fd;
-
 	if (!own_mounts)
 		refused(c, JAIL_ROOT, STEP_MOUNT_ROOT, EPERM);
+	if (!own_mounts || !enter_private_root(c))
+		return; /* the host's own file system has it, too */
 	(void)umask(077);
-	if (private_root) {
-		if (mkdir("proc", 0700) < 0)
-			fail(c, STEP_WORK_DIR, errno);
-		write_file(c, "proc/cpuinfo", c->cpuinfo, c->cpuinfo_len);
-	} else if (!c->host_dir || chdir(c->host_dir) < 0) {
-		fail(c, STEP_WORK_DIR, c->host_dir ? errno : ENOENT);
-	}
-	copy_initramfs(c);
-	bind_sockets(c);
-	fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (mkdir("proc", 0700) < 0)
 		fail(c, STEP_WORK_DIR, errno);
-	return fd;
+	write_file(c, "proc/cpuinfo", c->cpuinfo, c->cpuinfo_len);
 }
 
 static int aside(struct jail_child *c, int fd)
@@ -306,18 +250,27 @@ static int aside(struct jail_child *c, int fd)
 
 static void sort_descriptors(struct jail_child *c)
 {
+	const struct jail_plan *p = c->plan;
 	int in = aside(c, c->stdin_fd);
-	int log = aside(c, c->plan->log_fd);
-	int kernel = aside(c, c->plan->kernel_fd);
-	int control = aside(c, c->control);
+	int log = aside(c, p->log_fd);
+	int kernel = aside(c, p->kernel_fd);
+	int initramfs = aside(c, p->initramfs_fd);
+	int sock[JAIL_MAX_DEVICES];
+	unsigned end = UML_DEVICE_FD;
 
-	c->control = control;
+	c->control = aside(c, c->control);
+	for (size_t i = 0; i < p->nsocks; i++)
+		sock[i] = aside(c, p->socks[i]);
 	if (dup3(in, 0, 0) < 0 || dup3(log, 1, 0) < 0 || dup3(log, 2, 0) < 0 ||
-	    dup3(control, FD_CONTROL, O_CLOEXEC) < 0 ||
-	    (kernel >= 0 && dup3(kernel, FD_KERNEL, O_CLOEXEC) < 0))
+	    dup3(c->control, FD_CONTROL, O_CLOEXEC) < 0 ||
+	    (kernel >= 0 && dup3(kernel, FD_KERNEL, O_CLOEXEC) < 0) ||
+	    (initramfs >= 0 && dup3(initramfs, UML_INITRAMFS_FD, 0) < 0))
 		fail(c, STEP_DESCRIPTORS, errno);
 	c->control = FD_CONTROL;
-	if (syscall(SYS_close_range, FD_FIRST_UNUSED, ~0U, 0) < 0)
+	for (size_t i = 0; i < p->nsocks; i++, end++)
+		if (dup3(sock[i], (int)end, 0) < 0)
+			fail(c, STEP_DESCRIPTORS, errno);
+	if (syscall(SYS_close_range, end, ~0U, 0) < 0)
 		fail(c, STEP_DESCRIPTORS, errno);
 }
 
@@ -385,10 +338,19 @@ static int try_ptrace(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
 }
 
+/* The flag exists since Linux 6.3; before, all were executable. */
+static int make_exec_memfd(void)
+{
+	int fd = memfd_create("probe", MFD_CLOEXEC | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("probe", MFD_CLOEXEC)
+					 : fd;
+}
+
 /* As UML does for the guest's memory. */
 static int try_exec_map(void)
 {
-	int fd = open(".", O_RDWR | O_TMPFILE | O_CLOEXEC | O_EXCL, 0700);
+	int fd = make_exec_memfd();
 	void *p;
 
 	if (fd < 0 || ftruncate(fd, 4096) < 0)
@@ -400,11 +362,10 @@ static int try_exec_map(void)
 
 MSB_NORETURN static void finish_probe(struct jail_child *c)
 {
-	tell(c, JAIL_EVENT_PROBE, JAIL_LAYER_COUNT, STEP_PTRACE, try_ptrace(),
-	     NULL);
+	tell(c, JAIL_EVENT_PROBE, JAIL_LAYER_COUNT, STEP_PTRACE, try_ptrace());
 	tell(c, JAIL_EVENT_PROBE, JAIL_LAYER_COUNT, STEP_EXEC_MAP,
-	     try_exec_map(), NULL);
-	tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0, NULL);
+	     try_exec_map());
+	tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0);
 	_exit(0);
 }
 
@@ -422,25 +383,21 @@ static void pin(int cpu)
 
 MSB_NORETURN void jail_child_main(struct jail_child *c)
 {
-	/* where UML looks for a directory for the guest's memory */
-	static char tmpdir[] = "TMPDIR=.";
-	char *envp[] = { tmpdir, NULL };
+	char *envp[] = { NULL };
 	bool own_mounts;
-	int rootfd;
 
 	reset_signals();
 	own_mounts = enter_namespaces(c);
 	wait_for_go(c);
 	set_ids(c);
 	follow_parent_to_death(c);
-	rootfd = fill_root(c, own_mounts);
+	fill_root(c, own_mounts);
 	pin(c->plan->cpu);
 	/* UML maps fixed addresses, and would start itself again from /proc */
 	if (personality(PER_LINUX | ADDR_NO_RANDOMIZE) < 0)
 		fail(c, STEP_PERSONALITY, errno);
 	if (!c->plan->probe)
-		tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0,
-		     &rootfd);
+		tell(c, JAIL_EVENT_READY, JAIL_LAYER_COUNT, STEP_EXEC, 0);
 	sort_descriptors(c);
 	set_limits(c);
 	drop_caps(c);

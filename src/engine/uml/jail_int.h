@@ -16,7 +16,7 @@ enum jail_event_kind {
 	JAIL_EVENT_LAYER_OFF, /* goes on without that layer */
 	JAIL_EVENT_REFUSED,   /* gives up: a layer was refused */
 	JAIL_EVENT_FAILED,    /* gives up: anything else */
-	JAIL_EVENT_READY,     /* about to exec; carries the root directory */
+	JAIL_EVENT_READY,     /* about to exec */
 	JAIL_EVENT_PROBE,     /* result of a probe step */
 };
 
@@ -43,10 +43,8 @@ struct jail_child {
 	uid_t uid;
 	gid_t gid;
 	bool clear_groups;
-	char root_options[96]; /* of the tmpfs */
 	char cpuinfo[8192];
 	size_t cpuinfo_len;
-	const char *host_dir; /* instead of a private root, or NULL */
 	struct jail_limit limit[JAIL_MAX_LIMITS];
 	size_t nlimits;
 };

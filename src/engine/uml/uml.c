@@ -27,8 +27,7 @@
 struct uml_device {
 	struct uml_machine *machine;
 	struct virtio_device *dev; /* borrowed */
-	int listen_fd;		   /* owned; -1 once the kernel has connected */
-	struct watch watch;
+	int fd;			   /* owned; our end until it is served */
 	struct vhost_user *server; /* owned; NULL before */
 };
 
@@ -43,7 +42,6 @@ struct uml_machine {
 	int cpu, cpu_claim;
 	struct watch exit_watch;
 	struct klog log;
-	size_t nconnected;
 	size_t ndevices;
 	struct uml_device device[JAIL_MAX_DEVICES];
 };
@@ -174,65 +172,12 @@ static void on_disconnect(void *ctx, const char *why)
 		note(d->machine, d->dev->ops->name, why);
 }
 
-/*
- * The kernel has read the initramfs and reached every device: the files of its
- * root have served. What stays is memory of the host (the initramfs) and names
- * that lead nowhere (the sockets).
- */
-static void empty_root(struct uml_machine *m)
-{
-	char name[32];
-
-	if (m->jail.host_dir) {
-		(void)io_remove_tree(AT_FDCWD, m->jail.host_dir);
-		free(take_ptr(m->jail.host_dir));
-	}
-	if (m->jail.rootfd < 0)
-		return;
-	/* best effort: the kernel may have renamed or removed them itself */
-	(void)unlinkat(m->jail.rootfd, UML_INITRAMFS_NAME, 0);
-	for (size_t i = 0; i < m->ndevices; i++) {
-		(void)snprintf(name, sizeof(name), UML_SOCKET_DIR "/%zu", i);
-		(void)unlinkat(m->jail.rootfd, name, 0);
-	}
-	(void)unlinkat(m->jail.rootfd, UML_SOCKET_DIR, AT_REMOVEDIR);
-	close_fd(&m->jail.rootfd);
-}
-
-static void on_connection(struct watch *w, uint32_t events)
-{
-	struct uml_device *d = container_of(w, struct uml_device, watch);
-	struct uml_machine *m = d->machine;
-	const struct vhost_user_events ev = { d, on_fault, on_disconnect };
-	int fd =
-		accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int rc = fd < 0 ? -errno : 0;
-
-	(void)events;
-	if (rc == -EAGAIN || rc == -ECONNABORTED)
-		return; /* gone again: wait for the next */
-	/* one kernel, one connection: nobody else gets a chance */
-	loop_unwatch(&d->watch);
-	close_fd(&d->listen_fd);
-	if (!rc)
-		rc = vhost_user_serve(m->loop, d->dev, fd, VHOST_USER_NO_ACKS,
-				      &ev, &d->server);
-	if (rc)
-		note(m, d->dev->ops->name, strerrordesc_np(-rc));
-	if (++m->nconnected < m->ndevices)
-		return;
-	empty_root(m);
-	if (m->events.on_connected)
-		m->events.on_connected(m->events.ctx);
-}
-
 static void stop_serving(struct uml_machine *m)
 {
 	for (size_t i = 0; i < m->ndevices; i++) {
 		struct uml_device *d = &m->device[i];
 
-		loop_unwatch(&d->watch);
-		close_fd(&d->listen_fd);
+		close_fd(&d->fd);
 		d->server = vhost_user_free(d->server);
 	}
 }
@@ -286,10 +231,6 @@ static void uml_free(struct machine *base)
 	}
 	klog_fini(&m->log);
 	stop_serving(m);
-	if (m->jail.host_dir)
-		(void)io_remove_tree(AT_FDCWD, m->jail.host_dir);
-	free(m->jail.host_dir);
-	close_fd(&m->jail.rootfd);
 	close_fd(&m->jail.pidfd);
 	close_fd(&m->cpu_claim);
 	free(m);
@@ -326,9 +267,9 @@ static size_t uml_relaxed(const struct machine *base, char *buf, size_t len)
 
 static void describe_jail(const struct jail_state *s, struct buf *json)
 {
-	struct host_facts f;
+	struct host_facts f = { 0 };
+	bool known = false;
 
-	host_facts_read(&f);
 	for (int l = 0; l < JAIL_LAYER_COUNT; l++) {
 		enum jail_layer layer = (enum jail_layer)l;
 		char reason[160], remedy[240];
@@ -339,6 +280,9 @@ static void describe_jail(const struct jail_state *s, struct buf *json)
 			(void)buf_str(json, "\"on\"");
 			continue;
 		}
+		if (!known)
+			host_facts_read(&f);
+		known = true;
 		jail_refusal_in(&f, s, layer, reason, sizeof(reason), remedy,
 				sizeof(remedy));
 		/* our own words: nothing in them needs escaping */
@@ -418,21 +362,39 @@ static int build_argv(const struct uml_machine *m,
 	return uml_cmdline_build(&c, argv, err);
 }
 
-static int make_sockets(struct uml_machine *m, const struct machine_desc *desc,
-			int *socks, struct err *err)
+/* A channel per device; the kernel's ends go to peers[]. */
+static int make_channels(struct uml_machine *m, const struct machine_desc *desc,
+			 int *peers, struct err *err)
 {
 	for (size_t i = 0; i < desc->ndevices; i++) {
 		struct uml_device *d = &m->device[i];
+		int pair[2];
 
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) <
+		    0)
+			return err_sys(err, ERR_IO, errno,
+				       "make a device channel");
 		d->machine = m;
 		d->dev = desc->devices[i];
-		d->listen_fd = socket(
-			AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (d->listen_fd < 0)
-			return err_sys(err, ERR_IO, errno,
-				       "make a device socket");
-		socks[i] = d->listen_fd;
+		d->fd = pair[0];
+		peers[i] = pair[1];
 		m->ndevices++;
+	}
+	return 0;
+}
+
+static int serve_devices(struct uml_machine *m, struct err *err)
+{
+	for (size_t i = 0; i < m->ndevices; i++) {
+		struct uml_device *d = &m->device[i];
+		const struct vhost_user_events ev = { d, on_fault,
+						      on_disconnect };
+		int rc = vhost_user_serve(m->loop, d->dev, take_fd(&d->fd),
+					  VHOST_USER_NO_ACKS, &ev, &d->server);
+
+		if (rc)
+			return err_sys(err, ERR_IO, -rc, "serve device %s",
+				       d->dev->ops->name);
 	}
 	return 0;
 }
@@ -443,12 +405,12 @@ static int spawn(struct uml_machine *m, const struct machine_desc *desc,
 {
 	struct uml_filter *filter = malloc(sizeof(*filter));
 	autoclose int kernel = -1;
-	int socks[JAIL_MAX_DEVICES], rc;
+	int peers[JAIL_MAX_DEVICES], rc;
 	struct jail_plan plan = {
 		.relaxed = desc->jail_relaxed,
 		.initramfs_fd = desc->initramfs_fd,
 		.log_fd = log_fd,
-		.socks = socks,
+		.socks = peers,
 		.nsocks = desc->ndevices,
 		.memory_mib = desc->memory_mib,
 		.cpu = m->cpu,
@@ -465,23 +427,14 @@ static int spawn(struct uml_machine *m, const struct machine_desc *desc,
 			     desc->kernel_path);
 	} else {
 		plan.kernel_fd = kernel;
-		rc = make_sockets(m, desc, socks, err);
+		rc = make_channels(m, desc, peers, err);
 		if (!rc)
 			rc = jail_spawn(&plan, f, &m->jail, err);
+		for (size_t i = 0; i < m->ndevices; i++)
+			(void)close(peers[i]);
 	}
 	free(filter);
 	return rc;
-}
-
-static int watch_machine(struct uml_machine *m, struct err *err)
-{
-	int rc = loop_watch(m->loop, &m->exit_watch, m->jail.pidfd, EPOLLIN,
-			    on_exit_ready);
-
-	for (size_t i = 0; !rc && i < m->ndevices; i++)
-		rc = loop_watch(m->loop, &m->device[i].watch,
-				m->device[i].listen_fd, EPOLLIN, on_connection);
-	return rc ? err_sys(err, ERR_IO, -rc, "watch the machine") : 0;
 }
 
 static int start(struct uml_machine *m, const struct machine_desc *desc,
@@ -518,7 +471,11 @@ static int start(struct uml_machine *m, const struct machine_desc *desc,
 	if (rc)
 		return rc;
 	m->running = true;
-	return watch_machine(m, err);
+	rc = loop_watch(m->loop, &m->exit_watch, m->jail.pidfd, EPOLLIN,
+			on_exit_ready);
+	if (rc)
+		return err_sys(err, ERR_IO, -rc, "watch the machine");
+	return serve_devices(m, err);
 }
 
 int uml_start(struct loop *loop, const struct machine_desc *desc,
@@ -532,7 +489,7 @@ int uml_start(struct loop *loop, const struct machine_desc *desc,
 	m->base.ops = &uml_ops;
 	m->loop = loop;
 	m->events = desc->events;
-	m->jail.pid = m->jail.pidfd = m->jail.rootfd = -1;
+	m->jail.pid = m->jail.pidfd = -1;
 	m->cpu = m->cpu_claim = m->log.fd = -1;
 	rc = start(m, desc, err);
 	if (rc)

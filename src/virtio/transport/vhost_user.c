@@ -134,6 +134,7 @@ static int connection_begin(struct vhost_user *vu, int fd)
 	int rc = loop_watch(vu->serving.loop, &vu->conn_watch, fd, EPOLLIN,
 			    on_message);
 
+	vu_mem_clear(&vu->backend); /* of an earlier front end */
 	if (rc)
 		(void)close(fd);
 	else
@@ -174,6 +175,7 @@ static void serve_end(void *ctx)
 	loop_unwatch(&vu->listen_watch);
 	close_fd(&vu->listen_fd);
 	disconnect(vu, "");
+	vu_mem_clear(&vu->backend);
 	device_detach(vu->dev);
 }
 

@@ -65,7 +65,8 @@ struct vu_backend {
 void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
 		     struct loop *loop, unsigned flags,
 		     void (*on_fault)(struct vu_backend *, const char *));
-/* Stop the device and forget everything, as if newly initialised. */
+/* Stop the device and forget everything but the guest's memory: giving that
+ * back takes time. vu_mem_clear() does it. */
 void vu_backend_reset(struct vu_backend *b);
 
 /*

@@ -211,7 +211,6 @@ void vu_backend_reset(struct vu_backend *b)
 		close_fd(&b->ring[i].err.fd);
 		ring_init(b, i);
 	}
-	vu_mem_clear(b);
 	close_fd(&b->req_fd);
 	b->features = b->protocol_features = 0;
 }

@@ -10,29 +10,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct json *j = json_parse((const char *)data, size), *again;
+	struct json *j = jval_parse((const char *)data, size), *again;
 	struct buf first, second;
 
 	if (!j)
 		return 0;
 	buf_init(&first, 64 << 20);
 	buf_init(&second, 64 << 20);
-	if (json_print(j, &first))
+	if (jval_print(j, &first))
 		abort();
-	again = json_parse((const char *)buf_data(&first), buf_len(&first));
-	if (!again || json_print(again, &second) ||
+	again = jval_parse((const char *)buf_data(&first), buf_len(&first));
+	if (!again || jval_print(again, &second) ||
 	    buf_len(&first) != buf_len(&second) ||
 	    memcmp(buf_data(&first), buf_data(&second), buf_len(&first)) != 0)
 		abort();
-	if (json_str(j)) {
-		char *cut = text_cut(json_str(j), 8);
+	if (jval_str(j)) {
+		char *cut = text_cut(jval_str(j), 8);
 
 		if (!cut || text_width(cut) > 8)
 			abort();
 		free(cut);
 	}
-	json_free(j);
-	json_free(again);
+	jval_free(j);
+	jval_free(again);
 	buf_fini(&first);
 	buf_fini(&second);
 	return 0;

@@ -295,7 +295,7 @@ static void dead_holders_have_dropped(void **state)
 	/* Whether it is still ending or not: a new hold works. */
 	s = get(w->m, "box");
 	assert_int_equal(msb_sandbox_hold(s, NULL), 0);
-	assert_int_equal(runtime_process_wait(&p, 20000), 0);
+	assert_int_equal(runtime_process_wait(&p, -1, 20000), 0);
 	assert_int_equal(msb_sandbox_status(s), MSB_STATUS_RUNNING);
 	assert_int_not_equal(msb_sandbox_pid(s), p.pid);
 	assert_int_equal(msb_sandbox_drop(s, 10000, NULL, NULL), 0);
@@ -327,7 +327,7 @@ static void forced_stop_does_not_wait_for_others(void **state)
 		if (lock < 0 || runtime_process_open(dirfd, &p))
 			_exit(1);
 		(void)!write(ready[1], "x", 1);
-		_exit(runtime_process_wait(&p, 20000) ? 1 : 0);
+		_exit(runtime_process_wait(&p, -1, 20000) ? 1 : 0);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	assert_int_equal(msb_sandbox_stop(s, 0, &result, NULL), 0);

@@ -69,7 +69,7 @@ static void await_death(const msb_sandbox_t *s)
 	struct runtime_process p;
 
 	if (dirfd >= 0 && runtime_process_open(dirfd, &p) == 0) {
-		assert_int_equal(runtime_process_wait(&p, 20000), 0);
+		assert_int_equal(runtime_process_wait(&p, -1, 20000), 0);
 		runtime_process_close(&p);
 	}
 }

@@ -95,17 +95,17 @@ static void tables(void **state)
 /* The document as printed, or NULL when it does not parse; to be freed. */
 static char *reprint(const char *text)
 {
-	struct json *j = json_parse(text, strlen(text));
+	struct json *j = jval_parse(text, strlen(text));
 	char *out = NULL;
 	struct buf b;
 
 	if (!j)
 		return NULL;
 	buf_init(&b, 1 << 20);
-	assert_int_equal(json_print(j, &b), 0);
+	assert_int_equal(jval_print(j, &b), 0);
 	out = buf_take_str(&b);
 	buf_fini(&b);
-	json_free(j);
+	jval_free(j);
 	return out;
 }
 
@@ -166,11 +166,11 @@ static void json_that_is_wrong_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		if (json_parse(bad[i], strlen(bad[i])))
+		if (jval_parse(bad[i], strlen(bad[i])))
 			fail_msg("'%s' was accepted", bad[i]);
 	memset(deep, '[', JSON_MAX_DEPTH + 1);
 	memset(deep + JSON_MAX_DEPTH + 1, ']', JSON_MAX_DEPTH + 1);
-	assert_null(json_parse(deep, (JSON_MAX_DEPTH + 1) * 2));
+	assert_null(jval_parse(deep, (JSON_MAX_DEPTH + 1) * 2));
 }
 
 static void json_depth_at_the_limit(void **state)
@@ -182,47 +182,47 @@ static void json_depth_at_the_limit(void **state)
 	(void)state;
 	memset(deep, '[', JSON_MAX_DEPTH);
 	memset(deep + JSON_MAX_DEPTH, ']', JSON_MAX_DEPTH);
-	j = json_parse(deep, sizeof(deep));
+	j = jval_parse(deep, sizeof(deep));
 	assert_non_null(j);
 	buf_init(&b, 1 << 16);
-	assert_int_equal(json_print(j, &b), 0);
+	assert_int_equal(jval_print(j, &b), 0);
 	buf_fini(&b);
-	json_free(j);
+	jval_free(j);
 }
 
 static void json_lookups(void **state)
 {
 	const char *text = "{\"s\":\"x\",\"t\":true,\"n\":1}";
-	struct json *j = json_parse(text, strlen(text));
+	struct json *j = jval_parse(text, strlen(text));
 
 	(void)state;
-	assert_string_equal(json_str(json_get(j, "s")), "x");
-	assert_null(json_str(json_get(j, "n")));
-	assert_null(json_get(j, "none"));
-	assert_null(json_get(json_get(j, "s"), "x"));
-	assert_true(json_is_true(json_get(j, "t")));
-	assert_false(json_is_true(json_get(j, "none")));
-	json_free(j);
+	assert_string_equal(jval_str(jval_get(j, "s")), "x");
+	assert_null(jval_str(jval_get(j, "n")));
+	assert_null(jval_get(j, "none"));
+	assert_null(jval_get(jval_get(j, "s"), "x"));
+	assert_true(jval_is_true(jval_get(j, "t")));
+	assert_false(jval_is_true(jval_get(j, "none")));
+	jval_free(j);
 }
 
 static void json_building(void **state)
 {
-	struct json *o = json_object(), *l = json_array();
+	struct json *o = jval_object(), *l = jval_array();
 	struct buf b;
 
 	(void)state;
-	assert_int_equal(json_append(l, json_string("x")), 0);
-	assert_int_equal(json_append(l, json_string(NULL)), 0);
-	assert_int_equal(json_add(o, "z", l), 0);
-	assert_int_equal(json_add(o, "a", json_bool(false)), 0);
-	assert_true(json_add(NULL, "a", json_bool(false)) < 0);
-	assert_true(json_add(o, "a", NULL) < 0);
+	assert_int_equal(jval_append(l, jval_string("x")), 0);
+	assert_int_equal(jval_append(l, jval_string(NULL)), 0);
+	assert_int_equal(jval_add(o, "z", l), 0);
+	assert_int_equal(jval_add(o, "a", jval_bool(false)), 0);
+	assert_true(jval_add(NULL, "a", jval_bool(false)) < 0);
+	assert_true(jval_add(o, "a", NULL) < 0);
 	buf_init(&b, 256);
-	assert_int_equal(json_print(o, &b), 0);
+	assert_int_equal(jval_print(o, &b), 0);
 	assert_string_equal(buf_cstr(&b), "{\n  \"a\": false,\n  \"z\": [\n"
 					  "    \"x\",\n    null\n  ]\n}\n");
 	buf_fini(&b);
-	json_free(o);
+	jval_free(o);
 }
 
 static void commands_of_configurations(void **state)
@@ -239,12 +239,12 @@ static void commands_of_configurations(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct json *j =
-			json_parse(cases[i].config, strlen(cases[i].config));
+			jval_parse(cases[i].config, strlen(cases[i].config));
 		char *text = show_command(j);
 
 		assert_string_equal(text, cases[i].want);
 		free(text);
-		json_free(j);
+		jval_free(j);
 	}
 }
 

@@ -304,7 +304,7 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	c = find(checks, n, "ptrace");
 	assert_int_equal(c->state, CHECK_WARN);
 	assert_non_null(strstr(c->remedy, "ptrace_scope"));
-	assert_int_equal(find(checks, n, "executable tmpfs")->state,
+	assert_int_equal(find(checks, n, "executable memory")->state,
 			 CHECK_FAIL);
 	assert_int_equal(find(checks, n, "limits")->state, CHECK_WARN);
 	assert_non_null(strstr(find(checks, n, "cgroup limits")->detail, "50"));

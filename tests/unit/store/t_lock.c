@@ -135,10 +135,10 @@ static void liveness_is_the_lock(void **state)
 	assert_int_equal(runtime_alive(dirfd), 1); /* asking takes nothing */
 	assert_int_equal(runtime_process_open(dirfd, &p), 0);
 	assert_int_equal(p.pid, pid);
-	assert_int_equal(runtime_process_wait(&p, 0), -ETIMEDOUT);
+	assert_int_equal(runtime_process_wait(&p, -1, 0), -ETIMEDOUT);
 	assert_int_equal(runtime_process_signal(&p, SIGKILL), 0);
 	/* A zombie is dead: nobody has reaped it yet. */
-	assert_int_equal(runtime_process_wait(&p, 10000), 0);
+	assert_int_equal(runtime_process_wait(&p, -1, 10000), 0);
 	assert_int_equal(runtime_process_signal(&p, SIGKILL), -ESRCH);
 	runtime_process_close(&p);
 	assert_int_equal(runtime_alive(dirfd), 0);
@@ -196,7 +196,7 @@ static void dead_runtime_is_never_signalled(void **state)
 	p.pid = bystander;  /* what a reused pid would look like ... */
 	close_fd(&p.pidfd); /* ... on a host without pidfds */
 	assert_int_equal(runtime_process_signal(&p, SIGKILL), -ESRCH);
-	assert_int_equal(runtime_process_wait(&p, 1000), 0);
+	assert_int_equal(runtime_process_wait(&p, -1, 1000), 0);
 	assert_int_equal(waitpid(bystander, NULL, WNOHANG), 0);
 	runtime_process_close(&p);
 	end(bystander);
