@@ -19,6 +19,7 @@
 #include "virtio/dev/rng.h"
 
 #define LISTEN_BACKLOG 256
+#define ROOT_NEGATIVE_MS 1000
 #define PASSWD_MAX (1u << 20)
 #define MACHINE_TEXT_MAX 65536u
 
@@ -250,7 +251,9 @@ static int start_share(struct sandbox *s, struct fs_share *f,
 static int share_root(struct sandbox *s)
 {
 	struct fs_share *f = &s->shares[s->nshares++];
+	/* Names that are not there are asked for all the time, along PATH. */
 	const struct fs_config cfg = { .path = s->spec.config.image,
+				       .negative_ms = ROOT_NEGATIVE_MS,
 				       .strict_or_relaxed = true };
 
 	f->dir_fd = -1;

