@@ -110,6 +110,12 @@ void machine_describe(const struct machine *m, struct buf *json)
 	m->ops->describe(m, json);
 }
 
+void machine_exits(const struct machine *m, struct buf *json)
+{
+	if (m->ops->exits)
+		m->ops->exits(m, json);
+}
+
 size_t machine_relaxed(const struct machine *m, char *buf, size_t len)
 {
 	return m->ops->relaxed(m, buf, len);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <linux/serial_reg.h>
-#include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 
@@ -98,7 +96,6 @@ int devices_init(struct devices *d, struct vm *vm, struct loop *loop,
 	d->vm = vm;
 	d->base = arch_window();
 	d->ack_fd = -1;
-	pthread_mutex_init(&d->lock, NULL);
 	init_console(d);
 	d->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->ack_fd < 0)
@@ -126,30 +123,7 @@ void devices_fini(struct devices *d)
 		d->slot[i].mmio = virtio_mmio_free(d->slot[i].mmio);
 	d->n = 0;
 	close_fd(&d->ack_fd);
-	pthread_mutex_destroy(&d->lock);
 	d->vm = NULL;
-}
-
-/* The driver has set a device going. */
-static void note_running(struct devices *d, struct device_slot *s)
-{
-	bool last;
-
-	pthread_mutex_lock(&d->lock);
-	last = !s->running && ++d->nrunning == d->n;
-	s->running = true;
-	pthread_mutex_unlock(&d->lock);
-	if (last)
-		d->on_all_running(d->ctx);
-}
-
-static void write_device(struct devices *d, struct device_slot *s, uint64_t off,
-			 const void *data, size_t len)
-{
-	virtio_mmio_write(s->mmio, off, data, len);
-	if (off == VIRTIO_MMIO_STATUS && len == 4 &&
-	    le32_get(data) & VIRTIO_CONFIG_S_DRIVER_OK)
-		note_running(d, s);
 }
 
 /* Without a reader who keeps up bytes are lost, and the guest does not wait. */
@@ -186,7 +160,7 @@ void devices_mmio(struct devices *d, struct vcpu *v, struct kvm_run *run)
 	s = &d->slot[page - 1];
 	vcpu_count(v, run->mmio.is_write ? EXIT_MMIO_WRITE : EXIT_MMIO_READ);
 	if (run->mmio.is_write)
-		write_device(d, s, in_page, run->mmio.data, len);
+		virtio_mmio_write(s->mmio, in_page, run->mmio.data, len);
 	else
 		virtio_mmio_read(s->mmio, in_page, run->mmio.data, len);
 }

@@ -11,7 +11,6 @@
 #ifndef MSB_ENGINE_KVM_DEVICES_H
 #define MSB_ENGINE_KVM_DEVICES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +30,6 @@ struct device_slot {
 	struct devices *all;
 	struct virtio_device *dev; /* borrowed */
 	struct virtio_mmio *mmio;  /* owned */
-	bool running; /* its driver has started it once; under all->lock */
 };
 
 struct devices {
@@ -39,13 +37,9 @@ struct devices {
 	int ack_fd;	/* owned; swallows acknowledgements of interrupts */
 	int console_fd; /* borrowed, non-blocking; -1 = nowhere */
 	uint64_t base;
-	/* The last device was started by its driver; on a vCPU's thread. */
-	void (*on_all_running)(void *ctx);
 	/* A driver broke the rules; on the loop's thread. */
 	void (*on_fault)(void *ctx, const char *device, const char *why);
 	void *ctx;
-	pthread_mutex_t lock;
-	size_t nrunning; /* guarded by lock */
 	size_t n;
 	struct device_slot slot[DEVICES_MAX];
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start and supervision of a KVM machine. vCPU threads only set flags and write
- * to an eventfd; everything else, the owner's callbacks included, happens on
- * the loop.
+ * Start and supervision of a KVM machine. vCPU threads only report an end and
+ * write to an eventfd; everything else, the owner's callbacks included, happens
+ * on the loop.
  */
 #include "engine/kvm/kvm.h"
 
@@ -35,8 +35,7 @@ struct kvm_machine {
 	int console_fd; /* write end of the log's pipe; owned */
 	int event_fd;	/* owned */
 	struct watch event_watch;
-	bool all_running, told_running; /* the former atomic */
-	bool running;			/* on_exit is still to come */
+	bool running;  /* on_exit is still to come */
 	int filter_rc; /* why the vCPU threads have no filter, or 0 */
 };
 
@@ -58,24 +57,12 @@ static void to_kernel_log(struct kvm_machine *m, const char *text)
 
 /* --- from vCPU threads --- */
 
-static void wake_loop(struct kvm_machine *m)
+static void on_end(void *ctx)
 {
+	const struct kvm_machine *m = ctx;
 	const uint64_t one = 1;
 
 	(void)io_write(m->event_fd, &one, sizeof(one)); /* cannot be full */
-}
-
-static void on_all_running(void *ctx)
-{
-	struct kvm_machine *m = ctx;
-
-	__atomic_store_n(&m->all_running, true, __ATOMIC_RELEASE);
-	wake_loop(m);
-}
-
-static void on_end(void *ctx)
-{
-	wake_loop(ctx);
 }
 
 static void on_mmio(void *ctx, struct vcpu *v, struct kvm_run *run)
@@ -145,12 +132,6 @@ static void on_event(struct watch *w, uint32_t events)
 
 	(void)events;
 	(void)io_read(m->event_fd, &count, sizeof(count));
-	if (!m->told_running &&
-	    __atomic_load_n(&m->all_running, __ATOMIC_ACQUIRE)) {
-		m->told_running = true;
-		if (m->events.on_connected)
-			m->events.on_connected(m->events.ctx);
-	}
 	pthread_mutex_lock(&m->vcpus.lock);
 	ended = m->vcpus.report.end != VM_RUNS;
 	pthread_mutex_unlock(&m->vcpus.lock);
@@ -204,10 +185,10 @@ static void kvm_describe(const struct machine *base, struct buf *json)
 {
 	const struct kvm_machine *m = kvm_of_const(base);
 
-	(void)buf_printf(json, "{\"engine\":\"kvm\",\"vcpus\":%u,\"exits\":",
+	(void)buf_printf(json,
+			 "{\"engine\":\"kvm\",\"vcpus\":%u,"
+			 "\"jail\":{\"vcpu_seccomp\":",
 			 m->vcpus.n);
-	vcpus_describe_exits(&m->vcpus, json);
-	(void)buf_str(json, ",\"jail\":{\"vcpu_seccomp\":");
 	if (m->filter_rc)
 		(void)buf_printf(json, "\"off: %s\"",
 				 strerrordesc_np(-m->filter_rc));
@@ -216,11 +197,17 @@ static void kvm_describe(const struct machine *base, struct buf *json)
 	(void)buf_str(json, "}}");
 }
 
+static void kvm_exits(const struct machine *base, struct buf *json)
+{
+	vcpus_describe_exits(&kvm_of_const(base)->vcpus, json);
+}
+
 static const struct machine_ops kvm_ops = {
 	.kill = kvm_kill,
 	.free = kvm_free,
 	.pid = kvm_pid,
 	.describe = kvm_describe,
+	.exits = kvm_exits,
 	.relaxed = kvm_relaxed,
 };
 
@@ -312,7 +299,6 @@ static int start(struct kvm_machine *m, const struct machine_desc *desc,
 		rc = load(m, desc, err);
 	if (rc)
 		return rc;
-	m->devices.on_all_running = on_all_running;
 	m->devices.on_fault = on_fault;
 	m->devices.ctx = m;
 	m->devices.console_fd = m->console_fd;
