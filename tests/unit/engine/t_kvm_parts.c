@@ -432,12 +432,13 @@ static void advice_fits_the_host(void **state)
 	assert_false(kvm_advise(&good, &a));
 	c[0].f.kvm_errno = ENOENT;
 	c[1].f.kvm_errno = EACCES;
-	(void)strcpy(c[1].f.kvm_group, "kvm");
+	(void)snprintf(c[1].f.kvm_group, sizeof(c[1].f.kvm_group), "kvm");
 	c[2].f.kvm_errno = EPERM;
 	c[3].f.kvm_errno = ENODEV;
 	c[3].f.cpu_vmx = false;
 	c[3].f.cpu_svm = true;
-	(void)strcpy(c[4].f.kvm_lacks, "KVM_CAP_IRQFD");
+	(void)snprintf(c[4].f.kvm_lacks, sizeof(c[4].f.kvm_lacks),
+		       "KVM_CAP_IRQFD");
 	c[5].f.cpu_vmx = false;
 	c[5].f.cpu_hypervisor = true;
 	c[6].f.cpu_vmx = false;
@@ -446,7 +447,7 @@ static void advice_fits_the_host(void **state)
 	c[7].f.cpu_vmx = false;
 	c[7].f.cpu_hypervisor = true;
 	c[7].f.kvm_errno = EACCES;
-	(void)strcpy(c[7].f.kvm_group, "kvm");
+	(void)snprintf(c[7].f.kvm_group, sizeof(c[7].f.kvm_group), "kvm");
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		assert_true(kvm_advise(&c[i].f, &a));
 		if (!strstr(a.reason, c[i].reason) ||

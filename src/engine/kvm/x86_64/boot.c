@@ -215,7 +215,7 @@ int boot_load(struct vm *vm, const struct arch_boot *boot, uint64_t *ret_entry,
 {
 	struct boot_facts f = { .ram_len = vm->ram_len };
 	struct boot_params params;
-	struct elf_image img;
+	struct elf_image img = { .nsegments = 0 };
 	int rc;
 
 	if (vm->mem.region[0].len < LAYOUT_HIGH_START)

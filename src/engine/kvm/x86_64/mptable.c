@@ -35,6 +35,13 @@ static uint8_t checksum(const uint8_t *p, size_t len)
 	return (uint8_t)-sum;
 }
 
+/* Without a terminator. */
+static void put_text(uint8_t *p, const char *text)
+{
+	while (*text)
+		*p++ = (uint8_t)*text++;
+}
+
 static uint8_t *put_cpu(uint8_t *p, unsigned id)
 {
 	p[0] = ENTRY_CPU;
@@ -50,7 +57,7 @@ static uint8_t *put_bus(uint8_t *p)
 {
 	p[0] = ENTRY_BUS;
 	p[1] = 0;
-	memcpy(p + 2, "ISA   ", 6);
+	put_text(p + 2, "ISA   ");
 	return p + SMALL_LEN;
 }
 
@@ -80,11 +87,11 @@ static uint8_t *put_interrupt(uint8_t *p, uint8_t entry, uint8_t type,
 
 static void put_header(uint8_t *p, size_t len, unsigned nentries)
 {
-	memcpy(p, "PCMP", 4);
+	put_text(p, "PCMP");
 	le16_put(p + 4, (uint16_t)len);
 	p[6] = 4; /* version 1.4 */
-	memcpy(p + 8, "MSB     ", 8);
-	memcpy(p + 16, "MICROSANDBOX", 12);
+	put_text(p + 8, "MSB     ");
+	put_text(p + 16, "MICROSANDBOX");
 	le16_put(p + 34, (uint16_t)nentries);
 	le32_put(p + 36, LAYOUT_LAPIC);
 	p[7] = checksum(p, len);
@@ -92,7 +99,7 @@ static void put_header(uint8_t *p, size_t len, unsigned nentries)
 
 static void put_floating(uint8_t *p, uint32_t table)
 {
-	memcpy(p, "_MP_", 4);
+	put_text(p, "_MP_");
 	le32_put(p + 4, table);
 	p[8] = 1; /* length in paragraphs */
 	p[9] = 4; /* version 1.4 */
