@@ -25,7 +25,7 @@
 #include "base/io.h"
 #include "engine/host.h"
 #include "engine/uml/filter.h"
-#include "engine/uml/klog.h"
+#include "engine/klog.h"
 #include "engine/uml/placement.h"
 
 static void flags_match_whole_words(void **state)
