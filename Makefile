@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all run test bench kernels install clean help
+.PHONY: all run test test-kvm bench kernels install clean help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -21,6 +21,10 @@ run: ## install what is missing, build, run a command in a sandbox
 test: ## install what tests need, build with warnings as errors, run every suite
 	@scripts/install-packages.sh build rootfs test
 	@/usr/bin/python3 scripts/run_tests.py $(TESTS)
+
+test-kvm: ## every functional and unit test in a machine with emulated KVM
+	@scripts/install-packages.sh build rootfs test
+	@/usr/bin/python3 scripts/run_tests.py kvm-full
 
 bench: ## measure; see bench/README.md
 	@scripts/install-packages.sh build rootfs bench

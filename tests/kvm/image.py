@@ -145,9 +145,10 @@ def executables(directory):
 def add_project(tree, build):
     """What was built, and the tests; objects and archives are left behind."""
     tree.add_tree(build, HOME / "build", ignore=(
-        "*.p", "*.a", "*.o", "meson-*", "build.ninja", "compile_commands.json", ".ninja_*",
+        "*.p", "*.a", "*.o", "meson-*", "build.ninja", "rootfs", "compile_commands.json", ".ninja_*",
         "replay_*"))
     tree.add_libraries(executables(tree.at(HOME / "build")))
+    subprocess.run([ROOT / "scripts/make-rootfs.sh", tree.at(HOME / "rootfs")], check=True)
     for name in ("tests", "scripts", "bench"):
         tree.add_tree(ROOT / name, HOME / name)
 

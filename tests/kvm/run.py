@@ -21,8 +21,9 @@ import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCALE = 6  # of the deadlines in tests: emulation is slow
-ENVIRONMENT = {"MSB_TEST_ENGINE": "kvm", "MSB_TEST_SCALE": str(SCALE),
-               "MSB_BUILD": str(image.HOME / "build"), "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"MSB_TEST_SCALE": str(SCALE),
+               "MSB_BUILD": str(image.HOME / "build"),
+               "MSB_TEST_ROOTFS": str(image.HOME / "rootfs"), "PYTHONDONTWRITEBYTECODE": "1"}
 ORDINARY = "setpriv --reuid=65533 --regid=65533 --clear-groups --inh-caps=-all " \
            "env HOME=/nonexistent USER=ordinary"
 
@@ -44,20 +45,22 @@ def unit_tests(build):
     return json.dumps(tests)
 
 
-def exports():
-    return "".join(f"export {k}={shlex.quote(v)}\n" for k, v in ENVIRONMENT.items())
+def exports(engine):
+    """Shell lines that set the environment of what runs in the machine."""
+    names = {"MSB_TEST_ENGINE": engine, **ENVIRONMENT}
+    return "".join(f"export {k}={shlex.quote(v)}\n" for k, v in names.items())
 
 
-def pytest_order(what, arguments):
+def pytest_order(what, engine, arguments):
     """Script that runs the chosen tests; each report is a file in /results."""
     def one(name, where, prefix=""):
-        return (f"{prefix} python3 -m pytest -q -rA -p no:cacheprovider -n 2 --dist=load "
+        return (f"{prefix} python3 -m pytest -q -p no:cacheprovider -n 2 --dist=load "
                 f"-o junit_family=xunit2 --junitxml=/results/{name}.xml {where} "
                 f"{shlex.join(arguments)}\ns=$?; [ $s -gt $status ] && status=$s\n")
     short = [line for line in (HERE / "short.txt").read_text().splitlines()
              if line and not line.startswith("#")]
     units = "units-short" if what == "short" else "units"
-    order = exports() + f"export MSB_TEST_UNITS={units}\nstatus=0\n"
+    order = exports(engine) + f"export MSB_TEST_UNITS={units}\nstatus=0\n"
     if what == "short":
         order += one("kvm", shlex.join(["tests/kvm/inside", *short]))
     else:
@@ -70,7 +73,7 @@ def run_tests(m, args, build):
     units = m.directory / "units.json"
     units.write_text(unit_tests(build))
     m.extra.append((units, image.HOME / "units.json"))
-    status = m.run(pytest_order(args.tests, args.command), sys.stdout.buffer, args.limit)
+    status = m.run(pytest_order(args.tests, args.engine, args.command), sys.stdout.buffer, args.limit)
     found = {n: data for n, data in m.results().items() if n.endswith(".xml")}
     if reports:
         reports.mkdir(parents=True, exist_ok=True)
@@ -83,6 +86,7 @@ def parse():
     ap = argparse.ArgumentParser(description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--build", default=str(image.ROOT / "build-test"), help="build directory")
+    ap.add_argument("--engine", choices=["kvm", "uml"], default="kvm", help="engine under test")
     ap.add_argument("--limit", type=int, default=600, help="seconds for the command")
     ap.add_argument("--memory", type=int, default=3072, help="MiB of the machine")
     ap.add_argument("--add", action="append", default=[], metavar="PATH[:PLACE]",
@@ -120,7 +124,7 @@ def main():
         with machine.Machine(build, args.memory, args.package, extra_files(args.add)) as m:
             if args.tests:
                 return run_tests(m, args, build)
-            order = exports() + f"exec {shlex.join(args.command)}\n"
+            order = exports(args.engine) + f"exec {shlex.join(args.command)}\n"
             status = m.run(order, sys.stdout.buffer, args.limit, args.shell)
             if args.results:
                 pathlib.Path(args.results).mkdir(parents=True, exist_ok=True)
