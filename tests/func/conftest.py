@@ -18,7 +18,7 @@ SANITIZED = bool(os.environ.get("MSB_SANITIZED"))
 ENGINE = os.environ.get("MSB_TEST_ENGINE", "uml")
 SCALE = int(os.environ.get("MSB_TEST_SCALE", "1"))  # how much slower than usual this machine is
 DEADLINE = (300 if SANITIZED else 120) * SCALE  # of one command; generous, never a measurement
-KERNELS = {"uml": BUILD / "guest/linux-um", "kvm": BUILD / "guest/vmlinux"}
+KERNELS = {"uml": BUILD / "guest/linux-um", "kvm": BUILD / "guest/vmlinux-x86_64"}
 
 
 def pytest_configure(config):

@@ -47,6 +47,8 @@ mkdir -p /dev/pts /dev/shm /results
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
 chown 0:105 /dev/kvm; chmod 666 /dev/kvm
 chmod 1777 /results
 hostname nested
@@ -54,15 +56,20 @@ ip link set lo up 2>/dev/null || busybox ifconfig lo up
 ulimit -n 65536
 cd {home}
 {run}
-echo $? >/results/.status
+echo $status >/results/.status
 cd /
 tar -cf /dev/vdb -C /results . && sync && echo @@results >/dev/console
 busybox poweroff -f
 """
 # The command's output has a serial line of its own, free of the kernel's messages.
-RUN = "stty -F /dev/ttyS1 raw -echo; set -o pipefail\n" \
-      "setsid -w timeout -k 10 -s INT {limit} bash /run/order </dev/null 2>&1 | cat >/dev/ttyS1"
-SHELL = "stty -F /dev/ttyS0 sane; setsid -c -w bash -i </dev/ttyS0 >/dev/ttyS0 2>&1"
+# What the command leaves running has no say in when that ends.
+RUN = """stty -F /dev/ttyS1 raw -echo
+mkfifo /run/output
+cat </run/output >/dev/ttyS1 & cat=$!
+setsid -w timeout -k 10 -s INT {limit} bash /run/order </dev/null >/run/output 2>&1
+status=$?
+for i in {{1..30}}; do kill -0 $cat 2>/dev/null || break; sleep 0.1; done"""
+SHELL = "stty -F /dev/ttyS0 sane; setsid -c -w bash -i </dev/ttyS0 >/dev/ttyS0 2>&1; status=$?"
 
 
 class MachineError(Exception):
