@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all run test bench kernels install clean help
+.PHONY: all run test test-kvm agent-arm64 bench kernels install clean help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -19,8 +19,19 @@ run: ## install what is missing, build, run a command in a sandbox
 		sh -c 'echo "hello from $$(uname -sr), process $$$$ of a machine of its own"'
 
 test: ## install what tests need, build with warnings as errors, run every suite
-	@scripts/install-packages.sh build rootfs test
+	@scripts/install-packages.sh build rootfs arm64 test
 	@/usr/bin/python3 scripts/run_tests.py $(TESTS)
+
+test-kvm: ## every functional and unit test in a machine with emulated KVM
+	@scripts/install-packages.sh build rootfs test
+	@/usr/bin/python3 scripts/run_tests.py kvm-full
+
+agent-arm64: ## cross-compile the guest agent to build-arm64/agentd
+	@scripts/install-packages.sh arm64
+	@test -e build-arm64/build.ninja || meson setup build-arm64 -Dagent_only=true \
+		--cross-file=scripts/aarch64-linux-gnu.ini >/dev/null
+	@ninja -C build-arm64 --quiet
+	@aarch64-linux-gnu-strip -o build-arm64/agentd build-arm64/src/agent/agentd
 
 bench: ## measure; see bench/README.md
 	@scripts/install-packages.sh build rootfs bench
@@ -39,4 +50,4 @@ clean:
 	rm -rf build build-*
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: style unit root user asan vhost kernel. The last line printed is
+Suites: kernel style unit root user arm64 vhost kvm asan, and kvm-full only when named. The last
+line printed is
 'N passed, N failed, N skipped'.
 """
 import os
@@ -197,16 +198,69 @@ def suite_vhost(res):
     pytest(res, "vhost", "tests/vhost", "build-test", jobs="1")
 
 
+def suite_arm64(res):
+    """The guest agent for arm64, and what it does under an emulator of that CPU.
+
+    The emulator's vfork() neither shares memory nor waits for the child's exec, so ExecFailures
+    and Terminal, which are about just that, are left out.
+    """
+    ok, out = build("build-arm64-test", "--cross-file=scripts/aarch64-linux-gnu.ini",
+                    "-Dagent_only=true")
+    res.one("arm64: build the agent with warnings as errors", ok, out)
+    if not ok:
+        return
+    agent = ROOT / "build-arm64-test/src/agent/agentd"
+    with tempfile.TemporaryDirectory(prefix="msb-arm64-") as tmp:
+        emulated = pathlib.Path(tmp) / "agentd"
+        emulated.write_text(f"#!/bin/sh\nexec qemu-aarch64 '{agent}' \"$@\"\n")
+        emulated.chmod(0o755)
+        for group in ("Core", "Exec", "Environment", "Files", "Tcp", "Ends"):
+            res.one(f"arm64: agent, {group}", *quiet(
+                [PYTHON, "tests/unit/agent/t_serve.py", emulated, group]))
+
+
+def kvm_suite(res, name, which, limit):
+    """Tests in a machine with emulated SVM; its reports are as many as users run them."""
+    ok, out = build("build-test")
+    if not ok:
+        res.one(f"{name}: build", False, out)
+        return
+    with tempfile.TemporaryDirectory(prefix="msb-report-") as tmp:
+        before = res.failed
+        p = run([PYTHON, "tests/kvm/run.py", "--build", "build-test", "--tests", which,
+                 "--limit", limit, "--junit", tmp], stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True)
+        if p.returncode == 77:
+            res.skipped += 1
+            res.skips.setdefault(p.stderr.strip(), []).append(f"{name}: all")
+            return
+        for report in sorted(pathlib.Path(tmp).iterdir()):
+            res.junit(name if which == "short" else f"{name} {report.stem}", report)
+        if p.returncode and res.failed == before:
+            res.one(f"{name}: machine", False, f"{p.stderr}\nexit code {p.returncode}")
+
+
+def suite_kvm(res):
+    kvm_suite(res, "kvm", "short", 900)
+
+
+def suite_kvm_full(res):
+    kvm_suite(res, "kvm-full", "full", 3600)
+    pytest(res, "kvm harness", "tests/kvm/test_harness.py", "build-test", jobs="1")
+
+
 def suite_kernel(res):
     res.one("kernel: prebuilt kernels match their inputs", *quiet(["kernel/check.sh"]))
 
 
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
-          "user": suite_user, "vhost": suite_vhost, "asan": suite_asan}
+          "user": suite_user, "arm64": suite_arm64, "vhost": suite_vhost, "kvm": suite_kvm, "asan": suite_asan,
+          "kvm-full": suite_kvm_full}
+NOT_BY_DEFAULT = {"kvm-full"}
 
 
 def main():
-    names = sys.argv[1:] or list(SUITES)
+    names = sys.argv[1:] or [n for n in SUITES if n not in NOT_BY_DEFAULT]
     unknown = [n for n in names if n not in SUITES]
     if unknown:
         print(f"run_tests: no suite '{unknown[0]}'; there are: {' '.join(SUITES)}")

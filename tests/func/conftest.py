@@ -15,16 +15,29 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
 MSB = BUILD / "msb"
 SANITIZED = bool(os.environ.get("MSB_SANITIZED"))
-DEADLINE = 300 if SANITIZED else 120  # of one command; generous, never a measurement
+ENGINE = os.environ.get("MSB_TEST_ENGINE", "uml")
+SCALE = int(os.environ.get("MSB_TEST_SCALE", "1"))  # how much slower than usual this machine is
+DEADLINE = (300 if SANITIZED else 120) * SCALE  # of one command; generous, never a measurement
+KERNELS = {"uml": BUILD / "guest/linux-um", "kvm": BUILD / "guest/vmlinux-x86_64"}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out of sanitizer runs")
+    for name in KERNELS:
+        config.addinivalue_line("markers", f"{name}: about this engine alone")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for name in KERNELS:
+            if name != ENGINE and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(
+                    reason=f"about the {name} engine; this run is with {ENGINE}"))
 
 
 def wait_for(condition, what, seconds=60):
     """Poll condition() until it is true; the only kind of waiting in these tests."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SCALE
     while True:
         value = condition()
         if value:
@@ -63,6 +76,9 @@ def link_of(path):
 @pytest.fixture(scope="session")
 def pristine():
     """The root directory as built; build/rootfs itself may have been used since."""
+    if "MSB_TEST_ROOTFS" in os.environ:
+        yield pathlib.Path(os.environ["MSB_TEST_ROOTFS"])
+        return
     base = pathlib.Path(tempfile.mkdtemp(prefix="msb-test-root-"))
     subprocess.run([ROOT / "scripts/make-rootfs.sh", base / "rootfs"], check=True)
     yield base / "rootfs"
@@ -77,7 +93,18 @@ class Msb:
         self.cwd = base
         shutil.copytree(pristine, self.rootfs, symlinks=True)
 
+    def choose_engine(self):
+        """Make ENGINE the default of this home, unless its test has seen to that."""
+        config = self.home / "config.json"
+        try:
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            with open(config, "x") as f:
+                json.dump({"sandbox_defaults": {"engine": ENGINE}}, f)
+        except OSError:
+            pass  # there is one, or the test is about such a home
+
     def env(self, **extra):
+        self.choose_engine()
         env = {k: v for k, v in os.environ.items() if not k.startswith(("MSB_", "CLICOLOR"))}
         env.update(MSB_HOME=str(self.home), TERM="xterm", NO_COLOR="1", **extra)
         return env

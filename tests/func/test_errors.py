@@ -36,7 +36,8 @@ def nothing_made(msb):
     (["run", "--init-arg", "x", "./rootfs", "--", "true"], 2, "--init"),
     (["run", "--shell", "a b", "./rootfs", "--", "true"], None, "--shell"),
     (["run", "--engine", "vmware", "./rootfs", "--", "true"], None, "vmware"),
-    (["run", "--engine", "kvm", "./rootfs", "--", "true"], 125, "kvm"),
+    pytest.param(["run", "--engine", "kvm", "./rootfs", "--", "true"], 125, "kvm",
+                 marks=pytest.mark.uml),
     (["run", "--log-level", "loud", "./rootfs", "--", "true"], None, "loud"),
     (["run", "--script", "x", "./rootfs", "--", "true"], None, "NAME=BODY"),
     (["run", "--detach-keys", "ctrl-ab", "./rootfs", "--", "true"], None, "detach key"),
@@ -139,6 +140,7 @@ def without_user_namespaces(msb, *args):
                           env=msb.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
+@pytest.mark.uml
 def test_forbidden_jail_layer_is_refused_with_its_remedy(msb):
     p = without_user_namespaces(msb, "run", "./rootfs", "--", "true")
     assert p.returncode == 125 and p.stderr.count("error:") == 1
@@ -146,6 +148,7 @@ def test_forbidden_jail_layer_is_refused_with_its_remedy(msb):
     nothing_made(msb)
 
 
+@pytest.mark.uml
 def test_relaxed_jail_runs_and_says_what_is_missing(msb):
     p = without_user_namespaces(msb, "run", "--engine-jail", "relaxed", "./rootfs", "--", "echo",
                                 "hi")

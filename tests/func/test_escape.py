@@ -121,6 +121,7 @@ def test_garbage_on_the_agent_channel(msb):
     assert not msb.processes()
 
 
+@pytest.mark.uml
 def test_processes_of_a_machine_are_jailed(box):
     runtime = box.runtime_pid("box")
     kernels = [int(k) for t in pathlib.Path(f"/proc/{runtime}/task").iterdir()
@@ -137,6 +138,7 @@ def test_processes_of_a_machine_are_jailed(box):
         assert os.readlink(proc / "ns" / ns) != os.readlink(f"/proc/self/ns/{ns}"), ns
 
 
+@pytest.mark.uml
 def test_kernel_taken_over_by_its_guest(msb):
     """A hostile program in place of the guest kernel, inside the jail."""
     msb.home.mkdir()

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from conftest import DEADLINE, SANITIZED, wait_for
+from conftest import DEADLINE, MSB, SANITIZED, SCALE, wait_for
 
-RUNS = 30 if SANITIZED else 300
-KILLS = 10 if SANITIZED else 100
+RUNS = 30 if SANITIZED or SCALE > 1 else 300
+KILLS = 10 if SANITIZED or SCALE > 1 else 100
 
 
 def host_state(msb):
@@ -96,7 +96,7 @@ def test_lists_while_sandboxes_come_and_go(msb):
     stop = time.monotonic() + 5
     workers = [subprocess.Popen(
         ["sh", "-c", 'for i in 1 2 3 4; do "$0" run -q ./rootfs -- true || exit 1; done',
-         str(__import__("conftest").MSB)], cwd=msb.cwd, env=msb.env(), stderr=subprocess.PIPE)
+         str(MSB)], cwd=msb.cwd, env=msb.env(), stderr=subprocess.PIPE)
         for _ in range(2)]
     while time.monotonic() < stop or any(w.poll() is None for w in workers):
         p = msb("ls", "--format", "json")

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from conftest import DEADLINE, MSB, wait_for
+
 
 def test_output_comes_from_another_kernel(msb):
     p = msb.run("--", "uname", "-r")
@@ -156,7 +158,6 @@ def test_nothing_to_run_is_a_warning(msb):
 
 
 def test_detached_command_runs_and_the_sandbox_goes(msb):
-    from conftest import wait_for
     out = msb.base / "shared"
     out.mkdir()
     name = msb.ok("run", "-d", "-v", f"{out}:/out", "./rootfs", "--", "sh", "-c",
@@ -178,6 +179,7 @@ def test_memory_size(msb):
     assert 90_000 < int(p.stdout) <= 131_072
 
 
+@pytest.mark.uml
 def test_engine_mode_seccomp_on_one_cpu(msb):
     p = msb.run("--engine", "uml", "--engine-mode", "seccomp", "--", "echo", "hi")
     assert (p.returncode, p.stdout) == (0, "hi\n"), p.stderr
@@ -197,14 +199,14 @@ def test_eight_at_the_same_moment(msb):
     procs = [msb.popen("run", "./rootfs", "--", "sh", "-c", f"echo {i}; exit {i}",
                        text=True) for i in range(8)]
     for i, p in enumerate(procs):
-        out, err = p.communicate(timeout=240)
+        out, err = p.communicate(timeout=2 * DEADLINE)
         assert (p.returncode, out) == (i, f"{i}\n"), err
 
 
 def test_closed_stdout_ends_quietly(msb):
     p = subprocess.run(["sh", "-c", 'exec "$0" run ./rootfs -- sh -c "yes | head -c 10000000" | head -c 10',
-                        str(__import__("conftest").MSB)], cwd=msb.cwd, env=msb.env(),
-                       capture_output=True, timeout=120)
+                        str(MSB)], cwd=msb.cwd, env=msb.env(),
+                       capture_output=True, timeout=DEADLINE)
     assert p.stdout == b"y\ny\ny\ny\ny\n" and b"error" not in p.stderr
 
 

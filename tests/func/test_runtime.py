@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, wait_for
+from conftest import BUILD, DEADLINE, ENGINE, KERNELS, wait_for
 from wire import SESSION_START, SHUTDOWN, Client, exec_request, frame
 
 RUNTIME = BUILD / "msb-runtime"
@@ -26,8 +26,8 @@ class Box:
         self.dir = base / "box"
         (self.dir / "runtime").mkdir(parents=True, exist_ok=True)
         self.image = image or base / "rootfs"
-        spec = {"sandbox_dir": str(self.dir), "kernel": str(BUILD / "guest/linux-um"),
-                "initramfs": str(BUILD / "guest/initramfs.cpio"), "engine": "uml",
+        spec = {"sandbox_dir": str(self.dir), "kernel": str(KERNELS[ENGINE]),
+                "initramfs": str(BUILD / "guest/initramfs.cpio"), "engine": ENGINE,
                 "startup": startup, "attached": attached,
                 "config": {"name": "box", "image": {"Bind": str(self.image)}, "cpus": 1,
                            "memory_mib": 256, **config}}
@@ -67,7 +67,7 @@ class Box:
         return (self.dir / "logs" / name).read_text(errors="replace")
 
     def ended(self):
-        self.process.wait(60)
+        self.process.wait(DEADLINE)
         return json.loads((self.dir / "runtime/exit.json").read_text())
 
     def alive(self):
@@ -111,7 +111,7 @@ def test_boot_exec_shutdown(start):
     frames = c.exec("sh", "-c", "echo hi; exit 3")
     assert output(frames) == b"hi\n" and frames[-1][3]["code"] == 3
     machine = json.loads((box.dir / "runtime/machine.json").read_text())
-    assert machine["engine"] == "uml" and machine["pid"] == box.process.pid
+    assert machine["engine"] == ENGINE and machine["pid"] == box.process.pid
     assert set(machine["runtime_jail"]) == {"no_new_privs", "capabilities", "landlock", "seccomp"}
     c.send(0, SHUTDOWN, "core.shutdown", None)
     end = box.ended()
@@ -162,7 +162,7 @@ def test_released_ephemeral_ends_with_its_last_session(start):
     time.sleep(0.2)
     assert box.process.poll() is None
     c.send(id, 0, "core.exec.stdin", {"data": b""})
-    box.process.wait(60)
+    box.process.wait(DEADLINE)
     assert not box.dir.exists()
 
 
@@ -201,7 +201,7 @@ def test_ephemeral_leaves_nothing(start):
     box = start(ephemeral=True)
     c = box.client()
     c.send(0, SHUTDOWN, "core.shutdown", None)
-    box.process.wait(60)
+    box.process.wait(DEADLINE)
     assert not box.dir.exists()
 
 
@@ -210,6 +210,7 @@ def kernel_pids(box):
     return [int(kid) for t in tasks for kid in t.read_text().split()]
 
 
+@pytest.mark.uml
 def test_wedged_guest_is_stopped_by_force(start):
     box = start()
     for pid in kernel_pids(box):
@@ -219,6 +220,7 @@ def test_wedged_guest_is_stopped_by_force(start):
     assert (end["reason"], end["graceful"]) == ("Signal", False)
 
 
+@pytest.mark.uml
 def test_killed_runtime_takes_the_machine_along(start):
     box = start()
     kids = kernel_pids(box)
@@ -274,7 +276,7 @@ def test_unread_input_is_held_at_its_source(start):
             assert other.exec("true")[-1][3]["code"] == 0
     assert memory_kib(box.process.pid) < 24 * 1024
     assert other.exec("touch", "/tmp/go")[-1][3]["code"] == 0
-    writer.sock.settimeout(60)
+    writer.sock.settimeout(DEADLINE)
     writer.sock.sendall(rest)
     writer.send(id, 0, "core.exec.stdin", {"data": b""})
     frames = writer.collect(id)

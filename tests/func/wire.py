@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from conftest import DEADLINE
+
 TERMINAL, SESSION_START, SHUTDOWN = 1, 2, 4
 
 
@@ -78,7 +80,7 @@ def exec_request(cmd, *args, **kw):
 class Client:
     """One connection to a sandbox's agent socket."""
 
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=DEADLINE):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         # a short path whatever the directory: connect relative to it

@@ -2,23 +2,20 @@
 """Boots a stock Debian kernel in QEMU with devices of ours behind vhost-user sockets."""
 import os
 import pathlib
-import shutil
 import subprocess
+import sys
 import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import qemu  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
 SERVER = BUILD / "tests" / "msb-vhost"
-QEMU = shutil.which("qemu-system-x86_64")
-BUSYBOX = shutil.which("busybox")
 DEADLINE = 600  # of one boot under software emulation; generous, never a measurement
-# in the order of their dependencies
-MODULES = ["drivers/virtio/virtio_ring", "drivers/virtio/virtio",
-           "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci_legacy_dev",
-           "drivers/virtio/virtio_pci", "drivers/block/virtio_blk", "fs/fuse/fuse",
-           "fs/fuse/virtiofs"]
+MODULES = [*qemu.VIRTIO, "drivers/block/virtio_blk", "fs/fuse/fuse", "fs/fuse/virtiofs"]
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -32,38 +29,6 @@ sh /test.sh
 echo "@@end $?"
 poweroff -f
 """
-
-
-def find_kernel():
-    """(image, module directory) of the newest installed kernel that has all modules."""
-    for modules in sorted(pathlib.Path("/lib/modules").glob("*"), reverse=True):
-        image = pathlib.Path("/boot") / f"vmlinuz-{modules.name}"
-        if os.access(image, os.R_OK) and all(
-                (modules / "kernel" / f"{m}.ko").exists() for m in MODULES):
-            return image, modules / "kernel"
-    return None
-
-
-def cpio(files):
-    """newc archive of (name, mode, bytes)."""
-    out = bytearray()
-    for inode, (name, mode, data) in enumerate([*files, ("TRAILER!!!", 0, b"")], 1):
-        fields = [inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
-        out += b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0"
-        out += bytes(-len(out) % 4) + data
-        out += bytes(-len(out) % 4)
-    return bytes(out)
-
-
-def initramfs(modules, script):
-    names = [m.rsplit("/", 1)[1] for m in MODULES]
-    files = [(d, 0o40755, b"") for d in ("bin", "dev", "proc", "sys", "tmp", "mnt", "modules")]
-    files += [(f"modules/{n}.ko", 0o100644, (modules / f"{m}.ko").read_bytes())
-              for n, m in zip(names, MODULES)]
-    files += [("bin/busybox", 0o100755, pathlib.Path(BUSYBOX).read_bytes()),
-              ("init", 0o100755, INIT.format(modules=" ".join(names)).encode()),
-              ("test.sh", 0o100644, script.encode())]
-    return cpio(files)
 
 
 class Server:
@@ -101,8 +66,9 @@ class Machine:
     def run(self, script, *devices):
         """Boot, run the script, return its lines; devices = (driver, server)."""
         archive = self.directory / "initramfs"
-        archive.write_bytes(initramfs(self.modules, script))
-        cmd = [QEMU, "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1", "-m", "512",
+        archive.write_bytes(qemu.initramfs(self.modules, MODULES, INIT,
+                                           ("test.sh", 0o100644, script.encode())))
+        cmd = [qemu.QEMU, "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "1", "-m", "512",
                "-object", "memory-backend-memfd,id=mem,size=512M,share=on",
                "-numa", "node,memdev=mem", "-nodefaults", "-display", "none", "-serial", "stdio",
                "-no-reboot", "-kernel", self.image, "-initrd", archive,
@@ -120,11 +86,9 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path):
-    kernel = find_kernel()
-    for what, there in (("qemu-system-x86_64", QEMU), ("busybox", BUSYBOX),
-                        ("a Debian kernel with virtio and virtiofs modules", kernel)):
-        if not there:
-            pytest.skip(f"{what} is not installed")
+    kernel = qemu.find_kernel(MODULES)
+    if qemu.missing(kernel):
+        pytest.skip(qemu.missing(kernel))
     m = Machine(tmp_path, kernel)
     yield m
     for server in m.servers:

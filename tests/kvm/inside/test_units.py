@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unit tests on this machine: the engine's, or all of them."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+HOME = pathlib.Path("/msb")
+SCALE = int(os.environ.get("MSB_TEST_SCALE", "1"))
+
+
+def chosen():
+    tests = json.loads((HOME / "units.json").read_text())
+    if os.environ.get("MSB_TEST_UNITS") == "units-short":
+        return [t for t in tests if "/unit/engine/" in t["cmd"][0] and "kvm" in t["name"]]
+    return tests
+
+
+@pytest.mark.parametrize("test", [pytest.param(t, id=t["name"]) for t in chosen()])
+def test_unit(test):
+    p = subprocess.run(test["cmd"], cwd=HOME / "build", env={**os.environ, **test["env"]},
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       text=True, errors="replace", timeout=test["timeout"] * SCALE)
+    if p.returncode == 77:
+        pytest.skip(p.stdout.strip().splitlines()[-1] if p.stdout.strip() else "no reason given")
+    assert p.returncode == 0, p.stdout[-8000:]

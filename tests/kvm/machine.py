@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine with hardware KVM where there is none: QEMU's emulation of a CPU with SVM.
+
+Boots Debian's cloud kernel with its KVM modules from an image of image.py, runs one command there
+and brings back its output, its status and the files it left in /results.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+import image
+
+sys.path.insert(0, str(image.ROOT / "tests"))
+import qemu  # noqa: E402
+
+MODULES = [*qemu.VIRTIO, "drivers/block/virtio_blk", "virt/lib/irqbypass", "arch/x86/kvm/kvm",
+           "arch/x86/kvm/kvm-amd", "fs/fuse/fuse", "fs/overlayfs/overlay", "drivers/net/tun"]
+RESULT_MIB = 256  # sparse
+LAST_LINES = 40  # of the console, shown with a failure
+GRACE = 30  # seconds between the limit told to the command and the end of the machine
+
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t devtmpfs dev /dev
+for m in {modules}; do insmod /modules/$m.ko || echo "INSMOD FAILED $m"; done
+mount -t ext4 -o noatime,nobarrier,user_xattr /dev/vda /mnt || poweroff -f
+mount -t tmpfs -o mode=755 run /mnt/run
+cp /first /order /mnt/run
+mount --move /dev /mnt/dev
+umount /proc
+exec switch_root /mnt /bin/bash /run/first
+"""
+
+# PID 1 of the machine; bash reaps what loses its parent while it waits.
+FIRST = """
+export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8 TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mkdir -p /dev/pts /dev/shm /results
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+chown 0:105 /dev/kvm; chmod 666 /dev/kvm
+chmod 1777 /results
+hostname nested
+ip link set lo up 2>/dev/null || busybox ifconfig lo up
+ulimit -n 65536
+cd {home}
+{run}
+echo $status >/results/.status
+cd /
+tar -cf /dev/vdb -C /results . && sync && echo @@results >/dev/console
+busybox poweroff -f
+"""
+# The command's output has a serial line of its own, free of the kernel's messages.
+# What the command leaves running has no say in when that ends.
+RUN = """stty -F /dev/ttyS1 raw -echo
+mkfifo /run/output
+cat </run/output >/dev/ttyS1 & cat=$!
+setsid -w timeout -k 10 -s INT {limit} bash /run/order </dev/null >/run/output 2>&1
+status=$?
+for i in {{1..30}}; do kill -0 $cat 2>/dev/null || break; sleep 0.1; done"""
+SHELL = "stty -F /dev/ttyS0 sane; setsid -c -w bash -i </dev/ttyS0 >/dev/ttyS0 2>&1; status=$?"
+
+
+class MachineError(Exception):
+    """The machine did not come to an orderly end."""
+
+
+class Stopped(Exception):
+    """A signal asks this process to end."""
+
+
+def unavailable():
+    """Why there can be no machine on this host, or None."""
+    if not pathlib.Path("/sbin/mke2fs").exists():
+        return "mke2fs is not installed"
+    return qemu.missing(qemu.find_kernel(MODULES))
+
+
+def raise_stopped(number, frame):
+    raise Stopped(signal.Signals(number).name)
+
+
+def command_line(directory, kernel, memory_mib, interactive):
+    cmd = [qemu.QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt",
+           "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-display", "none", "-no-reboot",
+           "-kernel", kernel, "-initrd", directory / "initramfs",
+           "-append", "console=ttyS0 quiet panic=-1 oops=panic mitigations=off"]
+    for name in ("root", "results"):
+        cmd += ["-drive", f"file={directory / name},format=raw,if=none,id={name},cache=unsafe,"
+                "discard=unmap", "-device", f"virtio-blk-pci,drive={name}"]
+    if interactive:
+        return [*cmd, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+    return [*cmd, "-chardev", f"file,id=console,path={directory / 'console'}",
+            "-serial", "chardev:console", "-serial", "stdio"]
+
+
+class Machine:
+    """One run; use as a context manager, so that nothing is left behind."""
+
+    def __init__(self, build, memory_mib=3072, packages=(), extra=()):
+        self.build, self.memory_mib = build, memory_mib
+        self.packages, self.extra = packages, extra
+        self.directory = None
+        self.process = None
+
+    def __enter__(self):
+        self.old = [(s, signal.signal(s, raise_stopped))
+                    for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="msb-kvm-"))
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self.old:
+            signal.signal(number, signal.SIG_IGN if exception[0] is Stopped else handler)
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for number, handler in self.old:
+            signal.signal(number, handler)
+
+    def prepare(self, order, limit, interactive):
+        self.kernel, modules = qemu.find_kernel(MODULES)
+        image.make(self.directory / "root", self.build, self.directory, self.packages, self.extra)
+        with open(self.directory / "results", "wb") as f:
+            f.truncate(RESULT_MIB << 20)
+        run = SHELL if interactive else RUN.format(limit=limit)
+        first = FIRST.format(home=image.HOME, run=run)
+        (self.directory / "initramfs").write_bytes(
+            qemu.initramfs(modules, MODULES, INIT, ("first", 0o100644, first.encode()),
+                           ("order", 0o100644, order.encode())))
+
+    def run(self, order, output=None, limit=600, interactive=False):
+        """Run a bash script in a new machine; bytes of its output go to the file `output`.
+
+        limit: seconds, after which the script gets SIGINT and soon the machine its end.
+        Returns the script's status; its files are in results().
+        """
+        self.prepare(order, limit, interactive)
+        cmd = command_line(self.directory, self.kernel, self.memory_mib, interactive)
+        wait = None if interactive else limit + GRACE
+        stdout = None if interactive or output is None else output
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *map(str, cmd)],
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=stdout if interactive or output is not None else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT, start_new_session=not interactive)
+        try:
+            self.process.wait(wait)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise MachineError(f"no end after {wait} s; the console's last lines:\n"
+                               + self.console()) from None
+        results = self.results()
+        if ".status" not in results:
+            raise MachineError("the machine ended before the command did (its kernel crashed?); "
+                               "the console's last lines:\n" + self.console())
+        return int(results[".status"])
+
+    def console(self):
+        """The last lines of the kernel's console."""
+        try:
+            text = (self.directory / "console").read_text(errors="replace")
+        except OSError:
+            return "(none)"
+        return "\n".join(text.replace("\r", "").splitlines()[-LAST_LINES:])
+
+    def results(self):
+        """Content of the files in /results by name; empty if the machine did not get so far."""
+        found = {}
+        try:
+            with tarfile.open(self.directory / "results", "r:") as tar:
+                for member in tar:
+                    if member.isfile():
+                        found[member.name.removeprefix("./")] = tar.extractfile(member).read()
+        except (tarfile.TarError, OSError):
+            return {}
+        return found
