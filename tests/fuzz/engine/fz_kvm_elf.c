@@ -36,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		promise(add_u64(s->off, s->filesz, &end) && end <= file_len);
 		promise(add_u64(s->addr, s->memsz, &end) && end <= img.end);
 		promise(s->addr >= img.start);
-		entry |= img.entry >= s->addr &&
-			 img.entry - s->addr < s->filesz;
+		entry |=
+			img.entry >= s->addr && img.entry - s->addr < s->filesz;
 	}
 	promise(entry);
 	return 0;
