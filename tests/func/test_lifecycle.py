@@ -175,7 +175,7 @@ def test_inspect_shows_engine_mode_and_jail(box):
 def test_max_duration_stops_the_sandbox(msb):
     msb.create("short", "--max-duration", "2s")
     wait_for(lambda: msb.status("short") == "Stopped", "the end of its time")
-    assert not msb.processes()
+    assert msb.no_processes()
 
 
 def test_idle_timeout_waits_for_a_running_command(msb):

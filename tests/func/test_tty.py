@@ -220,4 +220,4 @@ def test_interrupt_without_a_terminal_ends_the_command(msb):
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=DEADLINE)
     assert out == "got\n" and p.returncode == 9, err
-    assert msb.json("ls") == [] and not msb.processes()
+    assert msb.json("ls") == [] and msb.no_processes()
