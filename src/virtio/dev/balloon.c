@@ -65,7 +65,9 @@ static void give_back(const struct vballoon *b, uint8_t *p, size_t len)
 	if (len < skip + b->page)
 		return;
 	len = (len - skip) & ~(b->page - 1);
-	(void)madvise(p + skip, len, MADV_REMOVE);
+	/* a file gets a hole, private memory is forgotten */
+	if (madvise(p + skip, len, MADV_REMOVE) < 0)
+		(void)madvise(p + skip, len, MADV_DONTNEED);
 }
 
 /* --- page numbers --- */

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 #define CONSOLE 0xd0000000u
-#define DEVICE 0xd0001000u /* a virtio console */
+#define CONSOLE_DEVICE 0xd0001000u
+#define BALLOON_DEVICE 0xd0002000u
 #define RAM_END (64u << 20)
 
 #define PORT_POWER_OFF 0x604
@@ -40,11 +41,13 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
 
 enum { F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4 };
 /* features */
-#define MULTIPORT (1u << 1)
+#define MULTIPORT (1u << 1) /* of the console */
+#define REPORTING (1u << 5) /* of the balloon */
 #define INDIRECT_DESC (1u << 28)
 
 #define QUEUE_SIZE 8
-#define TX 1 /* of the console's first port */
+#define TX 1	 /* of the console's first port */
+#define REPORT 2 /* of the balloon */
 
 struct desc {
 	uint64_t addr;
@@ -67,6 +70,10 @@ static struct {
 	struct desc table[QUEUE_SIZE] __attribute__((aligned(64)));
 	uint8_t data[64];
 } q;
+
+/* The device, its queue and feature that the driver below goes for. */
+static uint64_t device = CONSOLE_DEVICE;
+static uint32_t queue = TX, feature = MULTIPORT;
 
 void run(const uint8_t *zero_page);
 
@@ -137,7 +144,7 @@ static void check(bool ok, const char *what)
 /* Waits for the loop in the host; bounded by the test. */
 static void until_status(uint32_t mask, uint32_t want)
 {
-	while ((read32(DEVICE + STATUS) & mask) != want)
+	while ((read32(device + STATUS) & mask) != want)
 		__asm__ volatile("pause");
 }
 
@@ -146,34 +153,34 @@ static void until_status(uint32_t mask, uint32_t want)
 static void put_queue(uint64_t desc, uint64_t avail, uint64_t used,
 		      uint32_t size)
 {
-	write32(DEVICE + QUEUE_SEL, TX);
-	write32(DEVICE + QUEUE_NUM, size);
-	write32(DEVICE + QUEUE_DESC, (uint32_t)desc);
-	write32(DEVICE + QUEUE_DESC + 4, (uint32_t)(desc >> 32));
-	write32(DEVICE + QUEUE_AVAIL, (uint32_t)avail);
-	write32(DEVICE + QUEUE_AVAIL + 4, (uint32_t)(avail >> 32));
-	write32(DEVICE + QUEUE_USED, (uint32_t)used);
-	write32(DEVICE + QUEUE_USED + 4, (uint32_t)(used >> 32));
-	write32(DEVICE + QUEUE_READY, 1);
+	write32(device + QUEUE_SEL, queue);
+	write32(device + QUEUE_NUM, size);
+	write32(device + QUEUE_DESC, (uint32_t)desc);
+	write32(device + QUEUE_DESC + 4, (uint32_t)(desc >> 32));
+	write32(device + QUEUE_AVAIL, (uint32_t)avail);
+	write32(device + QUEUE_AVAIL + 4, (uint32_t)(avail >> 32));
+	write32(device + QUEUE_USED, (uint32_t)used);
+	write32(device + QUEUE_USED + 4, (uint32_t)(used >> 32));
+	write32(device + QUEUE_READY, 1);
 }
 
 static void agree(void)
 {
 	memset(&q, 0, sizeof(q));
-	write32(DEVICE + STATUS, 0);
+	write32(device + STATUS, 0);
 	until_status(0xff, 0);
-	write32(DEVICE + STATUS, ACKNOWLEDGE);
-	write32(DEVICE + STATUS, ACKNOWLEDGE | DRIVER);
-	write32(DEVICE + DRIVER_FEATURES_SEL, 0);
-	write32(DEVICE + DRIVER_FEATURES, MULTIPORT | INDIRECT_DESC);
-	write32(DEVICE + DRIVER_FEATURES_SEL, 1);
-	write32(DEVICE + DRIVER_FEATURES, 1); /* version 1 */
-	write32(DEVICE + STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+	write32(device + STATUS, ACKNOWLEDGE);
+	write32(device + STATUS, ACKNOWLEDGE | DRIVER);
+	write32(device + DRIVER_FEATURES_SEL, 0);
+	write32(device + DRIVER_FEATURES, feature | INDIRECT_DESC);
+	write32(device + DRIVER_FEATURES_SEL, 1);
+	write32(device + DRIVER_FEATURES, 1); /* version 1 */
+	write32(device + STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
 }
 
 static void go(void)
 {
-	write32(DEVICE + STATUS,
+	write32(device + STATUS,
 		ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
 }
 
@@ -191,7 +198,7 @@ static void kick(void)
 	*(volatile uint16_t *)&q.avail.idx =
 		(uint16_t)(*(volatile uint16_t *)&q.avail.idx + 1);
 	__asm__ volatile("mfence" ::: "memory");
-	write32(DEVICE + QUEUE_NOTIFY, TX);
+	write32(device + QUEUE_NOTIFY, queue);
 }
 
 /* Through the ring; the host sees it on the console proper. */
@@ -237,7 +244,7 @@ static void address_outside(void)
 
 static void address_of_registers(void)
 {
-	q.desc[0] = (struct desc){ DEVICE, 8, 0, 0 };
+	q.desc[0] = (struct desc){ CONSOLE_DEVICE, 8, 0, 0 };
 }
 
 static void address_wraps(void)
@@ -340,7 +347,8 @@ static void do_rings(void)
 	} bad[] = {
 		{ "far away", 1ull << 50, 1ull << 51, 1ull << 52, 8 },
 		{ "wrapping", ~0ull - 15, ~0ull - 7, ~0ull - 3, 8 },
-		{ "in the registers", DEVICE, DEVICE + 256, DEVICE + 512, 8 },
+		{ "in the registers", CONSOLE_DEVICE, CONSOLE_DEVICE + 256,
+		  CONSOLE_DEVICE + 512, 8 },
 		{ "at the end", RAM_END - 16, RAM_END - 2, RAM_END - 4, 8 },
 		{ "misaligned", 0x2000001, 0x2001001, 0x2002001, 8 },
 		{ "no size", 0x2000000, 0x2001000, 0x2002000, 0 },
@@ -353,7 +361,7 @@ static void do_rings(void)
 		agree();
 		put_queue(bad[i].desc, bad[i].avail, bad[i].used, bad[i].size);
 		go();
-		write32(DEVICE + QUEUE_NOTIFY, TX);
+		write32(device + QUEUE_NOTIFY, queue);
 		until_status(NEEDS_RESET, NEEDS_RESET);
 		check(true, bad[i].name);
 	}
@@ -396,16 +404,16 @@ static void do_registers(void)
 	for (uint32_t off = 0; off < CONFIG + 64; off += 4)
 		for (unsigned width = 1; width <= 8; width *= 2)
 			for (unsigned v = 0; v < 4; v++)
-				write_width(DEVICE + off, values[v], width);
+				write_width(device + off, values[v], width);
 	for (uint32_t off = CONFIG + 64; off < 8192 + 16; off += 252)
-		write_width(DEVICE + off, ~0ull, 8);
+		write_width(device + off, ~0ull, 8);
 	for (uint32_t off = 1; off < CONFIG; off += 7)
-		write_width(DEVICE + off, 0x55, 4);
+		write_width(device + off, 0x55, 4);
 	for (uint32_t off = 0; off < 4096; off += 64)
-		(void)read32(DEVICE + off);
+		(void)read32(device + off);
 	for (uint32_t n = 0; n < 64; n++)
-		write32(DEVICE + QUEUE_NOTIFY, n * 0x10001);
-	check(read32(DEVICE) == 0x74726976, "magic");
+		write32(device + QUEUE_NOTIFY, n * 0x10001);
+	check(read32(device) == 0x74726976, "magic");
 	attach();
 	send_hello();
 }
@@ -416,7 +424,7 @@ static void do_nowhere(void)
 {
 	static const uint64_t places[] = {
 		RAM_END,	0x40000000,  0xbffff000,  0xc0000000,
-		0xcffff000,	0xd0003000,  0xe0000000,  0xfd000000,
+		0xcffff000,	0xd0004000,  0xe0000000,  0xfd000000,
 		0xfec80000 - 4, 0xfef00000u, 0xfffffff0u,
 	};
 	bool ones = true;
@@ -523,11 +531,29 @@ static void do_start(void)
 	send_hello();
 }
 
+/* Free pages are reported, and read as zero afterwards. */
+static void do_balloon(void)
+{
+	volatile uint64_t *page = (volatile uint64_t *)(RAM_END / 2);
+
+	page[0] = page[511] = ~0ull;
+	device = BALLOON_DEVICE;
+	queue = REPORT;
+	feature = REPORTING;
+	attach();
+	q.desc[0] = (struct desc){ (uint64_t)page, 4096, F_WRITE, 0 };
+	kick();
+	while (!*(volatile uint16_t *)&q.used.idx)
+		__asm__ volatile("pause");
+	check(!page[0] && !page[511], "given back");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } tasks[] = {
 	{ "start", do_start },
+	{ "balloon", do_balloon },
 	{ "chains", do_chains },
 	{ "rings", do_rings },
 	{ "registers", do_registers },

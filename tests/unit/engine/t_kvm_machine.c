@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "engine/kvm/kvm.h"
 #include "engine/machine.h"
+#include "virtio/dev/balloon.h"
 #include "virtio/dev/console.h"
 
 #define DEADLINE_MS 60000u
@@ -32,6 +33,7 @@ static const char *payload;
 struct box {
 	struct loop *loop;
 	struct vconsole *console;
+	struct virtio_device *balloon;
 	struct virtio_device *devices[2];
 	struct machine_desc desc;
 	struct machine *machine;
@@ -89,7 +91,9 @@ static void box_init(struct box *b, const char *task)
 	buf_init(&b->log, 1 << 20);
 	buf_init(&b->ring, 1 << 20);
 	assert_int_equal(vconsole_new(&events, &b->console), 0);
+	assert_int_equal(vballoon_new(&b->balloon), 0);
 	b->devices[0] = vconsole_device(b->console);
+	b->devices[1] = b->balloon;
 	b->deadline_ms = clock_mono_ms() + DEADLINE_MS;
 	b->desc = (struct machine_desc){
 		.vcpus = 1,
@@ -98,7 +102,7 @@ static void box_init(struct box *b, const char *task)
 		.initramfs_fd = -1,
 		.extra_cmdline = str_fmt("hostile=%s", task),
 		.devices = b->devices,
-		.ndevices = 1,
+		.ndevices = 2,
 		.events = { b, on_kernel_log, on_exit_event },
 	};
 	assert_non_null(b->desc.extra_cmdline);
@@ -146,6 +150,7 @@ static void box_fini(struct box *b)
 {
 	b->machine = machine_free(b->machine);
 	b->console = vconsole_free(b->console);
+	b->balloon->ops->free(b->balloon);
 	b->loop = loop_free(b->loop);
 	free((void *)(uintptr_t)b->desc.extra_cmdline);
 	buf_fini(&b->log);
@@ -483,6 +488,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(broken_chains_stop_the_device_alone),
 		cmocka_unit_test(rings_outside_are_refused),
 		cmocka_unit_test(registers_take_anything),
+		{ "balloon", survives, NULL, NULL, (void *)"balloon" },
 		{ "nowhere", survives, NULL, NULL, (void *)"nowhere" },
 		{ "ports", survives, NULL, NULL, (void *)"ports" },
 		{ "flood", survives, NULL, NULL, (void *)"flood" },
