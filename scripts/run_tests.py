@@ -229,7 +229,8 @@ def kvm_suite(res, name, which, limit):
         before = res.failed
         p = run([PYTHON, "tests/kvm/run.py", "--build", "build-test", "--tests", which,
                  "--limit", limit, "--junit", tmp], stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, text=True)
+                stdout=subprocess.PIPE if which == "short" else None, stderr=subprocess.PIPE,
+                text=True, errors="replace")
         if p.returncode == 77:
             res.skipped += 1
             res.skips.setdefault(p.stderr.strip(), []).append(f"{name}: all")
@@ -238,6 +239,8 @@ def kvm_suite(res, name, which, limit):
             res.junit(name if which == "short" else f"{name} {report.stem}", report)
         if p.returncode and res.failed == before:
             res.one(f"{name}: machine", False, f"{p.stderr}\nexit code {p.returncode}")
+        if p.returncode and p.stdout:
+            print(p.stdout[-20000:], flush=True)
 
 
 def suite_kvm(res):
