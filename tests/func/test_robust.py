@@ -28,6 +28,7 @@ def host_state(msb):
 @pytest.mark.slow
 def test_many_runs_leave_nothing(msb):
     assert msb.run("--", "true").returncode == 0  # makes the home
+    assert msb.no_processes()
     before = host_state(msb)
     temporary = set(os.listdir("/tmp"))
     for i in range(0, RUNS, 4):
