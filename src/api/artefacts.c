@@ -15,6 +15,12 @@
 #include "api/api_int.h"
 
 #define RUNTIME_NAME "msb-runtime"
+#define UML_KERNEL "linux-um"
+#if defined(__x86_64__)
+#define KVM_KERNEL "vmlinux-x86_64"
+#elif defined(__aarch64__)
+#define KVM_KERNEL "Image-arm64"
+#endif
 
 /* Below the directory of this code, in order. */
 static const char *const runtime_places[] = { "", "../libexec/microsandbox/",
@@ -99,7 +105,7 @@ static int find_guest_file(const msb_t *m, const char *name, char **ret,
 int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
 		   struct err *err)
 {
-	const char *kernel = !strcmp(engine, "uml") ? "linux-um" : "vmlinux";
+	const char *kernel = !strcmp(engine, "uml") ? UML_KERNEL : KVM_KERNEL;
 	struct artefacts a = { 0 };
 	int rc = find_one(runtime_places, ARRAY_SIZE(runtime_places),
 			  m->cfg.runtime_path, RUNTIME_NAME, X_OK, &a.runtime,

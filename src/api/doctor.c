@@ -147,16 +147,13 @@ static void check_engines(msb_t *m, struct report *r)
 	struct engine_check *checks;
 	enum engine_kind kind;
 	struct err err = { 0 };
-	char reason[240] = "";
 	size_t n;
 
-	if (engine_select(ENGINE_AUTO, &kind, reason, sizeof(reason), &err)) {
+	/* which one it is and why, engine_doctor() says below */
+	if (engine_select(ENGINE_AUTO, &kind, NULL, 0, &err))
 		say(r, MSB_CHECK_FAIL, "engine", "", "%s", err.msg);
-	} else {
-		say(r, MSB_CHECK_INFO, "engine", "", "%s: %s",
-		    engine_kind_name(kind), reason);
+	else
 		check_artefacts(m, engine_kind_name(kind), r);
-	}
 	checks = calloc(ENGINE_CHECKS_MAX, sizeof(*checks));
 	if (!checks)
 		return;

@@ -349,6 +349,9 @@ static int begin(struct session *s)
 	s->signals_fd = signals_catch(s->raw);
 	if (s->signals_fd < 0)
 		return s->signals_fd;
+	/* the terminal may have changed since the command's was made, or be
+	 * another one, and only from here on do we hear of it */
+	resize(s);
 	if (s->o->timeout_ms)
 		s->deadline_ms = clock_mono_ms() + s->o->timeout_ms;
 	return s->raw ? tty_raw() : 0;

@@ -4,16 +4,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <linux/landlock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "engine/kvm/advice.h"
 #include "engine/machine.h"
 
 /* Fewer than this and guests run into it, not into their own limits. */
@@ -107,6 +110,17 @@ static void read_cgroups(struct doctor_facts *f)
 	buf_fini(&b);
 }
 
+static int probe_kvm(void)
+{
+	autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	autoclose int vm = -1;
+
+	if (kvm < 0)
+		return 0; /* told by the host's facts */
+	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	return vm < 0 ? errno : 0;
+}
+
 void doctor_facts_read(struct doctor_facts *ret)
 {
 	long abi;
@@ -119,6 +133,7 @@ void doctor_facts_read(struct doctor_facts *ret)
 	ret->max_processes = limit_of(RLIMIT_NPROC);
 	ret->max_files = limit_of(RLIMIT_NOFILE);
 	read_cgroups(ret);
+	ret->kvm_create_errno = probe_kvm();
 	probe_jail(ret);
 }
 
@@ -166,27 +181,28 @@ static void report_engine(struct report *r, const struct host_facts *f)
 		DETAIL(c, "%s: %s", engine_kind_name(kind), reason);
 }
 
-static void report_kvm(struct report *r, const struct host_facts *f)
+static void report_kvm(struct report *r, const struct doctor_facts *f)
 {
+	const struct host_facts *h = &f->host;
 	struct engine_check *c = add(r, CHECK_INFO, "cpu virtualisation");
+	struct kvm_advice no;
+	bool missing = kvm_advise(h, &no);
 
 	DETAIL(c, "%s",
-	       f->cpu_vmx   ? "vmx (Intel VT-x)"
-	       : f->cpu_svm ? "svm (AMD-V)"
+	       h->cpu_vmx   ? "vmx (Intel VT-x)"
+	       : h->cpu_svm ? "svm (AMD-V)"
 			    : "neither vmx nor svm");
-	c = add(r, CHECK_INFO, "/dev/kvm");
-	if (f->kvm_errno == 0) {
-		DETAIL(c, "can be opened");
-	} else if (f->kvm_errno == ENOENT) {
-		DETAIL(c, "is not there");
+	if (!missing && f->kvm_create_errno) {
+		kvm_advise_create(f->kvm_create_errno, &no);
+		missing = true;
+	}
+	/* uml runs in its place, which is nothing to warn of */
+	c = add(r, missing ? CHECK_INFO : CHECK_OK, "kvm engine");
+	if (missing) {
+		DETAIL(c, "%s", no.reason);
+		REMEDY(c, "%s", no.remedy);
 	} else {
-		DETAIL(c, "cannot be opened: %s",
-		       strerrordesc_np(f->kvm_errno));
-		if (f->kvm_errno == EACCES && f->kvm_group[0])
-			REMEDY(c,
-			       "sudo usermod -aG %s \"$USER\", then log in "
-			       "again",
-			       f->kvm_group);
+		DETAIL(c, "/dev/kvm can be used");
 	}
 }
 
@@ -290,7 +306,7 @@ size_t doctor_report(const struct doctor_facts *f, struct engine_check *checks,
 	struct report r = { .checks = checks, .max = max };
 
 	report_engine(&r, &f->host);
-	report_kvm(&r, &f->host);
+	report_kvm(&r, f);
 	report_jail(&r, f);
 	report_modes(&r, f);
 	report_limits(&r, f);

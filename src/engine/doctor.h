@@ -14,7 +14,8 @@ struct doctor_facts {
 	char probe_text[240];
 	struct jail_state jail;
 	int ptrace_errno, exec_map_errno;
-	int landlock_abi;			     /* 0: not there */
+	int kvm_create_errno; /* of making a virtual machine; 0 also untried */
+	int landlock_abi;     /* 0: not there */
 	unsigned long long max_processes, max_files; /* ~0: no limit */
 	char cgroup_memory[32], cgroup_pids[32];     /* "", "max" or a number */
 };

@@ -8,6 +8,8 @@
 
 #include "base/compiler.h"
 #include "engine/host.h"
+#include "engine/kvm/advice.h"
+#include "engine/kvm/kvm.h"
 #include "engine/machine.h"
 #include "engine/uml/uml.h"
 
@@ -24,38 +26,39 @@ const char *engine_kind_name(enum engine_kind kind)
 	return (unsigned)kind < ENGINE_KIND_COUNT ? kind_names[kind] : "?";
 }
 
-/*
- * Why uml and not kvm. The device node alone proves nothing: it also exists
- * over a KVM that emulates every instruction, hence the CPU flags.
- */
-static const char *no_kvm_reason(const struct host_facts *f)
+static const char *kvm_reason(enum engine_kind asked)
 {
-	if (f->kvm_errno == ENOENT)
-		return "there is no /dev/kvm";
-	if (f->kvm_errno)
-		return "/dev/kvm cannot be opened for reading and writing";
-	if (!f->cpu_vmx && !f->cpu_svm)
-		return "the CPU shows neither vmx nor svm, so /dev/kvm would "
-		       "emulate every instruction";
-	return "the kvm engine is not available yet in this build";
+	return asked == ENGINE_KVM ? "kvm was asked for"
+				   : "/dev/kvm can be used, and the CPU "
+				     "virtualises in hardware";
+}
+
+static const char *uml_reason(enum engine_kind asked, const char *no_kvm)
+{
+	return asked == ENGINE_UML ? "uml was asked for" : no_kvm;
 }
 
 int engine_select_from(const struct host_facts *f, enum engine_kind asked,
 		       enum engine_kind *ret_kind, char *reason,
 		       size_t reason_len, struct err *err)
 {
-	if (asked == ENGINE_KVM)
-		return err_set(err, ERR_UNSUPPORTED, ENOSYS,
-			       "the kvm engine is not available yet in this "
-			       "build; use --engine uml");
-	if (asked != ENGINE_AUTO && asked != ENGINE_UML)
+	struct kvm_advice no;
+	bool no_kvm = kvm_advise(f, &no);
+	bool kvm = asked == ENGINE_KVM || (asked == ENGINE_AUTO && !no_kvm);
+
+	if (asked != ENGINE_AUTO && asked != ENGINE_KVM && asked != ENGINE_UML)
 		return err_set(err, ERR_INVALID, EINVAL, "unknown engine %d",
 			       (int)asked);
+	if (kvm && no_kvm)
+		return err_set(err, ERR_UNSUPPORTED,
+			       f->kvm_errno ? f->kvm_errno : ENOTSUP,
+			       "the kvm engine cannot run here: %s; %s",
+			       no.reason, no.remedy);
 	if (reason_len)
 		(void)snprintf(reason, reason_len, "%s",
-			       asked == ENGINE_UML ? "uml was asked for"
-						   : no_kvm_reason(f));
-	*ret_kind = ENGINE_UML;
+			       kvm ? kvm_reason(asked)
+				   : uml_reason(asked, no.reason));
+	*ret_kind = kvm ? ENGINE_KVM : ENGINE_UML;
 	return 0;
 }
 
@@ -73,14 +76,16 @@ int machine_start(struct loop *loop, enum engine_kind kind,
 		  const struct machine_desc *desc, struct machine **ret,
 		  struct err *err)
 {
-	/* looking at the host takes time, and asked for uml there is no need */
-	if (kind != ENGINE_UML) {
+	/* looking at the host takes time, and with a choice made there is no
+	 * need */
+	if (kind == ENGINE_AUTO) {
 		int rc = engine_select(kind, &kind, NULL, 0, err);
 
 		if (rc)
 			return rc;
 	}
-	return uml_start(loop, desc, ret, err);
+	return kind == ENGINE_KVM ? kvm_start(loop, desc, ret, err)
+				  : uml_start(loop, desc, ret, err);
 }
 
 void machine_kill(struct machine *m)
@@ -103,6 +108,12 @@ int machine_pid(const struct machine *m)
 void machine_describe(const struct machine *m, struct buf *json)
 {
 	m->ops->describe(m, json);
+}
+
+void machine_exits(const struct machine *m, struct buf *json)
+{
+	if (m->ops->exits)
+		m->ops->exits(m, json);
 }
 
 size_t machine_relaxed(const struct machine *m, char *buf, size_t len)

@@ -89,6 +89,13 @@ int machine_pid(const struct machine *m);
 void machine_describe(const struct machine *m, struct buf *json);
 
 /*
+ * How often the guest has left for this process so far, by kind, as
+ * {"mmio_write":70,...}; nothing when the engine does not count. Appends JSON
+ * text, opens nothing.
+ */
+void machine_exits(const struct machine *m, struct buf *json);
+
+/*
  * Jail layers the machine runs without, as text for a warning ("network
  * namespace, seccomp filter"); returns their number, 0 when all are on.
  */

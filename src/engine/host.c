@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/io.h"
+#include "engine/kvm/kvm.h"
 
 static const struct {
 	const char *name, *path;
@@ -204,6 +205,12 @@ static void read_kvm(struct host_facts *f)
 	struct stat st;
 
 	f->kvm_errno = fd < 0 ? errno : 0;
+	if (fd >= 0) {
+		const char *lacks = kvm_missing_capability(fd);
+
+		(void)snprintf(f->kvm_lacks, sizeof(f->kvm_lacks), "%s",
+			       lacks ? lacks : "");
+	}
 	if (f->kvm_errno != EACCES || stat("/dev/kvm", &st) < 0)
 		return;
 	group_name(st.st_gid, f->kvm_group, sizeof(f->kvm_group));
@@ -218,6 +225,7 @@ static void read_cpu_flags(struct host_facts *f)
 	text[strcspn(text, "\n")] = 0;
 	f->cpu_vmx = host_flag_present(text, "vmx");
 	f->cpu_svm = host_flag_present(text, "svm");
+	f->cpu_hypervisor = host_flag_present(text, "hypervisor");
 }
 
 void host_facts_read_kvm(struct host_facts *ret)

@@ -32,7 +32,9 @@ struct host_facts {
 	bool nobody_mapped; /* id 65534 exists in our user namespace */
 	int kvm_errno;	    /* 0: /dev/kvm opened for reading and writing */
 	char kvm_group[64]; /* of /dev/kvm when it is what we lack, else "" */
+	char kvm_lacks[48]; /* a capability its KVM does not have, or "" */
 	bool cpu_vmx, cpu_svm;
+	bool cpu_hypervisor; /* this host is a virtual machine itself */
 	unsigned linux_major, linux_minor;
 	long sysctl[HOST_SYSCTL_COUNT]; /* value or HOST_ABSENT */
 };

@@ -11,6 +11,7 @@ struct machine_ops {
 	void (*free)(struct machine *m);
 	int (*pid)(const struct machine *m);
 	void (*describe)(const struct machine *m, struct buf *json);
+	void (*exits)(const struct machine *m, struct buf *json); /* or NULL */
 	size_t (*relaxed)(const struct machine *m, char *buf, size_t len);
 };
 

@@ -15,6 +15,8 @@
 #include "runtime/initramfs.h"
 #include "runtime/sandbox.h"
 #include "store/paths.h"
+#include "virtio/dev/balloon.h"
+#include "virtio/dev/rng.h"
 
 #define LISTEN_BACKLOG 256
 #define ROOT_NEGATIVE_MS 1000
@@ -181,6 +183,15 @@ static int make_channel(struct sandbox *s)
 	if (!rc)
 		rc = vconsole_new(&events, &s->console);
 	return rc ? failed_sys(s, "build_vm", rc, "agent channel") : 0;
+}
+
+static int make_rng_and_balloon(struct sandbox *s)
+{
+	int rc = vrng_new(&s->rng);
+
+	if (!rc)
+		rc = vballoon_new(&s->balloon);
+	return rc ? failed_sys(s, "build_vm", rc, "devices") : 0;
 }
 
 /* Files that are not needed before the guest is ready: making them takes the
@@ -379,7 +390,7 @@ static enum engine_uml_mode mode_of(const char *text)
 static int start_machine(struct sandbox *s, int initramfs_fd)
 {
 	const struct sandbox_config *c = &s->spec.config;
-	struct virtio_device *devices[1 + MAX_SHARES];
+	struct virtio_device *devices[3 + MAX_SHARES];
 	struct machine_desc desc = {
 		.vcpus = c->cpus,
 		.memory_mib = c->memory_mib,
@@ -395,7 +406,11 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	struct err err = { 0 };
 	int rc;
 
+	/* Those with threads of their own last: when the guest has found them
+	 * all, the loop is busy closing the jail. */
 	devices[desc.ndevices++] = vconsole_device(s->console);
+	devices[desc.ndevices++] = s->rng;
+	devices[desc.ndevices++] = s->balloon;
 	for (size_t i = 0; i < s->nshares; i++)
 		devices[desc.ndevices++] = s->shares[i].device;
 	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
@@ -419,6 +434,8 @@ int sandbox_boot(struct sandbox *s)
 	buf_init(&s->machine_text, MACHINE_TEXT_MAX);
 	s->bootlog = calloc(1, sizeof(*s->bootlog)); /* nice to have */
 	rc = make_channel(s);
+	if (!rc)
+		rc = make_rng_and_balloon(s);
 	if (!rc)
 		rc = make_shares(s);
 	if (rc)
@@ -456,4 +473,9 @@ void sandbox_unboot(struct sandbox *s)
 	s->shares = NULL;
 	s->nshares = 0;
 	s->console = vconsole_free(s->console);
+	if (s->rng)
+		s->rng->ops->free(s->rng);
+	if (s->balloon)
+		s->balloon->ops->free(s->balloon);
+	s->rng = s->balloon = NULL;
 }

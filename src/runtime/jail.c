@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jail of the runtime process. Capabilities and Landlock rules belong to
- * threads, not to the process, so each thread is interrupted by a signal and
- * applies them to itself, as the C library does for setuid(). The filter is
- * put on all threads by the kernel.
+ * Jail of the runtime process. Capabilities, Landlock rules and filters belong
+ * to threads, not to the process, so each thread is interrupted by a signal and
+ * applies them to itself, as the C library does for setuid().
  */
 #include "runtime/jail.h"
 
@@ -35,7 +34,8 @@
 static struct {
 	int rules_fd; /* Landlock, or -1 */
 	sem_t done;   /* posted once by each thread that has followed */
-	_Atomic int nnp_error, cap_error, landlock_error;
+	bool filter;  /* there is a system call filter to obey */
+	_Atomic int nnp_error, cap_error, landlock_error, filter_error;
 	_Atomic bool active;
 } shared = { .rules_fd = -1 };
 
@@ -65,7 +65,8 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-/* Async-signal-safe. The order matters: Landlock wants no_new_privs. */
+/* Async-signal-safe. The order matters: Landlock and the filter want
+ * no_new_privs, and the filter forbids the rest. */
 static void restrict_thread(void)
 {
 	int rc;
@@ -79,6 +80,11 @@ static void restrict_thread(void)
 		rc = jail_landlock_enforce(shared.rules_fd);
 		if (rc)
 			shared.landlock_error = -rc;
+	}
+	if (shared.filter) {
+		rc = jail_seccomp_enforce();
+		if (rc)
+			shared.filter_error = -rc;
 	}
 }
 
@@ -189,9 +195,11 @@ static void state(char out[64], const char *on, int error)
 void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
 {
 	int abi = 0, rc, rules = jail_landlock_rules(dirs, n, &abi);
+	int filter = jail_seccomp_prepare();
 	char text[64];
 
 	shared.rules_fd = rules;
+	shared.filter = !filter;
 	shared.active = true;
 	/* the others first: enforcing here would hide /proc from the search */
 	rc = restrict_others();
@@ -208,8 +216,10 @@ void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
 		state(ret->landlock, text, rc ? -rc : shared.landlock_error);
 	if (rules >= 0)
 		(void)close(rules);
-	rc = jail_seccomp();
-	state(ret->seccomp, "on", rc < 0 ? -rc : 0);
+	state(ret->seccomp, "on",
+	      filter ? -filter
+	      : rc   ? -rc
+		     : shared.filter_error);
 }
 
 void jail_describe(const struct jail_result *r, struct buf *json)

@@ -57,8 +57,11 @@ void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret);
 /* {"no_new_privs":"on",...} */
 void jail_describe(const struct jail_result *r, struct buf *json);
 
-/* seccomp.c: allow-list on all threads; 0 or -errno. */
-int jail_seccomp(void);
+/* seccomp.c: make the allow-list, once; 0 or -errno. */
+int jail_seccomp_prepare(void);
+/* One thread obeys it from now on, unless it is under a narrower one of its
+ * own. Async-signal-safe. 0 or -errno. */
+int jail_seccomp_enforce(void);
 /* landlock.c: descriptor of the rules and the host's ABI, or -errno. */
 int jail_landlock_rules(const struct jail_dir *dirs, size_t n, int *ret_abi);
 /* One thread obeys them from now on. Async-signal-safe. 0 or -errno. */

@@ -104,17 +104,21 @@ void sandbox_seal(struct sandbox *s)
 static void describe(struct sandbox *s, uint64_t boot_ns)
 {
 	const char *machine;
-	struct buf jail;
+	struct buf jail, exits;
 	int rc;
 
 	buf_init(&jail, 4096);
+	buf_init(&exits, 4096);
 	jail_describe(&s->jail, &jail);
+	machine_exits(s->machine, &exits);
 	machine = buf_cstr(&s->machine_text);
 	rc = report_machine(&s->machine_file, machine ? machine : "{}",
+			    buf_len(&exits) ? buf_cstr(&exits) : NULL,
 			    buf_cstr(&jail), boot_ns);
 	if (rc)
 		log_warn("runtime", RUNTIME_MACHINE_JSON ": %s", strerror(-rc));
 	buf_fini(&s->machine_text);
+	buf_fini(&exits);
 	buf_fini(&jail);
 }
 

@@ -40,7 +40,7 @@ enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
  * `stop` waits for. */
 #define FLUSH_WINDOW_MS 8000u
 #define CLOCK_SYNC_MS 60000u
-#define MAX_SHARES 64
+#define MAX_SHARES 61 /* with the other devices as many as a machine has */
 
 struct fs_share {
 	struct share share;
@@ -57,6 +57,7 @@ struct sandbox {
 	struct relay *relay;
 	struct machine *machine;
 	struct vconsole *console;
+	struct virtio_device *rng, *balloon;
 	struct fs_share *shares; /* [0] is the root directory */
 	size_t nshares;
 	int dir_fd, runtime_fd, logs_fd, listen_fd, report_fd;

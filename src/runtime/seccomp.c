@@ -254,19 +254,30 @@ static void build(struct filter *f)
 	ret(f, DENY(ENOSYS));
 }
 
-int jail_seccomp(void)
-{
-	struct filter f = { .len = 0 };
-	struct sock_fprog prog;
+/* Made before any thread needs it, and never changed afterwards. */
+static struct filter rules;
 
+int jail_seccomp_prepare(void)
+{
 	if (JAIL_SANITIZER) /* its runtime makes calls of its own */
 		return -ENOTSUP;
-	build(&f);
-	if (f.len > FILTER_MAX)
-		return -E2BIG;
-	prog = (struct sock_fprog){ (unsigned short)f.len, f.code };
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		    SECCOMP_FILTER_FLAG_TSYNC, &prog) < 0)
+	rules.len = 0;
+	build(&rules);
+	return rules.len > FILTER_MAX ? -E2BIG : 0;
+}
+
+/*
+ * Not for all threads at once (SECCOMP_FILTER_FLAG_TSYNC): the kernel refuses
+ * that as soon as one has a filter of its own. An engine's threads may have
+ * one, which allows less than ours and answers with EALREADY.
+ */
+int jail_seccomp_enforce(void)
+{
+	const struct sock_fprog prog = { (unsigned short)rules.len,
+					 rules.code };
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 &&
+	    errno != EALREADY)
 		return -errno;
 	return 0;
 }

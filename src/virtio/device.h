@@ -67,8 +67,8 @@ struct virtio_device {
 	size_t config_len;
 	unsigned nqueues;
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
-	struct guest_memory *mem; /* set by the transport before start */
-	struct loop *loop;	  /* the serving thread's loop */
+	const struct guest_memory *mem; /* by the transport, before start */
+	struct loop *loop;		/* the serving thread's loop */
 	bool broken; /* virtio_fault() was called: NEEDS_RESET, no more work */
 	/* Set by the transport while it serves the device, else NULL. */
 	const struct virtio_transport_ops *transport;

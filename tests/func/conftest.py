@@ -153,6 +153,11 @@ class Msb:
     def processes(self):
         return host_processes(self.home)
 
+    def no_processes(self):
+        """True: a runtime may still give its guest's memory back for a moment."""
+        wait_for(lambda: not self.processes(), "the processes to go", 10)
+        return True
+
     def clean(self):
         names = self("ls", "-q").stdout.split()
         if names:

@@ -11,7 +11,7 @@ def nothing_made(msb):
     assert msb.json("ls") == []
     boxes = msb.home / "sandboxes"
     assert not boxes.exists() or list(boxes.iterdir()) == []
-    assert msb.processes() == []
+    assert msb.no_processes()
 
 
 @pytest.mark.parametrize("args,code,want", [
@@ -167,6 +167,6 @@ def test_no_space_for_state(msb):
         p = msb.run("--", "true")
         assert p.returncode == 125, p.stderr
         assert "No space left on device" in p.stderr and p.stderr.count("error:") == 1
-        assert not msb.processes()
+        assert msb.no_processes()
     finally:
         subprocess.run(["umount", str(msb.home)], check=True)

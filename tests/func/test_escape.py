@@ -118,7 +118,7 @@ def test_garbage_on_the_agent_channel(msb):
         wait_for(lambda: msb.status(name) == "Stopped", "the guest without an agent to be ended")
         assert msb.json("inspect", name)["exit_reason"] in (
             "AgentUnresponsive", "InternalError")
-    assert not msb.processes()
+    assert msb.no_processes()
 
 
 @pytest.mark.uml

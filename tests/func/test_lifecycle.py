@@ -73,14 +73,14 @@ def test_restart_makes_a_new_machine(box):
 def test_force_stop(box):
     box.ok("stop", "-f", "box")
     assert box.status("box") == "Stopped"
-    assert not box.processes()
+    assert box.no_processes()
 
 
 def test_remove(box):
     p = box("rm", "box")
     assert p.returncode == 1 and "cannot remove sandbox 'box': still running" in p.stderr
     box.ok("rm", "-f", "box")
-    assert box.json("ls") == [] and not box.dir("box").exists() and not box.processes()
+    assert box.json("ls") == [] and not box.dir("box").exists() and box.no_processes()
     p = box("rm", "box")
     assert p.returncode == 1 and "sandbox not found: box" in p.stderr
 
@@ -179,7 +179,7 @@ def test_inspect_shows_the_mode(box):
 def test_max_duration_stops_the_sandbox(msb):
     msb.create("short", "--max-duration", "2s")
     wait_for(lambda: msb.status("short") == "Stopped", "the end of its time")
-    assert not msb.processes()
+    assert msb.no_processes()
 
 
 def test_idle_timeout_waits_for_a_running_command(msb):

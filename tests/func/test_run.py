@@ -20,7 +20,7 @@ def test_unnamed_sandbox_leaves_nothing(msb):
     assert msb.run("--", "true").returncode == 0
     assert msb.json("ls") == []
     assert list((msb.home / "sandboxes").iterdir()) == []
-    assert msb.processes() == []
+    assert msb.no_processes()
 
 
 @pytest.mark.parametrize("script,code", [

@@ -20,12 +20,15 @@ class Terminal:
 
     def __init__(self, msb, *args, rows=24, cols=80):
         self.text = ""
-        self.pid, self.fd = pty.fork()
+        self.fd, tty = pty.openpty()
+        self.resize(rows, cols)
+        self.modes = termios.tcgetattr(tty)
+        self.pid = os.fork()
         if self.pid == 0:
+            os.login_tty(tty)
             os.chdir(msb.cwd)
             os.execve(MSB, [str(MSB), *args], msb.env())
-        self.resize(rows, cols)
-        self.modes = termios.tcgetattr(self.fd)
+        os.close(tty)
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
@@ -105,6 +108,15 @@ def test_shell_with_size_and_resize(msb, terminal):
     assert t.wait() == 5
     assert t.restored()
     assert msb.json("ls") == []
+
+
+def test_size_changes_while_the_machine_boots(msb, terminal):
+    t = terminal("run", "./rootfs")
+    t.resize(33, 99)
+    t.send("stty size\n")
+    t.expect(r"33 99")
+    t.send("exit\n")
+    t.wait()
 
 
 def test_control_c_and_job_control(msb, terminal):
@@ -208,4 +220,4 @@ def test_interrupt_without_a_terminal_ends_the_command(msb):
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=DEADLINE)
     assert out == "got\n" and p.returncode == 9, err
-    assert msb.json("ls") == [] and not msb.processes()
+    assert msb.json("ls") == [] and msb.no_processes()

@@ -276,7 +276,7 @@ static int spawn_with(struct jail_child *c, unsigned long flags,
 	c->clear_groups = uid != f->euid;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, ERR_IO, errno, "make a socket pair");
-	control = pair[0];
+	control = c->parent_end = pair[0];
 	c->control = pair[1];
 	rc = j->pid = clone_child(c, flags, &j->pidfd);
 	(void)close(pair[1]);

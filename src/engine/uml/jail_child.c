@@ -386,6 +386,8 @@ MSB_NORETURN void jail_child_main(struct jail_child *c)
 	char *envp[] = { NULL };
 	bool own_mounts;
 
+	/* or it would never hear that the parent has gone */
+	(void)close(c->parent_end);
 	reset_signals();
 	own_mounts = enter_namespaces(c);
 	wait_for_go(c);

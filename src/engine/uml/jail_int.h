@@ -38,6 +38,7 @@ struct jail_limit {
 struct jail_child {
 	const struct jail_plan *plan;
 	int control;	  /* packet socket to the parent */
+	int parent_end;	  /* the parent's end of it, which the child closes */
 	int stdin_fd;	  /* reads as ended */
 	bool own_user_ns; /* cloned into one */
 	uid_t uid;

@@ -405,7 +405,7 @@ static int spawn(struct uml_machine *m, const struct machine_desc *desc,
 {
 	struct uml_filter *filter = malloc(sizeof(*filter));
 	autoclose int kernel = -1;
-	int peers[JAIL_MAX_DEVICES], rc;
+	int peers[JAIL_MAX_DEVICES] = { 0 }, rc;
 	struct jail_plan plan = {
 		.relaxed = desc->jail_relaxed,
 		.initramfs_fd = desc->initramfs_fd,

@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/host.h"
-#include "engine/uml/klog.h"
+#include "engine/klog.h"
 
 /* See machine_start(). */
 int uml_start(struct loop *loop, const struct machine_desc *desc,

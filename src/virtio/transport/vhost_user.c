@@ -3,94 +3,55 @@
  * The connection of a vhost-user back end, and the thread it runs on.
  *
  * Everything but creation, vhost_user_free() and the reports happens on the
- * serving loop. Reports cross over through an eventfd watched on the owner's
- * loop, so nothing is left behind when the server is freed.
+ * serving loop.
  */
 #include "virtio/transport/vhost_user.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "virtio/thread.h"
+#include "virtio/transport/reports.h"
+#include "virtio/transport/serve.h"
 #include "virtio/transport/vhost_user_backend.h"
 
 #define MESSAGES_PER_TURN 32
 
-struct report {
-	bool pending;
-	char why[120];
-};
-
 struct vhost_user {
-	struct virtio_device *dev;    /* borrowed */
-	struct virtio_thread *thread; /* NULL: served on the owner's loop */
-	struct loop *loop;	      /* the serving one */
+	struct virtio_device *dev; /* borrowed */
+	struct serving serving;
 	int listen_fd, conn_fd;
 	struct watch listen_watch, conn_watch;
 	struct vu_reader reader;
 	struct vu_backend backend;
 	unsigned flags;
 	struct vhost_user_events events;
-	int report_fd;
-	struct watch report_watch;
-	pthread_mutex_t lock;
-	struct report fault, disconnect; /* guarded by lock */
-	int rc;				 /* of serve_begin */
+	struct reports reports;
+	int rc; /* of serve_begin */
 };
-
-static void report(struct vhost_user *vu, struct report *r, const char *why)
-{
-	const uint64_t one = 1;
-
-	pthread_mutex_lock(&vu->lock);
-	r->pending = true;
-	snprintf(r->why, sizeof(r->why), "%s", why);
-	pthread_mutex_unlock(&vu->lock);
-	(void)io_write(vu->report_fd, &one, sizeof(one)); /* cannot be full */
-}
 
 static void on_backend_fault(struct vu_backend *b, const char *why)
 {
 	struct vhost_user *vu = container_of(b, struct vhost_user, backend);
 
-	report(vu, &vu->fault, why);
+	reports_send(&vu->reports, REPORT_FAULT, why);
 }
 
-/* One per turn, because the server may be freed in the callback. */
-static void on_report(struct watch *w, uint32_t events)
+static void deliver(struct reports *r, enum report_kind kind, const char *why)
 {
-	struct vhost_user *vu =
-		container_of(w, struct vhost_user, report_watch);
-	void (*call)(void *ctx, const char *why) = NULL;
-	struct report fault, gone;
-	void *ctx = vu->events.ctx;
-	uint64_t count;
+	const struct vhost_user *vu =
+		container_of(r, struct vhost_user, reports);
+	void (*call)(void *ctx, const char *why) =
+		kind == REPORT_FAULT ? vu->events.on_fault
+				     : vu->events.on_disconnect;
 
-	(void)events;
-	pthread_mutex_lock(&vu->lock);
-	fault = vu->fault;
-	gone = vu->disconnect;
-	if (fault.pending)
-		vu->fault.pending = false;
-	else
-		vu->disconnect.pending = false;
-	if (!fault.pending || !gone.pending)
-		(void)io_read(w->fd, &count, sizeof(count)); /* resets it */
-	pthread_mutex_unlock(&vu->lock);
-	if (fault.pending)
-		call = vu->events.on_fault;
-	else if (gone.pending)
-		call = vu->events.on_disconnect;
 	if (call)
-		call(ctx, fault.pending ? fault.why : gone.why);
+		call(vu->events.ctx, why);
 }
 
 static void on_connection(struct watch *w, uint32_t events);
@@ -103,10 +64,10 @@ static void disconnect(struct vhost_user *vu, const char *why)
 	close_fd(&vu->conn_fd);
 	vu_reader_next(&vu->reader);
 	vu_backend_reset(&vu->backend);
-	report(vu, &vu->disconnect, why);
+	reports_send(&vu->reports, REPORT_DISCONNECT, why);
 	if (vu->listen_fd >= 0 &&
-	    loop_watch(vu->loop, &vu->listen_watch, vu->listen_fd, EPOLLIN,
-		       on_connection) < 0)
+	    loop_watch(vu->serving.loop, &vu->listen_watch, vu->listen_fd,
+		       EPOLLIN, on_connection) < 0)
 		close_fd(&vu->listen_fd); /* refuse rather than leave waiting */
 }
 
@@ -170,7 +131,8 @@ static void on_message(struct watch *w, uint32_t events)
 
 static int connection_begin(struct vhost_user *vu, int fd)
 {
-	int rc = loop_watch(vu->loop, &vu->conn_watch, fd, EPOLLIN, on_message);
+	int rc = loop_watch(vu->serving.loop, &vu->conn_watch, fd, EPOLLIN,
+			    on_message);
 
 	vu_mem_clear(&vu->backend); /* of an earlier front end */
 	if (rc)
@@ -197,11 +159,11 @@ static void serve_begin(void *ctx)
 {
 	struct vhost_user *vu = ctx;
 
-	vu_backend_init(&vu->backend, vu->dev, vu->loop, vu->flags,
+	vu_backend_init(&vu->backend, vu->dev, vu->serving.loop, vu->flags,
 			on_backend_fault);
 	if (vu->listen_fd >= 0)
-		vu->rc = loop_watch(vu->loop, &vu->listen_watch, vu->listen_fd,
-				    EPOLLIN, on_connection);
+		vu->rc = loop_watch(vu->serving.loop, &vu->listen_watch,
+				    vu->listen_fd, EPOLLIN, on_connection);
 	else
 		vu->rc = connection_begin(vu, take_fd(&vu->conn_fd));
 }
@@ -214,10 +176,7 @@ static void serve_end(void *ctx)
 	close_fd(&vu->listen_fd);
 	disconnect(vu, "");
 	vu_mem_clear(&vu->backend);
-	vu->dev->transport = NULL;
-	vu->dev->transport_ctx = NULL;
-	vu->dev->loop = NULL;
-	vu->dev->mem = NULL;
+	device_detach(vu->dev);
 }
 
 static int is_listening(int fd)
@@ -230,18 +189,6 @@ static int is_listening(int fd)
 	return on;
 }
 
-static int start_thread(struct vhost_user *vu)
-{
-	char name[16];
-	int rc;
-
-	snprintf(name, sizeof(name), "virtio-%s", vu->dev->ops->name);
-	rc = virtio_thread_start(name, &vu->thread);
-	if (!rc)
-		vu->loop = virtio_thread_loop(vu->thread);
-	return rc;
-}
-
 static int serve(struct vhost_user *vu, struct loop *loop, int fd)
 {
 	int listening = is_listening(fd), rc;
@@ -252,22 +199,10 @@ static int serve(struct vhost_user *vu, struct loop *loop, int fd)
 	rc = io_set_nonblock(fd, true);
 	if (rc)
 		return rc;
-	vu->report_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vu->report_fd < 0)
-		return -errno;
-	rc = loop_watch(loop, &vu->report_watch, vu->report_fd, EPOLLIN,
-			on_report);
+	rc = serving_start(&vu->serving, vu->dev, loop);
 	if (rc)
 		return rc;
-	if (vu->dev->ops->wants_thread) {
-		rc = start_thread(vu);
-		if (rc)
-			return rc;
-		virtio_thread_call(vu->thread, serve_begin, vu);
-	} else {
-		vu->loop = loop;
-		serve_begin(vu);
-	}
+	serving_call(&vu->serving, serve_begin, vu);
 	return vu->rc;
 }
 
@@ -285,13 +220,16 @@ int vhost_user_serve(struct loop *loop, struct virtio_device *dev, int fd,
 		return rc;
 	}
 	vu->dev = dev;
-	vu->listen_fd = vu->conn_fd = vu->report_fd = -1;
+	vu->listen_fd = vu->conn_fd = -1;
 	vu->backend.req_fd = -1;
 	vu->flags = flags;
 	if (events)
 		vu->events = *events;
-	pthread_mutex_init(&vu->lock, NULL);
-	rc = serve(vu, loop, fd);
+	rc = reports_init(&vu->reports, loop, deliver);
+	if (rc)
+		(void)close(fd);
+	else
+		rc = serve(vu, loop, fd);
 	if (rc) {
 		vhost_user_free(vu);
 		return rc;
@@ -304,16 +242,12 @@ struct vhost_user *vhost_user_free(struct vhost_user *vu)
 {
 	if (!vu)
 		return NULL;
-	if (vu->thread)
-		virtio_thread_call(vu->thread, serve_end, vu);
-	else if (vu->loop)
-		serve_end(vu);
-	vu->thread = virtio_thread_stop(vu->thread);
-	loop_unwatch(&vu->report_watch);
-	close_fd(&vu->report_fd);
+	if (vu->serving.loop)
+		serving_call(&vu->serving, serve_end, vu);
+	serving_stop(&vu->serving);
+	reports_fini(&vu->reports);
 	close_fd(&vu->listen_fd);
 	close_fd(&vu->conn_fd);
-	pthread_mutex_destroy(&vu->lock);
 	free(vu);
 	return NULL;
 }

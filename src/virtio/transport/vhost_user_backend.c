@@ -132,7 +132,7 @@ static int set_vring_num(struct vu_backend *b, struct vu_msg *m,
 	(void)reply;
 	if (!r || n == 0 || n > VQ_MAX_SIZE || (n & (n - 1)))
 		return -EINVAL;
-	if (r->running && n != r->size)
+	if (r->served.running && n != r->size)
 		return -EBUSY;
 	r->size = (uint16_t)n;
 	return vu_ring_update(r);
@@ -146,7 +146,7 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m,
 	(void)reply;
 	if (!r)
 		return -EINVAL;
-	if (r->running)
+	if (r->served.running)
 		return -EBUSY;
 	/* flags and the log address serve migration, which is not offered */
 	r->addr.desc = le64_get(m->payload + 8);
@@ -165,7 +165,7 @@ static int set_vring_base(struct vu_backend *b, struct vu_msg *m,
 	(void)reply;
 	if (!r || base > UINT16_MAX)
 		return -EINVAL;
-	if (r->running)
+	if (r->served.running)
 		return -EBUSY;
 	r->base = (uint16_t)base;
 	return 0;
@@ -183,7 +183,7 @@ static int get_vring_base(struct vu_backend *b, struct vu_msg *m,
 	close_fd(&r->kick_fd);
 	close_fd(&r->call.fd);
 	reply->size = VU_STATE_LEN;
-	le32_put(reply->payload, r->index);
+	le32_put(reply->payload, r->served.index);
 	le32_put(reply->payload + 4, r->base);
 	return 1;
 }
@@ -235,7 +235,7 @@ static int set_vring_call(struct vu_backend *b, struct vu_msg *m,
 		return -EINVAL;
 	rc = vu_signal_set(b, &r->call, m);
 	/* an interrupt may have gone to the old one, or to none */
-	if (!rc && r->running)
+	if (!rc && r->served.running)
 		vu_signal_send(&r->call);
 	return rc;
 }

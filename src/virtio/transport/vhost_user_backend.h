@@ -14,6 +14,7 @@
 
 #include "virtio/device.h"
 #include "virtio/guard.h"
+#include "virtio/transport/serve.h"
 #include "virtio/transport/vhost_user_msg.h"
 
 struct vu_backend;
@@ -28,15 +29,13 @@ enum vu_enable { VU_ENABLE_UNSAID, VU_ENABLE_OFF, VU_ENABLE_ON };
 
 struct vu_ring {
 	struct vu_backend *backend;
-	unsigned index;
+	struct served_queue served;
 	uint16_t size;
 	uint16_t base; /* next request, while the ring does not run */
 	bool have_addr;
 	enum vu_enable enable;
-	bool running;
 	struct vq_rings addr; /* in the front end's address space */
 	int kick_fd;	      /* owned, or -1 */
-	struct watch kick;
 	struct vu_signal call;
 	struct vu_signal err;
 };

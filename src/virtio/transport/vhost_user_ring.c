@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Rings of a vhost-user device: when they run, kicks and interrupts.
- *
- * Kick descriptors are watched edge-triggered and never read: every write to
- * an eventfd is an edge, also when its counter was not zero. That spares one
- * system call per kick, and a read could block, because the front end shares
- * the descriptor's blocking mode.
- */
+/* Rings of a vhost-user device: when they run, and interrupts. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -68,19 +61,12 @@ static void notify_driver(struct virtqueue *vq)
 	vu_signal_send(&r->call);
 }
 
-static void on_kick(struct watch *w, uint32_t events)
+static void after_kick(struct served_queue *q)
 {
-	struct vu_ring *r = container_of(w, struct vu_ring, kick);
-	struct virtio_device *dev = r->backend->dev;
+	const struct vu_ring *r = container_of(q, struct vu_ring, served);
 
-	if (!(events & EPOLLIN)) { /* the other end of a pipe is gone */
-		loop_unwatch(w);
-		return;
-	}
-	if (!dev->broken)
-		dev->ops->queue_ready(dev, r->index);
 	if (vu_mem_lost(r->backend))
-		virtio_fault(dev, MEMORY_LOST);
+		virtio_fault(q->dev, MEMORY_LOST);
 }
 
 static void backend_fault(struct virtio_device *dev, const char *why)
@@ -88,7 +74,7 @@ static void backend_fault(struct virtio_device *dev, const char *why)
 	struct vu_backend *b = dev->transport_ctx;
 
 	for (unsigned i = 0; i < dev->nqueues; i++) {
-		loop_unwatch(&b->ring[i].kick);
+		loop_unwatch(&b->ring[i].served.kick);
 		vu_signal_send(&b->ring[i].err);
 	}
 	/* a ring full of zeroes only follows from it */
@@ -118,7 +104,9 @@ static const struct virtio_transport_ops transport_ops = {
 static void ring_init(struct vu_backend *b, unsigned i)
 {
 	b->ring[i] = (struct vu_ring){ .backend = b,
-				       .index = i,
+				       .served = { .dev = b->dev,
+						   .index = i,
+						   .after_kick = after_kick },
 				       .kick_fd = -1,
 				       .call.fd = -1,
 				       .err.fd = -1 };
@@ -135,26 +123,17 @@ void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
 				  .on_fault = on_fault };
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		ring_init(b, i);
-	dev->transport = &transport_ops;
-	dev->transport_ctx = b;
-	dev->loop = loop;
-	dev->mem = &b->mem;
+	device_attach(dev, &transport_ops, b, loop, &b->mem);
 }
 
 void vu_ring_stop(struct vu_ring *r)
 {
 	struct vu_backend *b = r->backend;
-	struct virtio_device *dev = b->dev;
-	struct virtqueue *vq = &dev->queues[r->index];
 
-	if (!r->running)
+	if (!r->served.running)
 		return;
-	loop_unwatch(&r->kick);
-	if (dev->ops->queue_stop)
-		dev->ops->queue_stop(dev, r->index);
-	r->base = vq->last_avail;
-	r->running = false;
-	vq_stop(vq);
+	served_queue_stop(&r->served);
+	r->base = b->dev->queues[r->served.index].last_avail;
 	b->running--;
 }
 
@@ -163,59 +142,31 @@ void vu_settle(struct vu_backend *b)
 	if (!b->started || b->running)
 		return;
 	b->started = false;
-	b->dev->ops->stop(b->dev);
-	b->dev->broken = false;
-	b->dev->acked = 0;
-}
-
-static int device_start(struct vu_backend *b)
-{
-	struct virtio_device *dev = b->dev;
-	int rc;
-
-	if (b->started)
-		return 0;
-	dev->acked = b->features;
-	dev->broken = false;
-	rc = dev->ops->start(dev);
-	if (rc)
-		return rc;
-	b->started = true;
-	return 0;
+	device_stop(b->dev);
 }
 
 static int ring_start(struct vu_ring *r)
 {
 	struct vu_backend *b = r->backend;
-	struct virtio_device *dev = b->dev;
-	struct virtqueue *vq = &dev->queues[r->index];
+	const struct queue_setup setup = { .size = r->size,
+					   .base = r->base,
+					   .rings = r->addr,
+					   .lookup = gmem_user_range,
+					   .kick_fd = r->kick_fd,
+					   .notify = notify_driver,
+					   .notify_ctx = r };
 	int rc;
 
-	vq->event_idx = b->features & VIRTIO_BIT_EVENT_IDX;
-	vq->indirect = b->features & VIRTIO_BIT_INDIRECT_DESC;
-	vq->notify = notify_driver;
-	vq->notify_ctx = r;
-	rc = vq_start(vq, &b->mem, r->size, r->base, &r->addr, gmem_user_range);
-	if (rc)
-		return rc;
-	rc = loop_watch(b->loop, &r->kick, r->kick_fd, EPOLLIN | EPOLLET,
-			on_kick);
+	if (!b->started) {
+		rc = device_start(b->dev, b->features);
+		if (rc)
+			return rc;
+		b->started = true;
+	}
+	rc = served_queue_start(&r->served, &setup);
 	if (!rc)
-		rc = device_start(b);
-	if (rc) {
-		loop_unwatch(&r->kick);
-		vq_stop(vq);
-		return rc;
-	}
-	r->running = true;
-	b->running++;
-	if (dev->broken) {
-		vq->ready = false; /* since another queue's fault */
-		loop_unwatch(&r->kick);
-	} else {
-		dev->ops->queue_ready(dev, r->index);
-	}
-	return 0;
+		b->running++;
+	return rc;
 }
 
 int vu_ring_update(struct vu_ring *r)
@@ -227,7 +178,7 @@ int vu_ring_update(struct vu_ring *r)
 	bool run = enabled && r->kick_fd >= 0 && r->have_addr && r->size &&
 		   b->mem.nregions && (b->features & VIRTIO_BIT_VERSION_1);
 
-	if (run == r->running)
+	if (run == r->served.running)
 		return 0;
 	if (run)
 		return ring_start(r);

@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -295,6 +297,38 @@ static void disk_init(struct disk *d, uint64_t sectors, bool thread)
 	le64_put(d->config, sectors);
 }
 
+/*
+ * Also in the middle of a start: what the clone has inherited, the runtime's
+ * lock among it, must not be held on to.
+ */
+static void death_of_the_parent_at_any_moment(void **state)
+{
+	(void)state;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	(void)alarm(60); /* ends the test when somebody stays */
+	for (unsigned i = 0; i < 100; i++) {
+		const struct timespec moment = { .tv_nsec = i * 40000 };
+		struct err err = { 0 };
+		pid_t pid = fork();
+		struct box b;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			box_init(&b, "idle");
+			(void)box_start(&b, &err);
+			for (;;)
+				(void)pause();
+		}
+		(void)nanosleep(&moment, NULL);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		while (waitpid(-1, NULL, __WALL) > 0)
+			;
+		assert_int_equal(errno, ECHILD);
+	}
+	(void)alarm(0);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+}
+
 static void devices_appear_in_order(void **state)
 {
 	struct disk *disk = calloc(2, sizeof(*disk));
@@ -381,6 +415,7 @@ int machine_tests(void)
 		cmocka_unit_test(machine_dies_with_its_creator),
 		cmocka_unit_test(every_mode_runs_processes),
 		cmocka_unit_test(one_vcpu_stays_on_one_cpu),
+		cmocka_unit_test(death_of_the_parent_at_any_moment),
 		cmocka_unit_test(devices_appear_in_order),
 		cmocka_unit_test(bad_kernels_are_explained),
 		cmocka_unit_test(impossible_machines_are_refused),

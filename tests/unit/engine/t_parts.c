@@ -24,8 +24,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "engine/host.h"
+#include "engine/klog.h"
 #include "engine/uml/filter.h"
-#include "engine/uml/klog.h"
 #include "engine/uml/placement.h"
 
 static void flags_match_whole_words(void **state)

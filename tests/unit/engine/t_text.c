@@ -42,7 +42,6 @@ static void auto_takes_uml_and_says_why(void **state)
 		{ ENOENT, true, "there is no /dev/kvm" },
 		{ EACCES, true, "/dev/kvm cannot be opened" },
 		{ 0, false, "neither vmx nor svm" },
-		{ 0, true, "not available yet in this build" },
 	};
 
 	(void)state;
@@ -60,6 +59,32 @@ static void auto_takes_uml_and_says_why(void **state)
 		assert_int_equal(kind, ENGINE_UML);
 		assert_non_null(strstr(reason, cases[i].reason));
 	}
+}
+
+static void kvm_is_taken_where_it_can_be(void **state)
+{
+	struct host_facts f = good_host();
+	enum engine_kind kind = ENGINE_UML;
+	char reason[200];
+
+	(void)state;
+	f.kvm_errno = 0;
+	f.cpu_svm = true;
+	assert_int_equal(engine_select_from(&f, ENGINE_AUTO, &kind, reason,
+					    sizeof(reason), NULL),
+			 0);
+	assert_int_equal(kind, ENGINE_KVM);
+	assert_non_null(strstr(reason, "/dev/kvm can be used"));
+	kind = ENGINE_AUTO;
+	assert_int_equal(engine_select_from(&f, ENGINE_KVM, &kind, reason,
+					    sizeof(reason), NULL),
+			 0);
+	assert_int_equal(kind, ENGINE_KVM);
+	assert_int_equal(engine_select_from(&f, ENGINE_UML, &kind, reason,
+					    sizeof(reason), NULL),
+			 0);
+	assert_int_equal(kind, ENGINE_UML);
+	assert_non_null(strstr(reason, "asked for"));
 }
 
 static void kvm_is_refused_with_the_way_out(void **state)
@@ -206,6 +231,8 @@ static void doctor_is_content_with_a_good_host(void **state)
 	size_t n;
 
 	(void)state;
+	f.host.kvm_errno = 0;
+	f.host.cpu_vmx = true;
 	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
 	for (size_t i = 0; i < n; i++) {
 		assert_true(checks[i].state == CHECK_OK ||
@@ -213,10 +240,35 @@ static void doctor_is_content_with_a_good_host(void **state)
 		assert_true(checks[i].name[0] && checks[i].detail[0]);
 		assert_string_equal(checks[i].remedy, "");
 	}
-	assert_non_null(strstr(find(checks, n, "engine")->detail, "uml: "));
+	assert_non_null(strstr(find(checks, n, "engine")->detail, "kvm: "));
+	assert_int_equal(find(checks, n, "kvm engine")->state, CHECK_OK);
 	assert_non_null(strstr(find(checks, n, "landlock")->detail, "4"));
 	/* no more than there is room for */
 	assert_int_equal(doctor_report(&f, checks, 3), 3);
+}
+
+static void doctor_tells_why_there_is_no_kvm(void **state)
+{
+	struct doctor_facts f = { .host = good_host() };
+	struct engine_check checks[32];
+	const struct engine_check *c;
+	size_t n;
+
+	(void)state;
+	f.host.kvm_errno = 0;
+	f.host.cpu_svm = true;
+	f.kvm_create_errno = EBUSY;
+	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
+	c = find(checks, n, "kvm engine");
+	assert_int_equal(c->state, CHECK_INFO);
+	assert_non_null(strstr(c->remedy, "another hypervisor"));
+	/* where every instruction is emulated, a group would not help */
+	f.host.cpu_svm = false;
+	f.host.kvm_errno = EACCES;
+	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
+	c = find(checks, n, "kvm engine");
+	assert_non_null(strstr(c->detail, "neither vmx nor svm"));
+	assert_null(strstr(c->remedy, "usermod"));
 }
 
 static void doctor_names_each_problem_with_its_remedy(void **state)
@@ -231,6 +283,7 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 
 	(void)state;
 	f.host.kvm_errno = EACCES;
+	f.host.cpu_vmx = true;
 	(void)snprintf(f.host.kvm_group, sizeof(f.host.kvm_group), "kvm");
 	f.host.sysctl[HOST_MAX_USER_NS] = 0;
 	f.host.sysctl[HOST_YAMA_SCOPE] = 3;
@@ -240,7 +293,7 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	f.jail.layer[JAIL_NET_NS].sys = EPERM;
 	f.exec_map_errno = EPERM;
 	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
-	c = find(checks, n, "/dev/kvm");
+	c = find(checks, n, "kvm engine");
 	assert_non_null(strstr(c->remedy, "usermod -aG kvm"));
 	c = find(checks, n, "user namespace");
 	assert_int_equal(c->state, CHECK_FAIL);
@@ -391,12 +444,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(auto_takes_uml_and_says_why),
+		cmocka_unit_test(kvm_is_taken_where_it_can_be),
 		cmocka_unit_test(kvm_is_refused_with_the_way_out),
 		cmocka_unit_test(mode_follows_vcpus_and_host),
 		cmocka_unit_test(never_runs_as_the_hosts_root),
 		cmocka_unit_test(refusals_name_the_setting_that_forbids),
 		cmocka_unit_test(every_layer_has_distinct_names),
 		cmocka_unit_test(doctor_is_content_with_a_good_host),
+		cmocka_unit_test(doctor_tells_why_there_is_no_kvm),
 		cmocka_unit_test(doctor_names_each_problem_with_its_remedy),
 		cmocka_unit_test(command_line_is_complete_and_ordered),
 		cmocka_unit_test(command_line_has_a_limit),

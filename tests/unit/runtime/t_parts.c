@@ -142,6 +142,7 @@ static void test_exit_and_machine_reports(void **state)
 	free(text);
 	/* also without having been made before */
 	assert_int_equal(report_machine(&m, "{\"engine\":\"uml\"}",
+					"{\"mmio_write\":70}",
 					"{\"seccomp\":\"on\"}", 33561234),
 			 0);
 	text = file_text(fd, "machine.json");
@@ -153,7 +154,12 @@ static void test_exit_and_machine_reports(void **state)
 			json_object_get(o, "runtime_jail"), "seccomp")),
 		"on");
 	assert_non_null(strstr(text, "\"boot_ms\": 33.561"));
+	assert_non_null(strstr(text, "\"mmio_write\": 70"));
 	json_decref(o);
+	free(text);
+	assert_int_equal(report_machine(&m, "{}", NULL, "{}", 0), 0);
+	text = file_text(fd, "machine.json");
+	assert_null(strstr(text, "exits"));
 	free(text);
 	/* what was prepared and not used leaves nothing */
 	assert_int_equal(report_file_prepare(&m), 0);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest kernel process prints: its console before the virtio console
- * works, its panic, its complaints about the host.
+ * What a guest kernel prints through a pipe: its console before the virtio
+ * console works, its panic, its complaints about the host.
  *
- * The process may be hostile. It is read at a bounded rate, so that it can
+ * The guest may be hostile. The pipe is read at a bounded rate, so that it can
  * neither fill a disk faster than rotation nor keep the runtime's loop busy:
- * beyond it the pipe fills and the writer waits.
+ * beyond it the pipe fills, and the writer waits or loses what does not fit.
  */
-#ifndef MSB_ENGINE_UML_KLOG_H
-#define MSB_ENGINE_UML_KLOG_H
+#ifndef MSB_ENGINE_KLOG_H
+#define MSB_ENGINE_KLOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the guest kernel's own output at a bounded rate. */
-#include "engine/uml/klog.h"
+#include "engine/klog.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtual machine as /dev/kvm has it: its descriptor and its memory. */
+#ifndef MSB_ENGINE_KVM_VM_H
+#define MSB_ENGINE_KVM_VM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "virtio/memory.h"
+
+struct arch_vm;
+
+struct vm {
+	int fd;		 /* of the machine; owned */
+	size_t run_len;	 /* of the area each vCPU shares with the kernel */
+	unsigned nslots; /* memory slots in use */
+	uint8_t *ram;	 /* all of it, without the hole; owned */
+	uint64_t ram_len;
+	/* what reads of the device window give, owned; see vm_create() */
+	uint8_t *window;
+	size_t window_len;
+	struct guest_memory mem;
+	struct arch_vm *arch; /* owned */
+};
+
+/*
+ * Open /dev/kvm, make a machine with memory_mib of memory and a device window
+ * of npages at arch_window(), and let go of /dev/kvm. The guest reads the
+ * window without an exit, while each write exits; vm->window is our view of it.
+ * On failure vm_fini() is still called.
+ */
+int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
+	      struct err *err);
+void vm_fini(struct vm *vm);
+
+/* Read len bytes of fd at off into guest memory: 0, -EFAULT outside of it,
+ * -ENODATA when the file ends early, or -errno. */
+int vm_read_file(const struct vm *vm, uint64_t gpa, int fd, uint64_t off,
+		 uint64_t len);
+
+#endif
