@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from conftest import DEADLINE, ENGINE, wait_for
+from conftest import DEADLINE, ENGINE, SCALE, wait_for
 
 
 def test_create_prints_only_a_made_up_name(msb):
@@ -177,7 +177,7 @@ def test_inspect_shows_the_mode(box):
 
 
 def test_max_duration_stops_the_sandbox(msb):
-    msb.create("short", "--max-duration", "2s")
+    msb.create("short", "--max-duration", f"{2 * SCALE * SCALE}s")  # booting is a part of it
     wait_for(lambda: msb.status("short") == "Stopped", "the end of its time")
     assert msb.no_processes()
 
