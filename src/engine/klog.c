@@ -88,6 +88,15 @@ static size_t pass_on(struct klog *k)
 	return (size_t)n;
 }
 
+void klog_say(struct klog *k, const char *text)
+{
+	if (!k->on_data)
+		return;
+	if (k->tail_len && k->tail[k->tail_len - 1] != '\n')
+		k->on_data(k->ctx, "\n", 1);
+	k->on_data(k->ctx, text, strlen(text));
+}
+
 static void on_resume(struct timer *t)
 {
 	struct klog *k = container_of(t, struct klog, resume);

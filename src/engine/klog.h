@@ -42,6 +42,10 @@ int klog_init(struct klog *k, struct loop *loop, int fd,
 void klog_drain(struct klog *k);
 void klog_fini(struct klog *k);
 
+/* Pass on a line or lines of the engine's own, never within one of the guest.
+ */
+void klog_say(struct klog *k, const char *text);
+
 /* Remember bytes for the questions below; NULs become spaces. */
 void klog_note(struct klog *k, const void *data, size_t len);
 bool klog_contains(const struct klog *k, const char *text);

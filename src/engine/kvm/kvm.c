@@ -49,12 +49,6 @@ static const struct kvm_machine *kvm_of_const(const struct machine *m)
 	return (const struct kvm_machine *)(const void *)m;
 }
 
-static void to_kernel_log(struct kvm_machine *m, const char *text)
-{
-	if (m->events.on_kernel_log)
-		m->events.on_kernel_log(m->events.ctx, text, strlen(text));
-}
-
 /* --- from vCPU threads --- */
 
 static void on_end(void *ctx)
@@ -74,11 +68,12 @@ static void on_mmio(void *ctx, struct vcpu *v, struct kvm_run *run)
 
 static void on_fault(void *ctx, const char *device, const char *why)
 {
+	struct kvm_machine *m = ctx;
 	char line[240];
 
 	(void)snprintf(line, sizeof(line), "engine: device %s: %s\n", device,
 		       why);
-	to_kernel_log(ctx, line);
+	klog_say(&m->log, line);
 }
 
 static void stop_guest(struct kvm_machine *m)
@@ -115,8 +110,8 @@ static void finish(struct kvm_machine *m)
 		char line[240];
 
 		(void)snprintf(line, sizeof(line), "engine: %s\n", e.text);
-		to_kernel_log(m, line);
-		to_kernel_log(m, r->registers);
+		klog_say(&m->log, line);
+		klog_say(&m->log, r->registers);
 	}
 	log_exits(m);
 	/* nothing may follow: the machine may be freed in there */

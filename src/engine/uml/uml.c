@@ -148,13 +148,10 @@ void uml_explain_exit(int code, int status, bool killed, const struct klog *log,
 static void note(struct uml_machine *m, const char *device, const char *why)
 {
 	char line[240];
-	int n = snprintf(line, sizeof(line), "engine: device %s: %s\n", device,
-			 why);
 
-	if (n >= (int)sizeof(line))
-		n = (int)sizeof(line) - 1;
-	if (n > 0 && m->events.on_kernel_log)
-		m->events.on_kernel_log(m->events.ctx, line, (size_t)n);
+	(void)snprintf(line, sizeof(line), "engine: device %s: %s\n", device,
+		       why);
+	klog_say(&m->log, line);
 }
 
 static void on_fault(void *ctx, const char *why)

@@ -131,6 +131,29 @@ static bool said(struct buf *b, const char *text)
 	return log && strstr(log, text);
 }
 
+/*
+ * The same of the guest alone: the engine says its lines at any moment, in the
+ * middle of one of the guest's too. Newlines do not count.
+ */
+static bool guest_said(struct box *b, const char *text)
+{
+	const char *log = buf_cstr(&b->log);
+	char *words = log ? strdup(log) : NULL, *to = words;
+	bool found;
+
+	assert_non_null(words);
+	for (const char *from = words; *from; from++) {
+		if (strncmp(from, "engine: ", 8) == 0)
+			from = strchrnul(from, '\n') - 1;
+		else if (*from != '\n')
+			*to++ = *from;
+	}
+	*to = 0;
+	found = strstr(words, text);
+	free(words);
+	return found;
+}
+
 static void box_until_said(struct box *b, const char *text)
 {
 	while (!said(&b->log, text)) {
@@ -162,14 +185,14 @@ static void box_run(struct box *b, const char *task)
 	box_init(b, task);
 	box_start(b);
 	box_until_exit(b);
-	if (said(&b->log, "NOT OK"))
+	if (guest_said(b, "NOT OK"))
 		fail_msg("%s", buf_cstr(&b->log));
 }
 
 /* Powered off by itself, after having done all. */
 static void assert_done(struct box *b)
 {
-	if (!b->exit.clean || !said(&b->log, "done\n"))
+	if (!b->exit.clean || !guest_said(b, "done"))
 		fail_msg("%s; log: %s", b->exit.text, buf_cstr(&b->log));
 	assert_string_equal(b->exit.text, "the guest powered off");
 	assert_int_equal(b->exit.code, 0);
@@ -215,7 +238,7 @@ static void broken_chains_stop_the_device_alone(void **state)
 	box_run(&b, "chains");
 	assert_done(&b);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!said(&b.log, names[i]))
+		if (!guest_said(&b, names[i]))
 			fail_msg("%s is missing in: %s", names[i],
 				 buf_cstr(&b.log));
 	assert_true(said(&b.log, "engine: device console: "));
@@ -250,7 +273,7 @@ static void registers_take_anything(void **state)
 	(void)state;
 	box_run(&b, "registers");
 	assert_done(&b);
-	assert_true(said(&b.log, "ok magic\n"));
+	assert_true(guest_said(&b, "ok magic"));
 	assert_true(said(&b.ring, "hello over the ring\n"));
 	box_fini(&b);
 }

@@ -335,6 +335,32 @@ static void tail_keeps_the_end(void **state)
 	assert_int_equal(strlen(line), sizeof(line) - 1);
 }
 
+static void collect(void *ctx, const void *data, size_t len)
+{
+	assert_int_equal(buf_append(ctx, data, len), 0);
+}
+
+static void engine_lines_begin_a_line(void **state)
+{
+	struct klog k;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 4096);
+	memset(&k, 0, sizeof(k));
+	klog_say(&k, "to nobody\n");
+	k.on_data = collect;
+	k.ctx = &text;
+	klog_say(&k, "engine: first\n");
+	klog_note(&k, "half", 4);
+	klog_say(&k, "engine: second\n");
+	klog_note(&k, "line\n", 5);
+	klog_say(&k, "engine: third\n");
+	assert_string_equal(buf_cstr(&text), "engine: first\n\nengine: second\n"
+					     "engine: third\n");
+	buf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +373,7 @@ int main(void)
 		cmocka_unit_test(what_is_left_is_read_at_the_end),
 		cmocka_unit_test(closed_output_is_let_go),
 		cmocka_unit_test(tail_keeps_the_end),
+		cmocka_unit_test(engine_lines_begin_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
