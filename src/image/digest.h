@@ -22,6 +22,7 @@ enum digest_alg digest_alg(const struct digest *d);
 bool digest_eq(const struct digest *a, const struct digest *b);
 /* "sha256_<hex>", a safe file name. */
 void digest_file_name(const struct digest *d, char ret[DIGEST_TEXT_MAX + 1]);
+const char *digest_hex(const struct digest *d); /* borrowed from d */
 
 struct hasher {
 	enum digest_alg alg;
