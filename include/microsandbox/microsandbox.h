@@ -58,6 +58,9 @@ typedef enum {
 	MSB_ERR_PERMISSION,
 	MSB_ERR_NO_MEMORY,
 	MSB_ERR_FS,
+	MSB_ERR_IMAGE,
+	MSB_ERR_IMAGE_NOT_FOUND,
+	MSB_ERR_IMAGE_IN_USE,
 } msb_error_kind_t;
 
 msb_error_kind_t msb_error_kind(const msb_error_t *e);

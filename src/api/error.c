@@ -11,7 +11,10 @@
 static_assert((int)MSB_ERR_NONE == (int)ERR_NONE, "error kinds differ");
 static_assert((int)MSB_ERR_BOOT == (int)ERR_BOOT, "error kinds differ");
 static_assert((int)MSB_ERR_FS == (int)ERR_FS, "error kinds differ");
-static_assert((int)MSB_ERR_FS + 1 == (int)ERR_KIND_COUNT, "error kinds differ");
+static_assert((int)MSB_ERR_IMAGE_IN_USE == (int)ERR_IMAGE_IN_USE,
+	      "error kinds differ");
+static_assert((int)MSB_ERR_IMAGE_IN_USE + 1 == (int)ERR_KIND_COUNT,
+	      "error kinds differ");
 
 struct msb_error {
 	struct err err;
@@ -40,6 +43,9 @@ static const char *const kind_labels[] = {
 	[ERR_PERMISSION] = "",
 	[ERR_NO_MEMORY] = "out of memory",
 	[ERR_FS] = "sandbox fs error",
+	[ERR_IMAGE] = "image error",
+	[ERR_IMAGE_NOT_FOUND] = "image not found",
+	[ERR_IMAGE_IN_USE] = "image in use by sandbox(es)",
 };
 static_assert(ARRAY_SIZE(kind_labels) == ERR_KIND_COUNT,
 	      "kind_labels[] doesn't match enum err_kind");

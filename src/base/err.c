@@ -28,6 +28,9 @@ static const char *const kind_names[] = {
 	[ERR_PERMISSION] = "permission",
 	[ERR_NO_MEMORY] = "no_memory",
 	[ERR_FS] = "sandbox_fs",
+	[ERR_IMAGE] = "image",
+	[ERR_IMAGE_NOT_FOUND] = "image_not_found",
+	[ERR_IMAGE_IN_USE] = "image_in_use",
 };
 static_assert(ARRAY_SIZE(kind_names) == ERR_KIND_COUNT,
 	      "kind_names[] doesn't match enum err_kind");

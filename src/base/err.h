@@ -28,7 +28,10 @@ enum err_kind {
 	ERR_NO_SPACE,
 	ERR_PERMISSION,
 	ERR_NO_MEMORY,
-	ERR_FS, /* a guest file operation failed */
+	ERR_FS,	   /* a guest file operation failed */
+	ERR_IMAGE, /* an image, or the registry it comes from, is unsound */
+	ERR_IMAGE_NOT_FOUND,
+	ERR_IMAGE_IN_USE,
 	ERR_KIND_COUNT
 };
 
