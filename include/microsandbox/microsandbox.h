@@ -108,7 +108,8 @@ void msb_config_free(msb_config_t *c);
 
 /* 1 to 128 of [A-Za-z0-9][A-Za-z0-9_.-]*; without a name one is made up. */
 int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e);
-/* A directory: ".", "..", or beginning with "/", "./" or "../". */
+/* What begins with "." or "/" is on the host: a disk image when its name ends
+ * in .qcow2, .raw or .vmdk, else a directory. */
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e);
 int msb_config_set_cpus(msb_config_t *c, unsigned cpus, msb_error_t **e);
 int msb_config_set_memory_mib(msb_config_t *c, uint32_t mib, msb_error_t **e);

@@ -90,8 +90,12 @@ int user_check(const char *user, struct err *err);
 /* Hostname of the guest: as configured, or derived from the name. len >= 65. */
 void hostname_derive(const struct sandbox_config *c, char *buf, size_t len);
 
-/* Is the stored image still there? Texts of the image errors. */
-int image_check(const char *path, const char *shown, struct err *err);
+/* The host path without links and relative parts, malloc'ed: the sandbox may be
+ * started again from anywhere. */
+int host_path_canonical(const char *path, char **ret, struct err *err);
+
+/* Is a root on the host still there, and of its kind? */
+int root_check(const struct root_config *r, struct err *err);
 
 /* ---- commands ------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builder of a sandbox's configuration: image, mounts and guest paths. */
+/* Builder of a sandbox's configuration: mounts, and paths on both sides. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,43 +14,7 @@ static int done(const struct err *err, int rc, msb_error_t **e)
 	return rc ? api_fail_err(err, rc, e) : 0;
 }
 
-/* ".", ".." or something that begins with "/", "./" or "../". */
-static bool is_path_like(const char *text)
-{
-	return text[0] == '/' || !strcmp(text, ".") || !strcmp(text, "..") ||
-	       str_starts(text, "./") || str_starts(text, "../");
-}
-
-static bool is_disk_image(const char *path)
-{
-	return str_ends(path, ".qcow2") || str_ends(path, ".raw") ||
-	       str_ends(path, ".vmdk");
-}
-
-int image_check(const char *path, const char *shown, struct err *err)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return err_set(
-				err, ERR_INVALID, ENOENT,
-				"rootfs bind path does not exist: %.300s",
-				shown);
-		return err_sys(err, ERR_INVALID, errno,
-			       "rootfs bind path cannot be used: %.300s",
-			       shown);
-	}
-	if (!S_ISDIR(st.st_mode))
-		return err_set(err, ERR_INVALID, ENOTDIR,
-			       "rootfs bind path is not a directory: %.300s",
-			       shown);
-	return 0;
-}
-
-/* The host path without links and relative parts; the sandbox may be started
- * again from anywhere. */
-static int canonical(const char *path, char **ret, struct err *err)
+int host_path_canonical(const char *path, char **ret, struct err *err)
 {
 	char *real = realpath(path, NULL);
 
@@ -65,48 +29,6 @@ static int canonical(const char *path, char **ret, struct err *err)
 	}
 	*ret = real;
 	return 0;
-}
-
-static int set_image(msb_config_t *c, const char *image, struct err *err)
-{
-	char *real;
-	int rc;
-
-	if (!*image)
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "image source is required");
-	if (!is_path_like(image))
-		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			       "image '%.200s' is a registry reference, which "
-			       "this version cannot pull; give a directory as "
-			       "./DIR or /DIR",
-			       image);
-	if (is_disk_image(image))
-		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			       "image '%.200s' is a disk image, which this "
-			       "version cannot boot; give a directory",
-			       image);
-	rc = image_check(image, image, err);
-	if (!rc)
-		rc = canonical(image, &real, err);
-	if (rc)
-		return rc;
-	if (faccessat(AT_FDCWD, real, R_OK | X_OK, AT_EACCESS) < 0) {
-		rc = err_sys(err, ERR_PERMISSION, errno,
-			     "rootfs bind path cannot be read: %.300s", real);
-		free(real);
-		return rc;
-	}
-	free(c->c.image);
-	c->c.image = real;
-	return 0;
-}
-
-int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
-{
-	struct err err = { 0 };
-
-	return done(&err, set_image(c, image, &err), e);
 }
 
 static int bad_guest_path(struct err *err, const char *path, const char *why)
@@ -307,7 +229,7 @@ int msb_config_add_bind(msb_config_t *c, const char *host,
 	if (!rc)
 		rc = check_bind_source(host, &err);
 	if (!rc)
-		rc = canonical(host, &m.host, &err);
+		rc = host_path_canonical(host, &m.host, &err);
 	if (!rc) {
 		rc = guest_path_parse(guest_path, &m.guest, &err);
 		if (rc)

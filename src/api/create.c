@@ -26,7 +26,7 @@ static int check_config(const msb_config_t *c, struct err *err)
 {
 	const struct sandbox_config *s = &c->c;
 
-	if (!s->image)
+	if (s->root.kind == ROOT_NONE)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "image source is required");
 	if (!s->init && (s->init_args.n || s->init_env.n))
@@ -35,12 +35,11 @@ static int check_config(const msb_config_t *c, struct err *err)
 			       "program");
 	/* Both may have changed since they were set. */
 	for (size_t i = 0; i < s->nmounts; i++)
-		if (s->mounts[i].kind == MOUNT_BIND &&
-		    access(s->mounts[i].host, F_OK) < 0)
+		if (s->mounts[i].host && access(s->mounts[i].host, F_OK) < 0)
 			return err_set(err, ERR_INVALID, errno,
 				       "host path does not exist: %.300s",
 				       s->mounts[i].host);
-	return image_check(s->image, s->image, err);
+	return root_check(&s->root, err);
 }
 
 /* What one create works on. */
@@ -104,7 +103,7 @@ static int insert_row(struct creation *n, struct err *err)
 	struct sandbox_row *r = &n->row;
 
 	r->name = strdup(n->name);
-	r->image = strdup(n->c.image);
+	r->image = strdup(root_config_text(&n->c.root));
 	r->config = sandbox_config_to_json(&n->c);
 	r->status = ROW_CREATING;
 	r->ephemeral = n->c.ephemeral;

@@ -102,13 +102,13 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 		err_prefix(&e->err, "sandbox '%s'", r->name);
 		return rc;
 	}
-	if (!c.name || !c.image || strcmp(c.name, r->name) != 0)
+	if (!c.name || c.root.kind == ROOT_NONE || strcmp(c.name, r->name) != 0)
 		rc = err_set(&e->err, ERR_INVALID, EINVAL,
 			     "the stored configuration of sandbox '%s' is not "
 			     "complete",
 			     r->name);
 	if (!rc)
-		rc = image_check(c.image, c.image, &e->err);
+		rc = root_check(&c.root, &e->err);
 	if (!rc)
 		rc = boot_plan_make(m, &c, &plan, &e->err);
 	if (!rc)

@@ -252,7 +252,7 @@ static int share_root(struct sandbox *s)
 {
 	struct fs_share *f = &s->shares[s->nshares++];
 	/* Names that are not there are asked for all the time, along PATH. */
-	const struct fs_config cfg = { .path = s->spec.config.image,
+	const struct fs_config cfg = { .path = s->spec.config.root.path,
 				       .negative_ms = ROOT_NEGATIVE_MS,
 				       .strict_or_relaxed = true };
 
@@ -332,7 +332,7 @@ static int make_shares(struct sandbox *s)
 	int rc;
 
 	for (size_t i = 0; i < c->nmounts; i++)
-		n += c->mounts[i].kind == MOUNT_BIND;
+		n += mount_is_share(&c->mounts[i]);
 	if (n > MAX_SHARES) {
 		sandbox_fail_boot(s, "config", E2BIG,
 				  "%zu mounts; a sandbox has at most %d", n - 1,
@@ -346,7 +346,7 @@ static int make_shares(struct sandbox *s)
 	if (!rc)
 		default_user(s, &uid, &gid);
 	for (size_t i = 0; !rc && i < c->nmounts; i++)
-		if (c->mounts[i].kind == MOUNT_BIND)
+		if (mount_is_share(&c->mounts[i]))
 			rc = share_mount(s, i, uid, gid);
 	return rc;
 }

@@ -102,7 +102,7 @@ static bool add_mounts(const struct sandbox_config *c,
 		m->kind = BOOT_MOUNT_TMPFS;
 		if (!copy(&m->path, from->guest))
 			return false;
-		if (from->kind != MOUNT_BIND)
+		if (!mount_is_share(from))
 			continue;
 		if (next >= nshares || shares[next].index != i)
 			return false; /* the caller's list is of another config

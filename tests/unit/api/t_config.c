@@ -92,15 +92,27 @@ static void images(void **state)
 	expect_in(msb_error_text(u), "'alpine' is a registry reference");
 	msb_error_free(u);
 	u = NULL;
-	assert_true(msb_config_set_image(c, "./disk.qcow2", &u) < 0);
-	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
-	msb_error_free(u);
+	REFUSED(msb_config_set_image(c, ".hidden", &e),
+		"rootfs bind path does not exist: .hidden");
+	REFUSED(msb_config_set_image(c, "./disk.qcow2", &e),
+		"disk image does not exist: ./disk.qcow2");
+	(void)snprintf(path, sizeof(path), "%s/disk.qcow2", w->base);
+	world_file(path, "x");
+	TAKEN(msb_config_set_image(c, path, &e));
+	assert_int_equal(c->c.root.kind, ROOT_DISK);
+	assert_int_equal(c->c.root.format, DISK_FORMAT_QCOW2);
+	assert_string_equal(c->c.root.path, path);
+	(void)snprintf(path, sizeof(path), "%s/dir.raw", w->base);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)snprintf(shown, sizeof(shown),
+		       "disk image is not a regular file: %s", path);
+	REFUSED(msb_config_set_image(c, path, &e), shown);
 	/* Kept without links and relative parts. */
 	(void)snprintf(path, sizeof(path), "%s/link", w->base);
 	assert_int_equal(symlink(w->rootfs, path), 0);
 	(void)snprintf(shown, sizeof(shown), "%s/./", path);
 	TAKEN(msb_config_set_image(c, shown, &e));
-	assert_string_equal(c->c.image, w->rootfs);
+	assert_string_equal(c->c.root.path, w->rootfs);
 }
 
 static void sizes(void **state)
