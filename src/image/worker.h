@@ -9,7 +9,8 @@
  *   3  the request: a memory file, at offset 0, with one JSON object
  *   4  the events: write end of a pipe or a socket. The worker ends when its
  *      other end is closed, at any time and without leaving anything half-made.
- *   5  load: what to read, a file or a pipe, at its current offset;
+ *   5  load: what to read: a file or a pipe at its current offset, or a
+ *      directory;
  *      save: an empty file open for reading and writing, which the caller
  *      renames into place (or unlinks) afterwards. Not there for pull.
  * It may be killed at any instant: a partial download stays in <home>/cache/tmp

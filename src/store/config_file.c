@@ -23,6 +23,7 @@ enum key_type {
 	KEY_TEXT,
 	KEY_PATH,
 	KEY_U32,
+	KEY_ELSEWHERE, /* an object that another room reads */
 	/* Written by other programs of the same family; of no use here. */
 	KEY_UNSUPPORTED,
 };
@@ -59,7 +60,7 @@ struct key {
 static const struct key keys[] = {
 	PATH("", "home", home),
 	TEXT("", "log_level", log_level, sandbox_log_levels),
-	UNSUPPORTED("", "registries"),
+	{ "", "registries", KEY_ELSEWHERE, 0, NULL, 0, 0 },
 	UNSUPPORTED("", "metrics"),
 	U32("database", "busy_timeout_secs", busy_timeout_s, 1, 3600),
 	UNSUPPORTED("database", "url"),
@@ -176,6 +177,10 @@ static int set_key(struct config_file *c, const struct place *at,
 		return set_text(key, value, (char **)(void *)field, at, err);
 	case KEY_U32:
 		return set_u32(key, value, (uint32_t *)(void *)field, at, err);
+	case KEY_ELSEWHERE:
+		return json_is_object(value)
+			       ? 0
+			       : bad_key(err, at, "must be an object");
 	case KEY_UNSUPPORTED:
 	default:
 		return bad_key(err, at,
