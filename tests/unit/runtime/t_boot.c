@@ -101,8 +101,8 @@ static const char config[] =
 static void test_bootspec(void **state)
 {
 	struct share shares[2] = {
+		{ .index = 2, .tag = "f_2", .kind = SHARE_FILE },
 		{ .index = 0, .tag = "data_1" },
-		{ .index = 2, .tag = "f_2", .is_file = true }
 	};
 	struct sandbox_config c;
 	struct bootspec s;
