@@ -14,7 +14,10 @@
 #include "image/oci.h"
 #include "image/reference.h"
 
-/* Files of another builder are made again. */
+/*
+ * Files of another builder are made again: it is part of a record and, as the
+ * volume's name, of each EROFS image.
+ */
 #define IMAGE_BUILDER 1
 
 struct image_store {
@@ -69,14 +72,18 @@ void image_name_fini(struct image_name *n);
 
 /*
  * The image a reference names, if all its files are there and sound enough to
- * boot; -ENOENT when it has to be pulled (err is then not filled).
+ * boot; -ENOENT when it has to be pulled (err is then not filled). A reference
+ * with a digest finds the manifest of that digest under whatever name.
  */
 int image_store_find(const struct image_store *s, const struct image_ref *ref,
 		     struct image *ret, struct err *err);
 int image_store_find_digest(const struct image_store *s,
 			    const struct digest *manifest, struct image *ret,
 			    struct err *err);
-/* Calls fn for each name in canonical order; stops when it gives non-zero. */
+/*
+ * Calls fn for each name in canonical order, whether or not its image is
+ * complete; stops when it gives non-zero, and returns that.
+ */
 int image_store_names(const struct image_store *s,
 		      int (*fn)(void *ctx, const struct image_name *n),
 		      void *ctx, struct err *err);
@@ -98,15 +105,21 @@ struct image_freed {
 	uint64_t bytes;
 };
 /*
- * Remove one name, and what nothing refers to any more; or everything that
- * nothing refers to. used tells whether a sandbox or snapshot needs a manifest.
- * The store must be locked exclusively.
+ * The store must be locked exclusively. used (NULL for never) tells whether a
+ * sandbox or snapshot needs a manifest; its files are kept then.
+ *
+ * Remove one name, and what it was the last one to refer to; -ENOENT (err is
+ * then not filled) when there is no such name.
  */
 int image_store_remove_name(const struct image_store *s,
 			    const struct image_ref *ref,
 			    bool (*used)(void *ctx, const struct digest *m),
 			    void *ctx, struct image_freed *ret,
 			    struct err *err);
+/*
+ * Remove every name whose image is not used, and all files that are then of no
+ * use to anybody, unfinished downloads included.
+ */
 int image_store_prune(const struct image_store *s,
 		      bool (*used)(void *ctx, const struct digest *m),
 		      void *ctx, struct image_freed *ret, struct err *err);
