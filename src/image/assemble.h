@@ -65,10 +65,8 @@ struct assemble_input {
 	size_t config_len;
 	/* What the text is to hash to; NULL takes its sha256. */
 	const struct digest *manifest_digest;
-	const char
-		*media_type; /* of the manifest when it does not say itself */
-	bool rebuild;	     /* make all layers again */
-	unsigned threads;    /* layers at a time; 0 picks what suits the host */
+	bool rebuild;	  /* make all layers again */
+	unsigned threads; /* layers at a time; 0 picks what suits the host */
 	const struct layer_limits *limits; /* NULL for the usual ones */
 };
 
