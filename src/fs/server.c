@@ -184,6 +184,7 @@ static int describe_root(struct fs_server *s)
 		return rc;
 	if (fstatfs(s->root_fd, &sfs) < 0)
 		return -errno;
+	s->openat2 = fs_probe_openat2(s->root_fd);
 	s->local = is_local_magic((unsigned long)sfs.f_type);
 	s->euid = geteuid();
 	s->owner_uid = st.stx_uid;
@@ -208,6 +209,7 @@ static int server_init(struct fs_server *s, const struct fs_config *c,
 	s->negative_ms = c->negative_ms;
 	s->guest_uid = c->guest_uid;
 	s->guest_gid = c->guest_gid;
+	fs_quota_init(s, c);
 	s->root_fd = open_root(c, err);
 	if (s->root_fd < 0)
 		return s->root_fd;
@@ -243,6 +245,10 @@ int fs_server_new(const struct fs_config *c, struct fs_server **ret,
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "stat-virt=off and host-perms=mirror exclude "
 			       "each other");
+	if (c->file && c->quota_bytes)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "a quota needs a directory, '%s' is a file",
+			       c->file);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "file server");
@@ -274,6 +280,11 @@ struct fs_server *fs_server_free(struct fs_server *s)
 enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s)
 {
 	return s->virt;
+}
+
+int fs_server_dir(const struct fs_server *s)
+{
+	return s->root_fd;
 }
 
 void fs_server_reset(struct fs_server *s)
