@@ -55,7 +55,9 @@ struct fs_config {
 	 * replaces by rename is followed.
 	 */
 	const char *file;
-	bool follow_symlinks; /* else any symbolic link in path is an error */
+	/* Symbolic links in path and file are followed once, at the start; else
+	 * any is an error. */
+	bool follow_symlinks;
 	bool readonly;
 	bool noexec; /* no regular file is executable in the guest */
 	enum fs_stat_virt stat_virt;

@@ -114,7 +114,8 @@ struct fs_server {
 	enum fs_cache cache;
 	uint32_t timeout_ms, negative_ms;
 	uint32_t guest_uid, guest_gid;
-	char *file; /* single-file export: its name; owned */
+	/* Single-file export: its name on the host and in the guest; owned. */
+	char *file, *shown;
 
 	uid_t euid;
 	uint32_t owner_uid, owner_gid; /* of the exported directory */

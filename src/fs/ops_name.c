@@ -44,9 +44,9 @@ int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
 
 	if (dirfd < 0)
 		return dirfd;
-	if (s->file && (parent != s->root || strcmp(name, s->file) != 0))
+	if (s->file && (parent != s->root || strcmp(name, s->shown) != 0))
 		return -ENOENT;
-	fd = fs_open_child(s, dirfd, name);
+	fd = fs_open_child(s, dirfd, s->file ? s->file : name);
 	if (fd < 0)
 		return fd;
 	rc = fs_statx(fd, "", &st.host);

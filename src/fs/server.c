@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -88,6 +89,59 @@ static int open_root(const struct fs_config *c, struct err *err)
 			       name);
 	return err_sys(err, fd == -EACCES ? ERR_PERMISSION : ERR_IO, -fd,
 		       "cannot share '%s'", name);
+}
+
+/*
+ * A file that may be behind symbolic links: what they lead to now is shared,
+ * under the name that was given.
+ */
+static int open_linked(struct fs_server *s, const struct fs_config *c,
+		       struct err *err)
+{
+	autofree char *path = NULL;
+	autofree char *real = NULL;
+	char *slash;
+
+	if (asprintf(&path, "%s/%s", c->path, c->file) < 0) {
+		path = NULL;
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'",
+			       c->file);
+	}
+	real = realpath(path, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (!slash)
+		return err_sys(err, errno == EACCES ? ERR_PERMISSION : ERR_IO,
+			       errno, "cannot share '%s'", path);
+	s->file = strdup(slash + 1);
+	if (!s->file)
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", path);
+	slash[slash == real] = 0;
+	s->root_fd = open_dir(AT_FDCWD, real, 0);
+	if (s->root_fd < 0)
+		return err_sys(err, ERR_IO, -s->root_fd, "cannot share '%s'",
+			       path);
+	return 0;
+}
+
+static int open_export(struct fs_server *s, const struct fs_config *c,
+		       struct err *err)
+{
+	const char *name = c->path ? c->path : "the directory";
+
+	if (c->file && fs_name_check(c->file))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "cannot share '%s/%s': not a file name", name,
+			       c->file);
+	if (c->file && !(s->shown = strdup(c->file)))
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	if (c->file && c->path && c->follow_symlinks)
+		return open_linked(s, c, err);
+	s->root_fd = open_root(c, err);
+	if (s->root_fd < 0)
+		return s->root_fd;
+	if (c->file && !(s->file = strdup(c->file)))
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	return 0;
 }
 
 /* Find out at start what would else fail at the guest's first access. */
@@ -210,15 +264,10 @@ static int server_init(struct fs_server *s, const struct fs_config *c,
 	s->guest_uid = c->guest_uid;
 	s->guest_gid = c->guest_gid;
 	fs_quota_init(s, c);
-	s->root_fd = open_root(c, err);
-	if (s->root_fd < 0)
-		return s->root_fd;
-	if (c->file && fs_name_check(c->file))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "cannot share '%s/%s': not a file name", name,
-			       c->file);
-	if (c->file && !(s->file = strdup(c->file)))
-		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	s->root_fd = -1;
+	rc = open_export(s, c, err);
+	if (rc)
+		return rc;
 	rc = describe_root(s);
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "cannot share '%s'", name);
@@ -273,6 +322,7 @@ struct fs_server *fs_server_free(struct fs_server *s)
 	free(s->in);
 	free(s->out);
 	free(s->file);
+	free(s->shown);
 	free(s);
 	return NULL;
 }

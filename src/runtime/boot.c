@@ -234,18 +234,26 @@ static int start_share(struct sandbox *s, struct fs_share *f,
 	int rc;
 
 	f->readonly = cfg->readonly;
-	f->dir_fd = open(cfg->path, O_PATH | O_CLOEXEC);
-	if (f->dir_fd < 0)
-		return sandbox_boot_errno(s, stage, -errno, cfg->path);
 	rc = fs_server_new(cfg, &server, &err);
 	if (rc)
 		return sandbox_boot_err(s, stage, rc, &err);
-	rc = vdev_fs_new(f->share.tag, server, &f->device);
+	/* not by its path, which may lead elsewhere by now */
+	f->dir_fd = fcntl(fs_server_dir(server), F_DUPFD_CLOEXEC, 0);
+	rc = f->dir_fd < 0 ? -errno
+			   : vdev_fs_new(f->share.tag, server, &f->device);
 	if (rc) {
 		fs_server_free(server);
 		return sandbox_boot_errno(s, "build_vm", rc, cfg->path);
 	}
 	return 0;
+}
+
+/* A guest needs more than 1 KiB of its own memory for each file it knows. */
+static uint32_t max_inodes(const struct sandbox *s)
+{
+	return s->spec.config.memory_mib < 1u << 20
+		       ? s->spec.config.memory_mib << 10
+		       : 1u << 30;
 }
 
 static int share_root(struct sandbox *s)
@@ -254,6 +262,7 @@ static int share_root(struct sandbox *s)
 	/* Names that are not there are asked for all the time, along PATH. */
 	const struct fs_config cfg = { .path = s->spec.config.root.path,
 				       .negative_ms = ROOT_NEGATIVE_MS,
+				       .max_inodes = max_inodes(s),
 				       .strict_or_relaxed = true };
 
 	f->dir_fd = -1;
@@ -300,6 +309,9 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 				      : FS_PERMS_PRIVATE,
 		.guest_uid = uid,
 		.guest_gid = gid,
+		.max_inodes = max_inodes(s),
+		.quota_bytes = (uint64_t)m->quota_mib << 20,
+		.quota_whole = m->kind == MOUNT_NAMED,
 	};
 	autofree char *dir = NULL;
 	struct stat st;
@@ -316,6 +328,7 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 		char *slash;
 
 		f->share.kind = SHARE_FILE;
+		cfg.quota_bytes = 0;
 		dir = strdup(m->host);
 		if (!dir)
 			return sandbox_boot_errno(s, "mount", -ENOMEM, m->host);
