@@ -105,7 +105,7 @@ static bool is_at_or_below(const char *path, const char *dir)
 	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
 }
 
-static int check_mount_point(const msb_config_t *c, const char *guest,
+static int check_mount_point(const struct sandbox_config *c, const char *guest,
 			     struct err *err)
 {
 	static const char *const system_dirs[] = { "/proc", "/sys", "/dev" };
@@ -116,38 +116,36 @@ static int check_mount_point(const msb_config_t *c, const char *guest,
 		if (!strcmp(guest, system_dirs[i]))
 			return bad_guest_path(err, guest,
 					      "belongs to the guest's system");
-	for (size_t i = 0; i < c->c.nmounts; i++)
-		if (!strcmp(c->c.mounts[i].guest, guest))
+	for (size_t i = 0; i < c->nmounts; i++)
+		if (!strcmp(c->mounts[i].guest, guest))
 			return bad_guest_path(err, guest,
 					      "is mounted more than once");
 	return 0;
 }
 
-/* Takes m's strings, also on failure. Parents stay in front of children. */
-static int add_mount(msb_config_t *c, struct mount_config *m, struct err *err)
+int mounts_add(struct sandbox_config *c, struct mount_config *m,
+	       struct err *err)
 {
 	struct mount_config *list;
 	size_t at = 0;
 	int rc = check_mount_point(c, m->guest, err);
 
 	if (!rc) {
-		list = reallocarray(c->c.mounts, c->c.nmounts + 1,
-				    sizeof(*list));
+		list = reallocarray(c->mounts, c->nmounts + 1, sizeof(*list));
 		if (list)
-			c->c.mounts = list;
+			c->mounts = list;
 		else
 			rc = api_no_memory(err);
 	}
 	if (rc) {
-		free(m->host);
-		free(m->guest);
+		mount_config_fini(m);
 		return rc;
 	}
-	while (at < c->c.nmounts && !is_at_or_below(list[at].guest, m->guest))
+	while (at < c->nmounts && !is_at_or_below(list[at].guest, m->guest))
 		at++;
-	memmove(list + at + 1, list + at, (c->c.nmounts - at) * sizeof(*list));
+	memmove(list + at + 1, list + at, (c->nmounts - at) * sizeof(*list));
 	list[at] = *m;
-	c->c.nmounts++;
+	c->nmounts++;
 	return 0;
 }
 
@@ -158,7 +156,7 @@ int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
 	struct err err = { 0 };
 	int rc = guest_path_parse(guest_path, &m.guest, &err);
 
-	return done(&err, rc ? rc : add_mount(c, &m, &err), e);
+	return done(&err, rc ? rc : mounts_add(&c->c, &m, &err), e);
 }
 
 static int check_bind_source(const char *host, struct err *err)
@@ -235,5 +233,5 @@ int msb_config_add_bind(msb_config_t *c, const char *host,
 		if (rc)
 			free(m.host);
 	}
-	return done(&err, rc ? rc : add_mount(c, &m, &err), e);
+	return done(&err, rc ? rc : mounts_add(&c->c, &m, &err), e);
 }

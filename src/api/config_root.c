@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "api/api_int.h"
+#include "api/image_int.h"
 
 /* No reference to a registry begins like this. */
 static bool is_path_like(const char *text)
@@ -75,6 +75,24 @@ static int set_host_root(msb_config_t *c, const char *path, struct err *err)
 	return 0;
 }
 
+static int set_reference(msb_config_t *c, const char *image, struct err *err)
+{
+	struct image_ref ref;
+	int rc = image_reference_parse(image, &ref, err);
+	char *copy;
+
+	if (rc)
+		return rc;
+	image_ref_fini(&ref);
+	copy = strdup(image);
+	if (!copy)
+		return api_no_memory(err);
+	root_config_fini(&c->c.root);
+	c->c.root.kind = ROOT_OCI;
+	c->c.root.reference = copy;
+	return 0;
+}
+
 static int set_image(msb_config_t *c, const char *image, struct err *err)
 {
 	if (!*image)
@@ -82,10 +100,7 @@ static int set_image(msb_config_t *c, const char *image, struct err *err)
 			       "image source is required");
 	if (is_path_like(image))
 		return set_host_root(c, image, err);
-	return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-		       "image '%.200s' is a registry reference, which this "
-		       "version cannot pull; give a directory as ./DIR or /DIR",
-		       image);
+	return set_reference(c, image, err);
 }
 
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
@@ -93,5 +108,38 @@ int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
 	struct err err = { 0 };
 	int rc = set_image(c, image, &err);
 
+	return rc ? api_fail_err(&err, rc, e) : 0;
+}
+
+int msb_config_set_image_options(msb_config_t *c, const msb_image_options_t *o,
+				 msb_error_t **e)
+{
+	msb_image_options_t *copy = msb_image_options_new();
+	struct err err = { 0 };
+
+	if (!copy || image_options_copy(copy, o)) {
+		free(copy);
+		return api_fail_err(&err, api_no_memory(&err), e);
+	}
+	msb_image_options_free(c->image_options);
+	c->image_options = copy;
+	return 0;
+}
+
+int msb_config_set_oci_upper_size_mib(msb_config_t *c, uint32_t mib,
+				      msb_error_t **e)
+{
+	struct err err = { 0 };
+	int rc = 0;
+
+	if (!mib)
+		rc = err_set(&err, ERR_INVALID, ERANGE,
+			     "oci upper_size must be greater than 0");
+	else if (mib < SANDBOX_UPPER_MIN_MIB || mib > SANDBOX_UPPER_MAX_MIB)
+		rc = err_set(&err, ERR_INVALID, ERANGE,
+			     "oci upper_size must be from %u to %u MiB; got %u",
+			     SANDBOX_UPPER_MIN_MIB, SANDBOX_UPPER_MAX_MIB, mib);
+	else
+		c->upper_size_mib = mib;
 	return rc ? api_fail_err(&err, rc, e) : 0;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "api/api_int.h"
+#include "api/image_int.h"
 
 #define NAME_TRIES 8
 
@@ -39,6 +39,9 @@ static int check_config(const msb_config_t *c, struct err *err)
 			return err_set(err, ERR_INVALID, errno,
 				       "host path does not exist: %.300s",
 				       s->mounts[i].host);
+	if (c->upper_size_mib && s->root.kind != ROOT_OCI)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "oci_upper_size() is only valid for OCI images");
 	return root_check(&s->root, err);
 }
 
@@ -46,13 +49,16 @@ static int check_config(const msb_config_t *c, struct err *err)
 struct creation {
 	msb_t *m;
 	const msb_config_t *given;
-	struct sandbox_config c; /* shallow copy of the given one, own name */
+	struct sandbox_config c; /* the given one, and what it inherits */
 	char name[SANDBOX_NAME_MAX + 1];
 	struct strv startup;
 	struct boot_plan plan;
 	struct catalogue *cat;
 	struct sandbox_row row;
 	int watchdog[2];
+	/* Of a sandbox from an image: locked until the record names it. */
+	struct image_store store;
+	bool has_store;
 };
 
 static int make_up_name(char *buf, size_t len, struct err *err)
@@ -131,6 +137,13 @@ static void take_back(struct creation *n, enum boot_stage stage)
 		(void)home_sandbox_remove(&n->m->home, n->name, NULL);
 }
 
+static void close_store(struct creation *n)
+{
+	if (n->has_store)
+		image_store_close(&n->store);
+	n->has_store = false;
+}
+
 static int boot_new(struct creation *n, struct api_err *e)
 {
 	enum boot_stage stage = BOOT_NOT_STARTED;
@@ -140,8 +153,12 @@ static int boot_new(struct creation *n, struct api_err *e)
 			  .watchdog_rd = n->watchdog[0] };
 	int rc = home_sandbox_create(&n->m->home, n->name, &e->err);
 
+	if (!rc && n->c.root.kind == ROOT_OCI)
+		rc = image_root_make_upper(n->m, &n->c, &e->err);
 	if (!rc)
 		rc = insert_row(n, &e->err);
+	if (!rc)
+		close_store(n);
 	if (!rc)
 		rc = boot_sandbox(n->m, &b, &stage, e);
 	if (!rc) {
@@ -201,34 +218,74 @@ static int create_named(struct creation *n, struct api_err *e)
 	return rc;
 }
 
-static int create(struct creation *n, struct api_err *e)
+/* A copy by way of the stored form, which has everything. */
+static int copy_config(struct creation *n, struct err *err)
 {
-	int rc = check_config(n->given, &e->err);
+	autofree char *text = sandbox_config_to_json(&n->given->c);
 
-	n->c = n->given->c;
-	n->c.name = n->name;
+	return text ? sandbox_config_from_json(text, &n->c, err)
+		    : api_no_memory(err);
+}
+
+static int take_image(struct creation *n, struct err *err)
+{
+	int rc = image_store_of(n->m, &n->store, err);
+
+	if (rc)
+		return rc;
+	n->has_store = true;
+	rc = image_store_lock(&n->store, false, err);
+	return rc ? rc
+		  : image_root_settle(n->m, &n->store, n->given, &n->c,
+				      &n->plan, err);
+}
+
+/* Everything but the name and what happens under its lock. */
+static int prepare(struct creation *n, struct err *err)
+{
+	int rc = check_config(n->given, err);
+
 	if (!rc)
-		rc = boot_plan_make(n->m, &n->c, &n->plan, &e->err);
+		rc = copy_config(n, err);
+	if (!rc)
+		rc = boot_plan_make(n->m, &n->c, &n->plan, err);
+	if (!rc)
+		rc = api_catalogue(n->m, true, &n->cat, err);
+	if (!rc && n->given->named && !n->given->replace)
+		rc = check_taken(n, err); /* before anything is pulled */
+	if (!rc && n->c.root.kind == ROOT_OCI)
+		rc = take_image(n, err);
 	if (!rc && n->given->has_startup &&
 	    command_resolve(&n->c, true,
 			    (const char *const *)n->given->startup.v,
 			    n->given->startup.n, false, &n->startup))
-		rc = api_no_memory(&e->err);
+		rc = api_no_memory(err);
 	if (!rc && n->given->attached)
-		rc = watchdog_pipe(n->watchdog, &e->err);
-	if (!rc)
-		rc = api_catalogue(n->m, true, &n->cat, &e->err);
-	if (rc)
-		return rc;
-	if (n->given->named) {
+		rc = watchdog_pipe(n->watchdog, err);
+	return rc;
+}
+
+static int create_as(struct creation *n, struct api_err *e)
+{
+	free(n->c.name);
+	n->c.name = strdup(n->name);
+	return n->c.name ? create_named(n, e) : api_no_memory(&e->err);
+}
+
+static int create(struct creation *n, struct api_err *e)
+{
+	int rc;
+
+	if (n->given->named)
 		(void)snprintf(n->name, sizeof(n->name), "%s",
 			       n->given->c.name);
-		return create_named(n, e);
-	}
+	rc = prepare(n, &e->err);
+	if (rc || n->given->named)
+		return rc ? rc : create_as(n, e);
 	for (unsigned tries = 0; tries < NAME_TRIES; tries++) {
 		rc = make_up_name(n->name, sizeof(n->name), &e->err);
 		if (!rc)
-			rc = create_named(n, e);
+			rc = create_as(n, e);
 		if (rc != -EEXIST)
 			return rc;
 		sandbox_row_fini(&n->row);
@@ -246,6 +303,8 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 
 	api_children_reap(m);
 	rc = create(&n, &e);
+	close_store(&n);
+	sandbox_config_fini(&n.c);
 	strv_fini(&n.startup);
 	boot_plan_fini(&n.plan);
 	close_fd(&n.watchdog[0]);

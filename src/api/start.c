@@ -10,6 +10,7 @@
 
 #include "api/api_int.h"
 #include "api/exec_int.h"
+#include "api/image_int.h"
 
 /*
  * Holding. A sandbox that a hold started has a FIFO, runtime/watchdog, whose
@@ -111,6 +112,8 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 		rc = root_check(&c.root, &e->err);
 	if (!rc)
 		rc = boot_plan_make(m, &c, &plan, &e->err);
+	if (!rc && c.root.kind == ROOT_OCI)
+		rc = image_root_plan(m, &c, &plan, &e->err);
 	if (!rc)
 		rc = home_sandbox_create(&m->home, r->name, &e->err);
 	if (!rc)

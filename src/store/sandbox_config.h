@@ -17,6 +17,9 @@
 
 #define SANDBOX_DEFAULT_CPUS 1
 #define SANDBOX_DEFAULT_MEMORY_MIB 512
+#define SANDBOX_DEFAULT_UPPER_MIB 4096
+#define SANDBOX_UPPER_MIN_MIB 64u
+#define SANDBOX_UPPER_MAX_MIB (16u << 20)
 
 /* The texts a setting may have; NULL-terminated. */
 extern const char *const sandbox_log_levels[];

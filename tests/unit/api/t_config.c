@@ -76,7 +76,6 @@ static void names(void **state)
 static void images(void **state)
 {
 	char path[128], shown[256];
-	msb_error_t *u = NULL;
 
 	(void)state;
 	REFUSED(msb_config_set_image(c, "", &e), "image source is required");
@@ -87,11 +86,11 @@ static void images(void **state)
 	(void)snprintf(shown, sizeof(shown),
 		       "rootfs bind path is not a directory: %s", path);
 	REFUSED(msb_config_set_image(c, path, &e), shown);
-	assert_true(msb_config_set_image(c, "alpine", &u) < 0);
-	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
-	expect_in(msb_error_text(u), "'alpine' is a registry reference");
-	msb_error_free(u);
-	u = NULL;
+	TAKEN(msb_config_set_image(c, "alpine", &e));
+	assert_int_equal(c->c.root.kind, ROOT_OCI);
+	assert_string_equal(c->c.root.reference, "alpine");
+	REFUSED(msb_config_set_image(c, "Alpine", &e),
+		"invalid image reference: ");
 	REFUSED(msb_config_set_image(c, ".hidden", &e),
 		"rootfs bind path does not exist: .hidden");
 	REFUSED(msb_config_set_image(c, "./disk.qcow2", &e),
