@@ -30,6 +30,8 @@ enum {
 	O_TRACE,
 	O_TREE,
 	O_ALL,
+	O_ARCHIVE_FORMAT,
+	O_CA_CERTS,
 	O_CPUS,
 	O_DETACH,
 	O_DETACH_KEYS,
@@ -42,6 +44,8 @@ enum {
 	O_FORMAT,
 	O_HOSTNAME,
 	O_IDLE_TIMEOUT,
+	O_INPUT,
+	O_INSECURE,
 	O_INIT,
 	O_INIT_ARG,
 	O_INIT_ENV,
@@ -50,6 +54,9 @@ enum {
 	O_MEMORY,
 	O_NAME,
 	O_NO_TTY,
+	O_OUTPUT,
+	O_PASSWORD_STDIN,
+	O_PULL,
 	O_QUIET,
 	O_REPLACE,
 	O_REPLACE_GRACE,
@@ -61,12 +68,16 @@ enum {
 	O_SHELL,
 	O_STOPPED,
 	O_STOP_TIMEOUT,
+	O_TAG,
 	O_TIMEOUT,
 	O_TMPFS,
 	O_TTY,
+	O_UPPER_SIZE,
 	O_USER,
+	O_USERNAME,
 	O_VOLUME,
 	O_WORKDIR,
+	O_YES,
 	O_UNAVAILABLE, /* and above */
 };
 
@@ -111,11 +122,21 @@ int cmd_create(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_exec(struct cli *cli);
 int cmd_help(struct cli *cli);
+int cmd_image_inspect(struct cli *cli);
+int cmd_image_list(struct cli *cli);
+int cmd_image_prune(struct cli *cli);
+int cmd_image_remove(struct cli *cli);
 int cmd_inspect(struct cli *cli);
 int cmd_list(struct cli *cli);
+int cmd_load(struct cli *cli);
+int cmd_pull(struct cli *cli);
+int cmd_registry_list(struct cli *cli);
+int cmd_registry_login(struct cli *cli);
+int cmd_registry_logout(struct cli *cli);
 int cmd_remove(struct cli *cli);
 int cmd_restart(struct cli *cli);
 int cmd_run(struct cli *cli);
+int cmd_save(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_stop(struct cli *cli);

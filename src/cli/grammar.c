@@ -259,17 +259,20 @@ int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err)
 	return 0;
 }
 
-int grammar_image(const char *text, struct err *err)
+int grammar_pull(const char *text, int *ret, struct err *err)
 {
-	if (!*text)
-		return INVALID(err, "image source is required");
-	if (text[0] != '.' && text[0] != '/')
-		return err_set(
-			err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			"images from a registry are not available yet: "
-			"instead of %s give a directory such as ./rootfs",
-			text);
-	return 0;
+	static const char *const policies[] = { "if-missing", "always",
+						"never" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
+		if (!strcmp(policies[i], text)) {
+			*ret = (int)i;
+			return 0;
+		}
+	return INVALID(err,
+		       "invalid pull policy: %s (expected: always, "
+		       "if-missing, never)",
+		       text);
 }
 
 int grammar_shell(const char *text, struct err *err)

@@ -50,9 +50,8 @@ struct rlimit_arg {
 };
 int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err);
 
-/* An image argument this program can run: a directory or a disk
- * image. */
-int grammar_image(const char *text, struct err *err);
+/* 0 if-missing, 1 always, 2 never */
+int grammar_pull(const char *text, int *ret, struct err *err);
 
 int grammar_shell(const char *text, struct err *err);
 int grammar_init(const char *text, struct err *err);

@@ -328,24 +328,78 @@ static bool set_names(struct cli *cli, struct newbox *b)
 	       cli_ok(msb_config_set_image(b->config, image, &e), &e);
 }
 
-bool newbox_build(struct cli *cli, struct newbox *ret)
+static bool set_upper_size(struct cli *cli, struct newbox *b)
 {
-	struct newbox b = { .name = cli_text(cli, O_NAME) };
+	const char *text = cli_text(cli, O_UPPER_SIZE);
+	msb_error_t *e = NULL;
+	struct err err = { 0 };
+	uint32_t mib;
+
+	if (!text)
+		return true;
+	if (grammar_size(text, &mib, &err))
+		return wrong(&err);
+	return cli_ok(msb_config_set_oci_upper_size_mib(b->config, mib, &e),
+		      &e);
+}
+
+/* How a reference is looked up and pulled, and who is told. */
+static bool set_image_options(struct cli *cli, struct newbox *b)
+{
+	static const msb_pull_policy_t policies[] = { MSB_PULL_IF_MISSING,
+						      MSB_PULL_ALWAYS,
+						      MSB_PULL_NEVER };
+	const char *text = cli_text(cli, O_PULL);
+	msb_image_options_t *o;
+	msb_error_t *e = NULL;
+	struct err err = { 0 };
+	int policy = 0;
+	bool ok;
+
+	if (text && grammar_pull(text, &policy, &err))
+		return wrong(&err);
+	o = msb_image_options_new();
+	if (!o) {
+		ui_error("out of memory");
+		return false;
+	}
+	b->progress = (struct progress){
+		.quiet = cli_has(cli, O_QUIET),
+		.verb = "Pulling",
+		.after = "Starting",
+		.after_target = b->name ? b->name : cli->args.words[0],
+	};
+	msb_image_options_set_policy(o, policies[policy]);
+	msb_image_options_set_progress(o, progress_event, &b->progress);
+	ok = cli_ok(msb_config_set_image_options(b->config, o, &e), &e);
+	msb_image_options_free(o);
+	return ok;
+}
+
+/* The whole of *ret: its progress is told to the library. */
+static bool build(struct cli *cli, struct newbox *b)
+{
 	msb_error_t *e = NULL;
 
-	if (!cli_ok(msb_config_new(cli->m, &b.config, &e), &e))
+	if (!cli_ok(msb_config_new(cli->m, &b->config, &e), &e))
 		return false;
 	/* The first failure in this order is the one reported. */
-	if (set_machine(cli, &b) && set_shell(cli, &b) &&
-	    set_replace(cli, &b) &&
-	    add_env(cli, &b, O_ENV, msb_config_add_env) &&
-	    add_mounts(cli, &b) && add_scripts(cli, &b) && set_init(cli, &b) &&
-	    set_log_level(cli, &b) && set_durations(cli, &b) &&
-	    set_names(cli, &b)) {
-		*ret = b;
+	return set_machine(cli, b) && set_shell(cli, b) &&
+	       set_replace(cli, b) &&
+	       add_env(cli, b, O_ENV, msb_config_add_env) &&
+	       add_mounts(cli, b) && add_scripts(cli, b) &&
+	       set_image_options(cli, b) && set_upper_size(cli, b) &&
+	       set_init(cli, b) && set_log_level(cli, b) &&
+	       set_durations(cli, b) && set_names(cli, b);
+}
+
+bool newbox_build(struct cli *cli, struct newbox *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->name = cli_text(cli, O_NAME);
+	if (build(cli, ret))
 		return true;
-	}
-	newbox_fini(&b);
+	newbox_fini(ret);
 	return false;
 }
 

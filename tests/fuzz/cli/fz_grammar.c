@@ -36,8 +36,9 @@ static void words(const char *text)
 	struct err err;
 	char *key;
 	uint32_t mib;
+	int policy;
 
-	(void)grammar_image(text, &err);
+	(void)grammar_pull(text, &policy, &err);
 	(void)grammar_shell(text, &err);
 	(void)grammar_init(text, &err);
 	(void)grammar_log_level(text, &err);

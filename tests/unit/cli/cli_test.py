@@ -22,7 +22,7 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "doctor", "help"]
+            "inspect", "remove", "pull", "load", "save", "image", "registry", "doctor", "help"]
 
 
 class Base(unittest.TestCase):
@@ -134,7 +134,8 @@ class Usage(Base):
     def test_wrong_values_are_failures_of_msb(self):
         for code, command in ((125, "run"), (1, "create")):
             self.expect(code, "invalid size", command, "-m", "12X", "./rootfs")
-            self.expect(code, "registry are not available yet", command, "alpine")
+            self.expect(code, "invalid pull policy: maybe", command, "--pull", "maybe", "alpine")
+            self.expect(code, "invalid size", command, "--oci-upper-size", "big", "alpine")
             self.expect(code, "named volumes are not available yet", command, "-v", "data:/d",
                         "./rootfs")
             self.expect(code, "script name 'a' specified more than once", command, "--script",
@@ -152,12 +153,12 @@ class Usage(Base):
         self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
 
     def test_what_comes_later_is_refused_by_name(self):
-        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"], ["--pull", "never"],
+        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"],
                      ["--snapshot", "x"], ["--label", "a=b"]):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
-        for command in ("logs", "pull", "image", "volume", "vol", "self", "ssh", "cp"):
+        for command in ("logs", "volume", "vol", "self", "ssh", "cp"):
             self.expect(1, "is not available yet", command, "anything", "--at-all")
 
     def test_unknown_names(self):

@@ -260,19 +260,21 @@ static void rlimits(void **state)
 	     "invalid hard limit in rlimit: nofile=1:unlimited");
 }
 
-static void images(void **state)
+static void pull_policies(void **state)
 {
+	int policy = -1;
+
 	(void)state;
-	assert_int_equal(grammar_image(".", &err), 0);
-	assert_int_equal(grammar_image("..", &err), 0);
-	assert_int_equal(grammar_image("./rootfs", &err), 0);
-	assert_int_equal(grammar_image("../rootfs", &err), 0);
-	assert_int_equal(grammar_image("/srv/rootfs", &err), 0);
-	WANT(grammar_image("", &err), "image source is required");
-	WANT(grammar_image("alpine", &err),
-	     "images from a registry are not available yet: instead of alpine "
-	     "give a directory such as ./rootfs");
-	assert_int_equal(grammar_image("./disk.qcow2", &err), 0);
+	assert_int_equal(grammar_pull("if-missing", &policy, &err), 0);
+	assert_int_equal(policy, 0);
+	assert_int_equal(grammar_pull("always", &policy, &err), 0);
+	assert_int_equal(policy, 1);
+	assert_int_equal(grammar_pull("never", &policy, &err), 0);
+	assert_int_equal(policy, 2);
+	WANT(grammar_pull("sometimes", &policy, &err),
+	     "invalid pull policy: sometimes (expected: always, if-missing, "
+	     "never)");
+	assert_int_equal(policy, 2);
 }
 
 static void words(void **state)
@@ -423,7 +425,7 @@ int main(void)
 		cmocka_unit_test(volumes),
 		cmocka_unit_test(tmpfs),
 		cmocka_unit_test(rlimits),
-		cmocka_unit_test(images),
+		cmocka_unit_test(pull_policies),
 		cmocka_unit_test(words),
 		cmocka_unit_test(scripts),
 		cmocka_unit_test(detach_keys),
