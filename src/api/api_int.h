@@ -216,9 +216,10 @@ char *artefact_find_image(const char *name);
 struct boot_plan {
 	const char *engine; /* "uml" or "kvm" */
 	struct artefacts files;
-	/* Of an image: the parts of its disk in order, its users. */
+	/* Of an image: the parts of its disk in order, and to whom in the
+	 * guest those files of mounts belong that are the user's own. */
 	struct strv lower;
-	char *passwd; /* NULL: there are none */
+	uint32_t uid, gid;
 };
 int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
 		   struct boot_plan *ret, struct err *err);

@@ -10,15 +10,16 @@
 #include <unistd.h>
 
 #include "api/image_int.h"
+#include "base/user.h"
 #include "image/ext4.h"
 
 #define TMP_SHARE 4u /* of the memory */
 #define TMP_MIN_MIB 1u
 #define TMP_MAX_MIB 512u
 
-/* The files that the image's disk consists of. */
-static int add_lower(const struct image_store *s, const struct image *img,
-		     struct boot_plan *p, struct err *err)
+/* What a boot needs of the image. */
+static int add_image(const struct image_store *s, const struct image *img,
+		     const char *user, struct boot_plan *p, struct err *err)
 {
 	char *path = image_store_merged_path(s, &img->manifest_digest);
 	int rc = path ? strv_take(&p->lower, path) : -ENOMEM;
@@ -27,11 +28,12 @@ static int add_lower(const struct image_store *s, const struct image *img,
 		path = image_store_layer_path(s, &img->layers[i].diff_id);
 		rc = path ? strv_take(&p->lower, path) : -ENOMEM;
 	}
-	if (!rc && img->passwd) {
-		p->passwd = strdup(img->passwd);
-		rc = p->passwd ? 0 : -ENOMEM;
-	}
-	return rc ? api_no_memory(err) : 0;
+	if (rc)
+		return api_no_memory(err);
+	/* one that is not known is told by the guest */
+	if (user)
+		(void)user_lookup(user, img->passwd, &p->uid, &p->gid);
+	return 0;
 }
 
 /* ---- inheritance -------------------------------------------------------- */
@@ -165,7 +167,7 @@ int image_root_settle(msb_t *m, const struct image_store *s,
 						       : m->cfg.upper_size_mib;
 	rc = settle(c, &img, given->workdir_given, err);
 	if (!rc)
-		rc = add_lower(s, &img, p, err);
+		rc = add_image(s, &img, c->user, p, err);
 	image_fini(&img);
 	return rc;
 }
@@ -246,7 +248,7 @@ static int plan(msb_t *m, const struct image_store *s,
 		rc = repair(m, s, &c->root, &digest, &img, err);
 	if (rc)
 		return rc;
-	rc = add_lower(s, &img, p, err);
+	rc = add_image(s, &img, c->user, p, err);
 	image_fini(&img);
 	return rc;
 }

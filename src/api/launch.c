@@ -60,6 +60,15 @@ static json_t *disks_object(const struct boot_plan *p, const char *sandbox_dir)
 			 upper ? upper : "");
 }
 
+/* A directory's users the runtime looks up itself. */
+static json_t *owner_object(const struct boot_plan *p)
+{
+	if (!p->lower.n)
+		return json_null();
+	return json_pack("{s:I,s:I}", "uid", (json_int_t)p->uid, "gid",
+			 (json_int_t)p->gid);
+}
+
 /* malloc'ed text; the configuration is put in as it is. */
 static char *spec_text(const struct boot *b, const char *sandbox_dir)
 {
@@ -73,12 +82,12 @@ static char *spec_text(const struct boot *b, const char *sandbox_dir)
 	hostname_derive(b->config, hostname, sizeof(hostname));
 	c.hostname = hostname;
 	config = sandbox_config_to_json(&c);
-	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:s?}", "sandbox_dir",
+	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o}", "sandbox_dir",
 		      sandbox_dir, "kernel", a->kernel, "initramfs",
 		      a->initramfs, "engine", b->plan->engine, "startup",
 		      text_list(b->startup), "attached", b->watchdog_rd >= 0,
-		      "disks", disks_object(b->plan, sandbox_dir), "passwd",
-		      b->plan->passwd);
+		      "disks", disks_object(b->plan, sandbox_dir),
+		      "default_owner", owner_object(b->plan));
 	rest = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!config || !rest)
@@ -281,7 +290,6 @@ void boot_plan_fini(struct boot_plan *p)
 {
 	artefacts_fini(&p->files);
 	strv_fini(&p->lower);
-	free(p->passwd);
 }
 
 /* What an earlier boot left would be taken for news of this one. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/user.h"
 #include "runtime/initramfs.h"
 #include "runtime/sandbox.h"
 #include "store/paths.h"

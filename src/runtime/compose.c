@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define TAG_READABLE 11
-#define TMP_MAX_MIB 512u
 
 static uint32_t fnv1a(const char *text, uint32_t seed)
 {
@@ -112,23 +111,6 @@ static int add_share(const struct mount_config *from, const struct share *share,
 	return 0;
 }
 
-/* What programs leave in /tmp need not go to the image's writable layer. */
-static bool add_tmp(const struct sandbox_config *c, struct bootspec *s)
-{
-	struct boot_mount *m = &s->mounts[s->nmounts];
-	uint32_t mib = c->memory_mib / 4;
-
-	if (c->root.kind != ROOT_OCI)
-		return true;
-	for (size_t i = 0; i < c->nmounts; i++)
-		if (!strcmp(c->mounts[i].guest, "/tmp"))
-			return true;
-	s->nmounts++;
-	m->kind = BOOT_MOUNT_TMPFS;
-	m->size_mib = mib > TMP_MAX_MIB ? TMP_MAX_MIB : mib ? mib : 1;
-	return copy(&m->path, "/tmp");
-}
-
 static int add_mounts(const struct sandbox_config *c,
 		      const struct share *shares, size_t nshares,
 		      struct bootspec *s)
@@ -151,7 +133,7 @@ static int add_mounts(const struct sandbox_config *c,
 		if (rc)
 			return rc;
 	}
-	return add_tmp(c, s) ? 0 : -ENOMEM;
+	return 0;
 }
 
 static bool add_root(const struct root_config *r, struct bootspec *s)
@@ -232,67 +214,4 @@ int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 	else
 		*ret = s;
 	return rc;
-}
-
-/* Field n (from 0) of a colon-separated line, as a copy in out. */
-static bool line_field(const char *line, unsigned n, char *out, size_t size)
-{
-	size_t len;
-
-	for (; n; n--) {
-		line += strcspn(line, ":\n");
-		if (*line != ':')
-			return false;
-		line++;
-	}
-	len = strcspn(line, ":\n");
-	if (len >= size)
-		return false;
-	memcpy(out, line, len);
-	out[len] = 0;
-	return true;
-}
-
-static bool passwd_find(const char *passwd, const char *user, uint32_t uid,
-			uint32_t *ret_uid, uint32_t *ret_gid)
-{
-	for (const char *line = passwd; line && *line;) {
-		char name[64], number[16];
-		uint32_t u, g;
-
-		if (line_field(line, 0, name, sizeof(name)) &&
-		    line_field(line, 2, number, sizeof(number)) &&
-		    !str_to_u32(number, &u) &&
-		    line_field(line, 3, number, sizeof(number)) &&
-		    !str_to_u32(number, &g) &&
-		    (user ? str_eq(name, user) : u == uid)) {
-			*ret_uid = u;
-			*ret_gid = g;
-			return true;
-		}
-		line = strchr(line, '\n');
-		if (line)
-			line++;
-	}
-	return false;
-}
-
-bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
-		 uint32_t *ret_gid)
-{
-	const char *group = strchr(spec, ':');
-	uint32_t uid = 0, gid = 0, number;
-	char user[64];
-
-	if (!line_field(spec, 0, user, sizeof(user)))
-		return false;
-	if (!str_to_u32(user, &uid)) /* without an entry: group 0 */
-		(void)passwd_find(passwd, NULL, uid, &uid, &gid);
-	else if (!passwd_find(passwd, user, 0, &uid, &gid))
-		return false;
-	if (group && !str_to_u32(group + 1, &number))
-		gid = number;
-	*ret_uid = uid;
-	*ret_gid = gid;
-	return true;
 }

@@ -46,12 +46,4 @@ void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 		     size_t nshares, uint64_t wall_ns, struct bootspec *ret);
 
-/*
- * Numeric owner a user specification "USER|UID[:GROUP|GID]" stands for, looked
- * up in the text of an /etc/passwd (NULL: none). False when it cannot be told;
- * then the outputs are untouched.
- */
-bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
-		 uint32_t *ret_gid);
-
 #endif
