@@ -63,7 +63,7 @@ static int check_name(const char *path, const char *text, size_t len,
 	digest_of(text, len, &got);
 	if (digest_eq(&got, &want))
 		return 0;
-	return err_set(err, ERR_INVALID, EBADMSG,
+	return err_set(err, ERR_IMAGE, EBADMSG,
 		       "digest mismatch of '%.200s': it is %s", path, got.text);
 }
 
@@ -117,8 +117,7 @@ int archive_docker_plan(struct archive_loader *l, struct err *err)
 	if (rc)
 		return rc;
 	if (!json_is_array(l->plan.root))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       WHAT " is not an array");
+		return err_set(err, ERR_IMAGE, EINVAL, WHAT " is not an array");
 	for (size_t i = 0; i < json_array_size(l->plan.root); i++) {
 		const json_t *entry = json_array_get(l->plan.root, i);
 
@@ -209,7 +208,7 @@ static int add_layer(const struct archive_loader *l, const char *path,
 			suffix = "+zstd";
 	}
 	rc = f.size > ARCHIVE_LAYER_MAX
-		     ? err_set(err, ERR_INVALID, EFBIG,
+		     ? err_set(err, ERR_IMAGE, EFBIG,
 			       "'%.200s' is larger than %llu GiB", path,
 			       ARCHIVE_LAYER_MAX >> 30)
 		     : layer_digest(&f, path, *suffix, diff_id, &digest, err);
@@ -229,7 +228,7 @@ static int make_manifest(const struct archive_loader *l,
 	int rc = 0;
 
 	if (config->ndiff_ids != t->layers.n)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       WHAT " lists %zu layers, but the configuration "
 				    "%zu",
 			       t->layers.n, config->ndiff_ids);

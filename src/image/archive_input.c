@@ -83,7 +83,7 @@ static int spool_into(struct tar_inflate *z, int to, const char *path,
 			return store_err(err, -rc, "write to '%s'", path);
 		at += (uint64_t)n;
 		if (at > SPOOL_MAX)
-			return err_set(err, ERR_INVALID, EFBIG,
+			return err_set(err, ERR_IMAGE, EFBIG,
 				       "the archive is larger than %llu GiB",
 				       (unsigned long long)(SPOOL_MAX >> 30));
 	}
@@ -240,11 +240,11 @@ int archive_input_file(const struct archive_input *in, const char *path,
 	int rc = find(in, path, ret);
 
 	if (rc == -ENOENT)
-		return err_set(err, ERR_INVALID, ENOENT,
+		return err_set(err, ERR_IMAGE, ENOENT,
 			       "the archive has no file '%.200s'", path);
 	if (rc == -EINVAL || rc == -ELOOP || rc == -EXDEV ||
 	    rc == -ENAMETOOLONG)
-		return err_set(err, ERR_INVALID, -rc,
+		return err_set(err, ERR_IMAGE, -rc,
 			       "'%.200s' does not lie within the archive",
 			       path);
 	return rc ? store_err(err, -rc, "read '%.200s' of the archive", path)
@@ -285,7 +285,7 @@ int archive_input_text(const struct archive_input *in, const char *path,
 	if (rc)
 		return rc;
 	if (f.size > OCI_DOCUMENT_MAX)
-		rc = err_set(err, ERR_INVALID, EFBIG,
+		rc = err_set(err, ERR_IMAGE, EFBIG,
 			     "'%.200s' of the archive is larger than %u MiB",
 			     path, OCI_DOCUMENT_MAX >> 20);
 	else if (!(text = malloc(f.size + 1)))

@@ -18,7 +18,7 @@ int archive_plan_add(struct archive_plan *plan, struct archive_item **ret,
 	struct archive_item *v;
 
 	if (plan->n == ARCHIVE_MAX_IMAGES)
-		return err_set(err, ERR_INVALID, EFBIG,
+		return err_set(err, ERR_IMAGE, EFBIG,
 			       "the archive has more than %u images",
 			       ARCHIVE_MAX_IMAGES);
 	v = reallocarray(plan->items, plan->n + 1, sizeof(*v));
@@ -82,7 +82,7 @@ static int make_plan(struct archive_loader *l, struct err *err)
 	else if (archive_input_has(&l->input, "oci-layout"))
 		rc = archive_oci_plan(l, err);
 	else
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "it is no image archive: there is neither "
 			       "'manifest.json' nor 'oci-layout' in it");
 	if (rc)
@@ -90,10 +90,10 @@ static int make_plan(struct archive_loader *l, struct err *err)
 	if (l->plan.n)
 		return 0;
 	if (l->plan.skipped)
-		return err_set(err, ERR_INVALID, ENOENT,
+		return err_set(err, ERR_IMAGE, ENOENT,
 			       "there is no image for platform linux/%s in it",
 			       l->load->arch);
-	return err_set(err, ERR_INVALID, ENOENT, "there is no image in it");
+	return err_set(err, ERR_IMAGE, ENOENT, "there is no image in it");
 }
 
 /* The names that the caller wants, and then everything must have one. */
@@ -223,13 +223,13 @@ static int check_layers(const struct oci_manifest *m,
 {
 	for (size_t i = 0; i < m->nlayers; i++)
 		if (m->layers[i].size > ARCHIVE_LAYER_MAX)
-			return err_set(err, ERR_INVALID, EFBIG,
+			return err_set(err, ERR_IMAGE, EFBIG,
 				       "layer %zu is larger than %llu GiB",
 				       i + 1, ARCHIVE_LAYER_MAX >> 30);
 	/* There is one file per layer whoever made the manifest. */
 	return texts->layers.n == m->nlayers
 		       ? 0
-		       : err_set(err, ERR_INVALID, EINVAL,
+		       : err_set(err, ERR_IMAGE, EINVAL,
 				 "the manifest does not fit the layers");
 }
 

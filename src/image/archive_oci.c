@@ -38,14 +38,14 @@ static int read_blob(const struct archive_input *in,
 	if (rc)
 		return rc;
 	if (len != d->size)
-		return err_set(err, ERR_INVALID, EBADMSG,
+		return err_set(err, ERR_IMAGE, EBADMSG,
 			       "'%s' has %zu bytes, not %llu", path, len,
 			       (unsigned long long)d->size);
 	hasher_init(&h, digest_alg(&d->digest));
 	hasher_add(&h, text, len);
 	hasher_done(&h, &got);
 	if (!digest_eq(&got, &d->digest))
-		return err_set(err, ERR_INVALID, EBADMSG,
+		return err_set(err, ERR_IMAGE, EBADMSG,
 			       "digest mismatch of '%s': it is %s", path,
 			       got.text);
 	*ret_text = take_ptr(text);
@@ -147,7 +147,7 @@ static int push(struct walk *w, struct oci_manifest *index, const char *name,
 
 	if (w->depth == MAX_DEPTH || ++w->indexes > MAX_INDEXES) {
 		oci_manifest_fini(index);
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "its indexes are nested too deep, or too many");
 	}
 	level = &w->levels[w->depth++];
@@ -245,7 +245,7 @@ int archive_oci_plan(struct archive_loader *l, struct err *err)
 		rc = oci_manifest_parse(text, len, &top, err);
 	if (!rc && top.kind != OCI_INDEX) {
 		oci_manifest_fini(&top);
-		rc = err_set(err, ERR_INVALID, EINVAL,
+		rc = err_set(err, ERR_IMAGE, EINVAL,
 			     "'index.json' is not an index");
 	}
 	if (!rc)

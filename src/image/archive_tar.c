@@ -50,7 +50,7 @@ struct reader {
 
 static int bad(struct err *err, const char *what)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "the archive %s", what);
+	return err_set(err, ERR_IMAGE, EINVAL, "the archive %s", what);
 }
 
 static int read_at(const struct reader *r, uint64_t at, void *data, size_t len)

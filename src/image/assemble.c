@@ -89,7 +89,7 @@ static ssize_t blob_read(void *ctx, void *buf, size_t len, struct err *err)
 		return 0;
 	}
 	if ((uint64_t)n > left)
-		return err_set(err, ERR_INVALID, EBADMSG,
+		return err_set(err, ERR_IMAGE, EBADMSG,
 			       "the blob is larger than the %llu bytes that "
 			       "the manifest says",
 			       (unsigned long long)b->size);
@@ -118,14 +118,14 @@ static int blob_finish(struct blob *b, const struct digest *want,
 	if (n < 0)
 		return (int)n;
 	if (b->taken != b->size)
-		return err_set(err, ERR_INVALID, EBADMSG,
+		return err_set(err, ERR_IMAGE, EBADMSG,
 			       "the blob has %llu bytes, but the manifest says "
 			       "%llu",
 			       (unsigned long long)b->taken,
 			       (unsigned long long)b->size);
 	hasher_done(&b->hasher, &got);
 	if (!digest_eq(&got, want))
-		return err_set(err, ERR_INVALID, EBADMSG,
+		return err_set(err, ERR_IMAGE, EBADMSG,
 			       "digest mismatch: expected %s, got %s",
 			       want->text, got.text);
 	return 0;
@@ -160,7 +160,7 @@ static int unpack(struct blob *b, struct image_layer *l,
 	if (fd < 0)
 		return fd;
 	rc = layer_to_erofs(blob_read, b, &l->diff_id,
-			    limits ? limits : &layer_limits_default, fd, &size,
+			    limits, fd, &size,
 			    err);
 	if (!rc)
 		rc = blob_finish(b, &l->blob, err);
@@ -460,7 +460,7 @@ static int check_digest(const char *text, size_t len, const struct digest *want,
 	hasher_done(&h, &got);
 	if (digest_eq(&got, want))
 		return 0;
-	return err_set(err, ERR_INVALID, EBADMSG,
+	return err_set(err, ERR_IMAGE, EBADMSG,
 		       "digest mismatch of %s: expected %s, got %s", what,
 		       want->text, got.text);
 }
@@ -485,7 +485,7 @@ static int read_input(struct assembly *a, struct err *err)
 	if (rc)
 		return rc;
 	if (a->manifest.kind != OCI_MANIFEST)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "an index of images is where an image should "
 			       "be");
 	img->config_digest = a->manifest.config.digest;
@@ -497,7 +497,7 @@ static int read_input(struct assembly *a, struct err *err)
 	if (rc)
 		return rc;
 	if (img->config.ndiff_ids != a->manifest.nlayers)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "the manifest has %zu layers, but the "
 			       "configuration %zu",
 			       a->manifest.nlayers, img->config.ndiff_ids);

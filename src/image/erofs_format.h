@@ -33,7 +33,9 @@
 #define EROFS_SB_INODES 16u   /* u64 */
 #define EROFS_SB_BLOCKS 36u
 #define EROFS_SB_META_BLOCK 40u
+#define EROFS_SB_VOLUME 64u /* 16 bytes */
 #define EROFS_SB_INCOMPAT 80u
+#define EROFS_SB_SIZE 128u
 
 #define EROFS_COMPACT_SIZE 32u
 #define EROFS_EXTENDED_SIZE 64u

@@ -23,6 +23,7 @@
 #include "image/erofs_dir.h"
 #include "image/erofs_format.h"
 #include "image/erofs_xattr.h"
+#include "image/store.h"
 
 #define OUT_SIZE (1u << 20)
 /* A tail that would have to move to a block of its own for its inode to stay
@@ -395,6 +396,7 @@ static int write_superblock(struct writer *w)
 	le32_put(sb + EROFS_SB_BLOCKS,
 		 (uint32_t)(w->total + w->target->blocks_behind));
 	le32_put(sb + EROFS_SB_META_BLOCK, w->target->meta_block);
+	memcpy(sb + EROFS_SB_VOLUME, IMAGE_VOLUME, sizeof(IMAGE_VOLUME) - 1);
 	le32_put(sb + EROFS_SB_CHECKSUM, erofs_checksum(block));
 	memcpy(w->out, block, sizeof(block));
 	w->out_len = sizeof(block);

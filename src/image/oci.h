@@ -17,8 +17,9 @@
 
 #define OCI_DOCUMENT_MAX (4u << 20)
 #define OCI_MAX_LAYERS 512u
-#define OCI_MAX_ENTRIES 4096u /* of an index, and of lists in a configuration  \
-			       */
+#define OCI_MAX_ENTRIES                                                        \
+	4096u /* of an index, and of lists in a configuration                  \
+	       */
 #define OCI_MAX_BLOB (1ull << 40)
 
 #define OCI_MEDIA_MANIFEST "application/vnd.oci.image.manifest.v1+json"
@@ -66,7 +67,7 @@ bool oci_media_is_index(const char *media_type);
 bool oci_media_is_manifest(const char *media_type);
 
 /*
- * ERR_INVALID with what is wrong, ERR_UNSUPPORTED for what is no image (an
+ * ERR_IMAGE with what is wrong, ERR_UNSUPPORTED for what is no image (an
  * artifact, encrypted layers, Docker's schema 1). Nothing to free on failure.
  */
 int oci_manifest_parse(const char *text, size_t len, struct oci_manifest *ret,

@@ -159,7 +159,7 @@ int oci_config_parse(const char *text, size_t len, struct oci_config *ret,
 	if (rc)
 		return rc;
 	if (!json_is_object(root))
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       WHAT " is not an object");
 	rc = read_name(root, "os", c.os, err);
 	rc = rc ? rc : read_name(root, "architecture", c.arch, err);

@@ -8,7 +8,7 @@
 int oci_json_bad(struct err *err, const char *what, const char *member,
 		 const char *fault)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "%s: '%s' %s", what, member,
+	return err_set(err, ERR_IMAGE, EINVAL, "%s: '%s' %s", what, member,
 		       fault);
 }
 
@@ -49,22 +49,22 @@ int oci_json_load(const char *text, size_t len, size_t max, const char *what,
 	json_t *root;
 
 	if (len > max)
-		return err_set(err, ERR_INVALID, EFBIG,
+		return err_set(err, ERR_IMAGE, EFBIG,
 			       "%s is larger than %zu bytes", what, max);
 	if (!within_bounds(text, len))
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "%s is nested too deep or has too many values",
 			       what);
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &fault);
 	if (!root && json_error_code(&fault) == json_error_out_of_memory)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read %s", what);
 	if (!root)
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "%s is not JSON: %s (line %d)", what, fault.text,
 			       fault.line);
 	if (!json_is_object(root) && !json_is_array(root)) {
 		json_decref(root);
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "%s is neither an object nor an array", what);
 	}
 	*ret = root;

@@ -28,7 +28,7 @@ static inline void cleanup_json(json_t *const *j)
 int oci_json_bad(struct err *err, const char *what, const char *member,
 		 const char *fault);
 
-/* A document of at most max bytes; ERR_INVALID. json_decref() the result. */
+/* A document of at most max bytes; ERR_IMAGE. json_decref() the result. */
 int oci_json_load(const char *text, size_t len, size_t max, const char *what,
 		  json_t **ret, struct err *err);
 

@@ -100,7 +100,7 @@ static int read_layers(const json_t *layers, struct oci_manifest *m,
 	size_t n = json_array_size(layers);
 
 	if (n > OCI_MAX_LAYERS)
-		return err_set(err, ERR_INVALID, EFBIG,
+		return err_set(err, ERR_IMAGE, EFBIG,
 			       "the image has %zu layers, %u are possible", n,
 			       OCI_MAX_LAYERS);
 	m->layers = calloc(n ? n : 1, sizeof(*m->layers));
@@ -180,7 +180,7 @@ static int read_entries(const json_t *entries, struct oci_manifest *m,
 	size_t n = json_array_size(entries);
 
 	if (n > OCI_MAX_ENTRIES)
-		return err_set(err, ERR_INVALID, EFBIG,
+		return err_set(err, ERR_IMAGE, EFBIG,
 			       "the index has %zu entries, %u are possible", n,
 			       OCI_MAX_ENTRIES);
 	m->entries = calloc(n ? n : 1, sizeof(*m->entries));
@@ -225,7 +225,7 @@ static int find_kind(const json_t *root, const char *media_type,
 		      json_object_get(root, "config") != NULL;
 
 	if (manifests == layers)
-		return err_set(err, ERR_INVALID, EINVAL, "%s",
+		return err_set(err, ERR_IMAGE, EINVAL, "%s",
 			       manifests ? "the manifest is an index as well"
 					 : "the manifest has neither layers "
 					   "nor manifests");
@@ -250,7 +250,7 @@ static int read_manifest(const json_t *root, struct oci_manifest *m,
 	int rc;
 
 	if (!json_is_object(root))
-		return err_set(err, ERR_INVALID, EINVAL,
+		return err_set(err, ERR_IMAGE, EINVAL,
 			       "the manifest is not an object");
 	if (oci_json_text(root, "mediaType", &media_type))
 		return oci_json_bad(err, WHAT, "mediaType", "is not text");

@@ -19,6 +19,7 @@
  * volume's name, of each EROFS image.
  */
 #define IMAGE_BUILDER 1
+#define IMAGE_VOLUME "msb-image-1" /* 16 bytes at most, with its number */
 
 struct image_store {
 	char *path; /* absolute path of cache/ */

@@ -13,31 +13,23 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "image/erofs_format.h"
 #include "image/store_int.h"
-
-/* The superblock of EROFS, as far as it is looked at. */
-#define SB_OFFSET 1024
-#define SB_SIZE 128u
-#define SB_MAGIC 0xe0f5e1e2u
-#define SB_AT_MAGIC 0
-#define SB_AT_BLKSZBITS 12
-#define SB_AT_ROOT_NID 14
-#define SB_AT_BLOCKS 36
-#define SB_AT_META_BLKADDR 40
-#define INODE_SLOT 32u
 
 static bool superblock_sound(const uint8_t *sb, uint64_t size,
 			     uint64_t disk_size)
 {
+	static const char volume[16] = IMAGE_VOLUME;
 	uint64_t root =
-		(uint64_t)le32_get(sb + SB_AT_META_BLKADDR) * STORE_BLOCK +
-		(uint64_t)le16_get(sb + SB_AT_ROOT_NID) * INODE_SLOT;
+		(uint64_t)le32_get(sb + EROFS_SB_META_BLOCK) * EROFS_BLOCK +
+		(uint64_t)le16_get(sb + EROFS_SB_ROOT_NID) * EROFS_SLOT;
 
-	return le32_get(sb + SB_AT_MAGIC) == SB_MAGIC &&
-	       sb[SB_AT_BLKSZBITS] == 12 &&
-	       (uint64_t)le32_get(sb + SB_AT_BLOCKS) * STORE_BLOCK ==
+	return le32_get(sb + EROFS_SB_MAGIC) == EROFS_MAGIC &&
+	       sb[EROFS_SB_BLOCK_BITS] == EROFS_BLOCK_BITS &&
+	       !memcmp(sb + EROFS_SB_VOLUME, volume, sizeof(volume)) &&
+	       (uint64_t)le32_get(sb + EROFS_SB_BLOCKS) * EROFS_BLOCK ==
 		       disk_size &&
-	       root + INODE_SLOT <= size;
+	       root + EROFS_SLOT <= size;
 }
 
 bool store_erofs_sound(const struct image_store *s, const char *path,
@@ -45,13 +37,14 @@ bool store_erofs_sound(const struct image_store *s, const char *path,
 {
 	autoclose int fd = openat(
 		s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	uint8_t sb[SB_SIZE];
+	uint8_t sb[EROFS_SB_SIZE];
 	struct iovec iov = { sb, sizeof(sb) };
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	       size > 0 && (uint64_t)st.st_size == size &&
-	       io_preadv(fd, &iov, 1, SB_OFFSET, 0) == (ssize_t)sizeof(sb) &&
+	       io_preadv(fd, &iov, 1, EROFS_SB_OFFSET, 0) ==
+		       (ssize_t)sizeof(sb) &&
 	       superblock_sound(sb, size, disk_size);
 }
 

@@ -16,7 +16,6 @@
 #define STORE_REFS "refs"
 #define STORE_TMP "tmp"
 
-#define STORE_BLOCK 4096u
 #define STORE_RECORD_MAX (64u << 20) /* two documents and users, escaped */
 #define STORE_USERS_MAX (1u << 20)   /* of a record's passwd and group */
 #define STORE_REF_MAX 4096u	     /* of a name's file */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "image/erofs_format.h"
 #include "image/oci_json.h"
 #include "image/store_int.h"
 
@@ -127,7 +128,7 @@ static int read_layer(const json_t *o, struct image_layer *l)
 	rc = rc ? rc
 		: oci_json_u64(o, "blob_size", OCI_MAX_BLOB, &l->blob_size);
 	rc = rc ? rc : oci_json_u64(o, "image_size", INT64_MAX, &l->image_size);
-	if (!rc && l->image_size % STORE_BLOCK)
+	if (!rc && l->image_size % EROFS_BLOCK)
 		rc = -EINVAL;
 	return rc ? rc : read_text(o, "media_type", 0, &l->media_type);
 }
@@ -199,7 +200,7 @@ static int read_record(const json_t *root, struct image *img)
 	    builder != IMAGE_BUILDER ||
 	    oci_json_u64(root, "created", INT64_MAX, &created) ||
 	    oci_json_u64(root, "merged_size", INT64_MAX, &img->merged_size) ||
-	    img->merged_size % STORE_BLOCK)
+	    img->merged_size % EROFS_BLOCK)
 		return -EINVAL;
 	img->created_unix_ms = (int64_t)created;
 	rc = read_texts(root, img);

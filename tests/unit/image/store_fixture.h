@@ -59,6 +59,7 @@ static inline int put_erofs(const char *path, uint64_t size, uint64_t disk)
 	le16_put(sb + 14, 1);
 	le32_put(sb + 36, (uint32_t)(disk / 4096));
 	le32_put(sb + 40, (uint32_t)(size / 4096 - 1));
+	memcpy(sb + 64, IMAGE_VOLUME, strlen(IMAGE_VOLUME));
 	rc = ftruncate(fd, (off_t)size) < 0 ||
 	     pwrite(fd, sb, sizeof(sb), 1024) != (ssize_t)sizeof(sb);
 	(void)close(fd);
