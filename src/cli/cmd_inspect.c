@@ -154,6 +154,18 @@ static void put_machine(struct page *p, const struct json *machine)
 	put_layers(p, "Runtime jail", jval_get(machine, "runtime_jail"));
 }
 
+/* The writable layer above an image. */
+static void put_upper(struct page *p, const struct json *oci)
+{
+	const char *mib = scalar(jval_get(oci, "upper_size_mib"));
+	char text[32];
+
+	if (!mib)
+		return;
+	(void)snprintf(text, sizeof(text), "%s MiB", mib);
+	page_line(p, "OCI Upper", text);
+}
+
 static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 			const struct json *machine)
 {
@@ -176,6 +188,7 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 		  show_local_time(msb_sandbox_updated_unix_ms(s), time,
 				  sizeof(time)));
 	page_line(&p, "Image", msb_sandbox_image(s));
+	put_upper(&p, jval_get(jval_get(config, "image"), "Oci"));
 	page_section(&p, "Resources");
 	page_sub_line(&p, "CPUs", scalar(jval_get(config, "cpus")), "");
 	page_sub_line(&p, "Memory", scalar(jval_get(config, "memory_mib")),

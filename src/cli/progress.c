@@ -33,16 +33,24 @@ static void put_line(const char *fmt, ...)
 	buf_fini(&b);
 }
 
+#define NAME_MAX_SHOWN 300
+
 /* As people write it: without what every reference has. */
-static const char *shown(const char *canonical)
+static const char *shown(const char *canonical, char buf[NAME_MAX_SHOWN])
 {
 	static const char *const usual[] = { "docker.io/library/",
 					     "docker.io/" };
+	static const char latest[] = ":latest";
+	size_t skip = 0, len;
 
-	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+	for (size_t i = 0; !skip && i < ARRAY_SIZE(usual); i++)
 		if (str_starts(canonical, usual[i]))
-			return canonical + strlen(usual[i]);
-	return canonical;
+			skip = strlen(usual[i]);
+	len = strlen(canonical + skip);
+	if (str_ends(canonical, latest))
+		len -= strlen(latest);
+	(void)snprintf(buf, NAME_MAX_SHOWN, "%.*s", (int)len, canonical + skip);
+	return buf;
 }
 
 static void bar_event(const msb_image_event_t *e)
@@ -74,12 +82,14 @@ static void bar_event(const msb_image_event_t *e)
 
 static void on_terminal(const struct progress *p, const msb_image_event_t *e)
 {
+	char name[NAME_MAX_SHOWN];
+
 	switch (e->kind) {
 	case MSB_IMAGE_RESOLVING:
-		ui_spinner_text(p->verb, shown(e->reference));
+		ui_spinner_text(p->verb, shown(e->reference, name));
 		break;
 	case MSB_IMAGE_RESOLVED:
-		ui_spinner_text(p->verb, shown(e->reference));
+		ui_spinner_text(p->verb, shown(e->reference, name));
 		bars_show(e->layer_count, e->layer_bytes);
 		break;
 	case MSB_IMAGE_MERGING:
@@ -104,12 +114,12 @@ static void on_terminal(const struct progress *p, const msb_image_event_t *e)
 
 static void in_lines(const struct progress *p, const msb_image_event_t *e)
 {
-	char size[24];
+	char size[24], name[NAME_MAX_SHOWN];
 
 	switch (e->kind) {
 	case MSB_IMAGE_RESOLVED:
 		put_line("%s %s (%zu layer%s, %s)", p->verb,
-			 shown(e->reference), e->layer_count,
+			 shown(e->reference, name), e->layer_count,
 			 e->layer_count == 1 ? "" : "s",
 			 bytes_text(e->total, size, sizeof(size)));
 		break;
