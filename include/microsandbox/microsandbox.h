@@ -38,6 +38,8 @@ typedef struct msb_exec msb_exec_t;   /* one command in a guest */
 typedef struct msb_image msb_image_t; /* an image in the cache */
 typedef struct msb_image_list msb_image_list_t;
 typedef struct msb_image_options msb_image_options_t;
+typedef struct msb_volume msb_volume_t; /* what is known of a named volume */
+typedef struct msb_volume_list msb_volume_list_t;
 
 /* ---- errors -------------------------------------------------------------- */
 
@@ -64,6 +66,14 @@ typedef enum {
 	MSB_ERR_IMAGE,
 	MSB_ERR_IMAGE_NOT_FOUND,
 	MSB_ERR_IMAGE_IN_USE,
+	MSB_ERR_VOLUME_NOT_FOUND,
+	MSB_ERR_VOLUME_EXISTS,
+	MSB_ERR_VOLUME_IN_USE,
+	MSB_ERR_SNAPSHOT_NOT_FOUND,
+	MSB_ERR_SNAPSHOT_EXISTS,
+	MSB_ERR_SNAPSHOT_SOURCE,
+	MSB_ERR_SNAPSHOT_IMAGE_MISSING,
+	MSB_ERR_SNAPSHOT_INTEGRITY,
 } msb_error_kind_t;
 
 msb_error_kind_t msb_error_kind(const msb_error_t *e);
@@ -141,9 +151,6 @@ int msb_config_add_env(msb_config_t *c, const char *key, const char *value,
  * and everything below it. */
 int msb_config_add_rlimit(msb_config_t *c, const char *resource, uint64_t soft,
 			  uint64_t hard, msb_error_t **e);
-/* size_mib 0 = the guest kernel's default */
-int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
-			 uint32_t size_mib, msb_error_t **e);
 /* Executable /.msb/scripts/<name>; contents verbatim. */
 int msb_config_add_script(msb_config_t *c, const char *name, const void *data,
 			  size_t len, msb_error_t **e);
@@ -159,12 +166,65 @@ enum {
 	MSB_MOUNT_NOEXEC = 1 << 1,
 	MSB_MOUNT_NOSUID = 1 << 2,
 	MSB_MOUNT_NODEV = 1 << 3,
+	/* Bind: symbolic links in the host path are followed. */
+	MSB_MOUNT_FOLLOW_SYMLINKS = 1 << 4,
 };
-/* Share a host directory or file. host is made absolute now. */
+#define MSB_QUOTA_NONE UINT64_MAX
+#define MSB_BIND_QUOTA_MIB 4096
+/* What does not fit the kind of mount must be left zero. */
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	unsigned flags;
+	msb_stat_virt_t stat_virt;   /* bind, named directory */
+	msb_host_perms_t host_perms; /* bind, named directory */
+	/* Bind of a directory: how far guests may grow it. 0 is the default,
+	 * MSB_BIND_QUOTA_MIB, MSB_QUOTA_NONE no limit. */
+	uint64_t quota_mib;
+	uint32_t size_mib;  /* tmpfs; 0 = the guest kernel's default */
+	const char *format; /* disk: "raw", "qcow2"; NULL = by its name */
+	const char *fstype; /* disk; NULL = what is found */
+} msb_mount_options_t;
+
+/*
+ * Mounts; options may be NULL. Parents are mounted before what is below them,
+ * whatever the order of the calls.
+ *
+ * bind: share a host directory or file. host is made absolute now. A symbolic
+ * link in it is an error without MSB_MOUNT_FOLLOW_SYMLINKS.
+ */
 int msb_config_add_bind(msb_config_t *c, const char *host,
-			const char *guest_path, unsigned flags,
-			msb_stat_virt_t stat_virt, msb_host_perms_t host_perms,
+			const char *guest_path, const msb_mount_options_t *o,
 			msb_error_t **e);
+int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
+			 const msb_mount_options_t *o, msb_error_t **e);
+/* A disk image with a file system, as a block device of its own. */
+int msb_config_add_disk(msb_config_t *c, const char *image,
+			const char *guest_path, const msb_mount_options_t *o,
+			msb_error_t **e);
+
+typedef enum { MSB_VOLUME_DIR, MSB_VOLUME_DISK } msb_volume_kind_t;
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	msb_volume_kind_t kind;
+	uint64_t quota_mib;	   /* directory: 0 or MSB_QUOTA_NONE = none */
+	uint64_t capacity_mib;	   /* disk: its size, required */
+	const char *const *labels; /* KEY=VALUE */
+	size_t nlabels;
+} msb_volume_options_t;
+typedef enum {
+	MSB_VOLUME_ENSURE, /* made when it is missing */
+	MSB_VOLUME_EXISTING,
+	MSB_VOLUME_NEW,
+} msb_volume_mode_t;
+/*
+ * A named volume. When the sandbox is created, mode says whether the volume is
+ * made then, as described by v (NULL: a directory without a quota). One that
+ * exists must agree with everything v sets.
+ */
+int msb_config_add_named(msb_config_t *c, const char *volume,
+			 const char *guest_path, msb_volume_mode_t mode,
+			 const msb_volume_options_t *v,
+			 const msb_mount_options_t *o, msb_error_t **e);
 
 /* Hand PID 1 to this program ("auto" or an absolute path) after set-up. */
 int msb_config_set_init(msb_config_t *c, const char *path, msb_error_t **e);
@@ -527,6 +587,44 @@ typedef struct {
 /* Calls fn for each check, in order; stops when fn returns non-zero. */
 int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
 	       void *ctx, msb_error_t **ret_err);
+
+/* ---- named volumes ------------------------------------------------------- */
+
+/*
+ * A volume outlives the sandboxes that use it, and several may use it at once;
+ * a disk only one that writes, or several that read. Names are 1 to 128 of
+ * [A-Za-z0-9][A-Za-z0-9_.-]*.
+ */
+int msb_volume_create(msb_t *m, const char *name, const msb_volume_options_t *o,
+		      msb_volume_t **ret, msb_error_t **ret_err);
+int msb_volume_get(msb_t *m, const char *name, msb_volume_t **ret,
+		   msb_error_t **ret_err);
+void msb_volume_free(msb_volume_t *v);
+/* By name. */
+int msb_volume_list(msb_t *m, msb_volume_list_t **ret, msb_error_t **ret_err);
+size_t msb_volume_list_count(const msb_volume_list_t *l);
+const msb_volume_t *msb_volume_list_item(const msb_volume_list_t *l,
+					 size_t i); /* borrowed */
+void msb_volume_list_free(msb_volume_list_t *l);
+/* With all it holds. MSB_ERR_VOLUME_IN_USE while a sandbox runs with it. */
+int msb_volume_remove(msb_t *m, const char *name, msb_error_t **ret_err);
+/* Remove each volume that no sandbox, running or not, is configured with, and
+ * tell its name. */
+int msb_volume_prune(msb_t *m, void (*removed)(void *ctx, const char *name),
+		     void *ctx, msb_error_t **ret_err);
+
+const char *msb_volume_name(const msb_volume_t *v);
+const char *msb_volume_path(const msb_volume_t *v); /* its directory */
+msb_volume_kind_t msb_volume_kind(const msb_volume_t *v);
+uint64_t msb_volume_quota_mib(const msb_volume_t *v);	   /* 0 = none */
+uint64_t msb_volume_capacity_bytes(const msb_volume_t *v); /* 0 = directory */
+int64_t msb_volume_created_unix_ms(const msb_volume_t *v);
+/* KEY=VALUE, sorted by key; NULL past the end. */
+const char *msb_volume_label(const msb_volume_t *v, size_t i);
+/* Bytes of its files, or of the disk's occupied blocks: looks at all of them.
+ */
+int msb_volume_used_bytes(const msb_volume_t *v, uint64_t *ret,
+			  msb_error_t **ret_err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

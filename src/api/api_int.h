@@ -65,6 +65,9 @@ void api_children_reap(msb_t *m);
 
 /* ---- configuration ------------------------------------------------------- */
 
+struct volume_wish;
+struct volume_hold;
+
 struct msb_config {
 	msb_t *m; /* borrowed */
 	struct sandbox_config c;
@@ -78,6 +81,8 @@ struct msb_config {
 	bool has_startup;
 	struct strv startup; /* the user's words */
 	size_t script_bytes;
+	struct volume_wish *wishes; /* one for each named mount */
+	size_t nwishes;
 };
 
 /* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.

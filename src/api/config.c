@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/api_int.h"
+#include "api/volume_int.h"
 
 /* The guest keeps scripts in a memory file system of 16 MiB. */
 #define SCRIPT_BYTES_MAX (8u << 20)
@@ -61,6 +62,9 @@ void msb_config_free(msb_config_t *c)
 	sandbox_config_fini(&c->c);
 	strv_fini(&c->startup);
 	msb_image_options_free(c->image_options);
+	for (size_t i = 0; i < c->nwishes; i++)
+		volume_wish_fini(&c->wishes[i]);
+	free(c->wishes);
 	free(c);
 }
 

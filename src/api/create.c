@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "api/image_int.h"
+#include "api/volume_int.h"
 
 #define NAME_TRIES 8
 
@@ -144,7 +145,7 @@ static void close_store(struct creation *n)
 	n->has_store = false;
 }
 
-static int boot_new(struct creation *n, struct api_err *e)
+static int boot_made(struct creation *n, struct api_err *e)
 {
 	enum boot_stage stage = BOOT_NOT_STARTED;
 	struct boot b = { .config = &n->c,
@@ -170,6 +171,22 @@ static int boot_new(struct creation *n, struct api_err *e)
 	}
 	if (rc)
 		take_back(n, stage);
+	return rc;
+}
+
+static int boot_new(struct creation *n, struct api_err *e)
+{
+	struct mount_config *own = n->c.mounts;
+	struct volume_hold hold;
+	int rc = volumes_hold(n->m, &n->c, n->given->wishes, n->given->nwishes,
+			      &hold, &e->err);
+
+	if (rc)
+		return rc;
+	n->c.mounts = hold.mounts;
+	rc = boot_made(n, e);
+	n->c.mounts = own;
+	volumes_release(&hold);
 	return rc;
 }
 
@@ -286,7 +303,7 @@ static int create(struct creation *n, struct api_err *e)
 		rc = make_up_name(n->name, sizeof(n->name), &e->err);
 		if (!rc)
 			rc = create_as(n, e);
-		if (rc != -EEXIST)
+		if (rc != -EEXIST || e->err.kind != ERR_SANDBOX_EXISTS)
 			return rc;
 		sandbox_row_fini(&n->row);
 		api_err_clear(e);

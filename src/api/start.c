@@ -11,6 +11,7 @@
 #include "api/api_int.h"
 #include "api/exec_int.h"
 #include "api/image_int.h"
+#include "api/volume_int.h"
 
 /*
  * Holding. A sandbox that a hold started has a FIFO, runtime/watchdog, whose
@@ -83,6 +84,24 @@ static int boot_row(msb_t *m, struct sandbox_row *r, const struct boot *b,
 	return rc;
 }
 
+/* The same, while nobody can take its volumes away. */
+static int boot_held(msb_t *m, struct sandbox_row *r, const struct boot *b,
+		     struct api_err *e)
+{
+	struct sandbox_config c = *b->config; /* shallow: for its mounts */
+	struct boot held = *b;
+	struct volume_hold hold;
+	int rc = volumes_hold(m, b->config, NULL, 0, &hold, &e->err);
+
+	if (rc)
+		return rc;
+	c.mounts = hold.mounts;
+	held.config = &c;
+	rc = boot_row(m, r, &held, e);
+	volumes_release(&hold);
+	return rc;
+}
+
 int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	      struct api_err *e)
 {
@@ -117,7 +136,7 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	if (!rc)
 		rc = home_sandbox_create(&m->home, r->name, &e->err);
 	if (!rc)
-		rc = boot_row(m, r, &b, e);
+		rc = boot_held(m, r, &b, e);
 	boot_plan_fini(&plan);
 	sandbox_config_fini(&c);
 	return rc;

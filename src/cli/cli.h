@@ -49,9 +49,15 @@ enum {
 	O_INIT,
 	O_INIT_ARG,
 	O_INIT_ENV,
+	O_KIND,
+	O_LABEL,
 	O_LOG_LEVEL,
 	O_MAX_DURATION,
 	O_MEMORY,
+	O_MOUNT_DIR,
+	O_MOUNT_DISK,
+	O_MOUNT_FILE,
+	O_MOUNT_NAMED,
 	O_NAME,
 	O_NO_TTY,
 	O_OUTPUT,
@@ -66,6 +72,7 @@ enum {
 	O_SCRIPT_PATH,
 	O_SCRIPT_RAW,
 	O_SHELL,
+	O_SIZE,
 	O_STOPPED,
 	O_STOP_TIMEOUT,
 	O_TAG,
@@ -140,5 +147,10 @@ int cmd_save(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_stop(struct cli *cli);
+int cmd_volume_create(struct cli *cli);
+int cmd_volume_inspect(struct cli *cli);
+int cmd_volume_list(struct cli *cli);
+int cmd_volume_prune(struct cli *cli);
+int cmd_volume_remove(struct cli *cli);
 
 #endif

@@ -197,27 +197,6 @@ int grammar_env(const char *text, char *(*lookup)(const char *), char **ret_key,
 	return 0;
 }
 
-int grammar_tmpfs(const char *text, char **ret_path, uint32_t *ret_mib,
-		  struct err *err)
-{
-	size_t len = strcspn(text, ":");
-	uint32_t mib = 0;
-	char *path;
-	int rc;
-
-	if (text[len]) {
-		rc = grammar_size(text + len + 1, &mib, err);
-		if (rc)
-			return rc;
-	}
-	path = strndup(text, len);
-	if (!path)
-		return no_memory(err);
-	*ret_path = path;
-	*ret_mib = mib;
-	return 0;
-}
-
 int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err)
 {
 	static const char *const names[] = {

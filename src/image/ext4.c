@@ -98,12 +98,13 @@ static void reserve_inodes(ext2_filsys fs)
 	ext2fs_mark_ib_dirty(fs);
 }
 
-static errcode_t make_directories(ext2_filsys fs)
+static errcode_t make_directories(ext2_filsys fs, bool overlay)
 {
 	errcode_t rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, EXT2_ROOT_INO, NULL);
 
-	if (!rc)
-		rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, "upper");
+	if (rc || !overlay)
+		return rc;
+	rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, "upper");
 	if (!rc)
 		rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, "work");
 	return rc;
@@ -138,7 +139,7 @@ static void finish(ext2_filsys fs, blk64_t data_blocks)
 	ext2fs_mark_super_dirty(fs);
 }
 
-static int fill(ext2_filsys fs, struct err *err)
+static int fill(ext2_filsys fs, bool overlay, struct err *err)
 {
 	blk64_t before;
 	errcode_t rc;
@@ -149,7 +150,7 @@ static int fill(ext2_filsys fs, struct err *err)
 	if (rc)
 		return failed(err, rc, "tables");
 	before = ext2fs_free_blocks_count(fs->super);
-	rc = make_directories(fs);
+	rc = make_directories(fs, overlay);
 	if (rc)
 		return failed(err, rc, "directories");
 	before -= ext2fs_free_blocks_count(fs->super);
@@ -161,7 +162,7 @@ static int fill(ext2_filsys fs, struct err *err)
 	return 0;
 }
 
-static int create(int fd, uint64_t size, struct err *err)
+static int create(int fd, uint64_t size, bool overlay, struct err *err)
 {
 	struct ext2_super_block params;
 	ext2_filsys fs = NULL;
@@ -175,7 +176,7 @@ static int create(int fd, uint64_t size, struct err *err)
 				 unixfd_io_manager, &fs);
 	if (code)
 		return failed(err, code, "superblock");
-	rc = fill(fs, err);
+	rc = fill(fs, overlay, err);
 	if (rc) {
 		/* nothing has been written, and nothing is to be */
 		ext2fs_free(fs);
@@ -189,14 +190,14 @@ static int create(int fd, uint64_t size, struct err *err)
 	return 0;
 }
 
-int ext4_create(int fd, uint64_t size, struct err *err)
+static int create_sized(int fd, uint64_t size, bool overlay, struct err *err)
 {
 	int own;
 
 	if (size % BLOCK || size < EXT4_SIZE_MIN || size > EXT4_SIZE_MAX)
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "size of the writable layer must be from 64 MiB "
-			       "to 16 TiB");
+			       "size of an ext4 disk must be from 64 MiB to "
+			       "16 TiB");
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)
 		return err_sys(err, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO,
 			       errno, "size of the writable layer");
@@ -204,5 +205,15 @@ int ext4_create(int fd, uint64_t size, struct err *err)
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0)
 		return err_sys(err, ERR_IO, errno, "make the writable layer");
-	return create(own, size, err);
+	return create(own, size, overlay, err);
+}
+
+int ext4_create(int fd, uint64_t size, struct err *err)
+{
+	return create_sized(fd, size, true, err);
+}
+
+int ext4_create_empty(int fd, uint64_t size, struct err *err)
+{
+	return create_sized(fd, size, false, err);
 }

@@ -17,5 +17,7 @@
  * guest's first flush does that. 0 or -errno; a failure leaves rubbish.
  */
 int ext4_create(int fd, uint64_t size, struct err *err);
+/* The same without the directories, for a disk of the user's own. */
+int ext4_create_empty(int fd, uint64_t size, struct err *err);
 
 #endif

@@ -8,12 +8,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "runtime/sandbox.h"
 #include "virtio/dev/block.h"
+
+#define LOCK_TRIES 60u /* a third of a second */
 
 /*
  * No link is followed anywhere: the path was without any when it was
@@ -36,12 +39,21 @@ static int open_file(const char *path, bool read_only)
 
 /*
  * The lock belongs to the open file, and so to this process: exclusive when the
- * guest writes, shared among readers.
+ * guest writes, shared among readers. A process that is just ending has its
+ * locks for a moment longer than it counts as alive.
  */
 static int lock_file(int fd, const char *path, bool read_only, struct err *err)
 {
-	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-		return 0;
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	int how = (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
+
+	for (unsigned tries = 0;; tries++) {
+		if (flock(fd, how) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+			break;
+		(void)nanosleep(&pause, NULL); /* early is one more try */
+	}
 	if (errno == EWOULDBLOCK)
 		return err_set(
 			err, ERR_INVALID, EBUSY,

@@ -22,7 +22,8 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "pull", "load", "save", "image", "registry", "doctor", "help"]
+            "inspect", "remove", "volume", "pull", "load", "save", "image", "registry",
+            "doctor", "help"]
 
 
 class Base(unittest.TestCase):
@@ -136,8 +137,10 @@ class Usage(Base):
             self.expect(code, "invalid size", command, "-m", "12X", "./rootfs")
             self.expect(code, "invalid pull policy: maybe", command, "--pull", "maybe", "alpine")
             self.expect(code, "invalid size", command, "--oci-upper-size", "big", "alpine")
-            self.expect(code, "named volumes are not available yet", command, "-v", "data:/d",
-                        "./rootfs")
+            self.expect(code, "--mount-dir takes a directory", command, "--mount-dir",
+                        "/etc/passwd:/d", "./rootfs")
+            self.expect(code, "takes the name of a volume", command, "--mount-named",
+                        "./d:/d", "./rootfs")
             self.expect(code, "script name 'a' specified more than once", command, "--script",
                         "a=x", "--script-raw", "a=y", "./rootfs")
             self.expect(code, "failed to read script file 'none': No such file", command,
@@ -158,7 +161,7 @@ class Usage(Base):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
-        for command in ("logs", "volume", "vol", "self", "ssh", "cp"):
+        for command in ("logs", "self", "ssh", "cp"):
             self.expect(1, "is not available yet", command, "anything", "--at-all")
 
     def test_unknown_names(self):
@@ -193,19 +196,83 @@ class Life(Base):
     def test_options_reach_the_library(self):
         (self.base / "s.sh").write_text("echo x\n")
         self.ok("--debug", "create", "-n", "box", "-c2", "-m", "1G", "-v", "./rootfs:/d:ro,noexec,"
-                "stat-virt=off", "--tmpfs", "/t:8M", "--script", "one=a\\nb", "--script-path",
+                "stat-virt=off", "--tmpfs", "/t:8M", "-v", "data:/n:ro", "--mount-named",
+                "v:/q:quota=1G,stat-virt=relaxed,host-perms=mirror", "--mount-named",
+                "d:/e:kind=disk,size=2G,noexec", "--mount-file",
+                "./s.sh:/s:follow-root-symlinks", "--mount-dir", "./rootfs:/f,quota=0",
+                "--mount-disk", "x.img:/x:format=qcow2,fstype=xfs", "--script", "one=a\\nb", "--script-path",
                 "two:s.sh", "--init", "auto", "--init-arg", "-x", "--init-env", "K=V",
                 "--hostname", "h", "-u", "me", "--max-duration", "1m", "--idle-timeout", "2s",
                 "--rlimit", "nofile=1:2", "--engine", "uml", "--engine-mode", "seccomp",
                 "--engine-jail", "relaxed", "--replace-with-grace", "500ms", "./rootfs")
         calls = self.calls()
-        for want in ("add_bind ./rootfs /d 3 2 0", "add_tmpfs /t 8", "add_script one #!/bin/sh",
+        for want in ("add_bind ./rootfs /d 3 2 0 quota=0 size=0 - -",
+                     "add_tmpfs - /t 0 0 0 quota=0 size=8 - -",
+                     "add_named data /n 1 0 0 quota=0 size=0 - -",
+                     "add_named v /q 0 1 1 quota=0 size=0 - -", "volume 0 0 1024 0",
+                     "add_named d /e 2 0 0 quota=0 size=0 - -", "volume 0 1 0 2048",
+                     "add_bind ./s.sh /s 16 0 0 quota=0 size=0 - -",
+                     "add_bind ./rootfs /f 0 0 0 quota=-1 size=0 - -",
+                     "add_disk x.img /x 0 0 0 quota=0 size=0 qcow2 xfs", "add_script one #!/bin/sh",
                      "add_script two echo x", "set_init auto", "add_init_arg -x",
                      "add_init_env K=V", "set_hostname h", "set_user me", "set_max_duration_s 60",
                      "set_idle_timeout_s 2", "add_rlimit nofile 1 2", "set_engine uml",
                      "set_engine_mode seccomp", "set_engine_jail relaxed", "set_replace 500",
                      "set_log_level debug", "create box ephemeral=0 cpus=2 memory=1024"):
             self.assertIn(want, calls)
+
+    def test_volumes(self):
+        self.assertEqual(self.ok("volume", "create", "new", "--size", "2G", "--label", "k=v"),
+                         "new\n")
+        self.assertEqual(self.ok("vol", "create", "-q", "big", "--kind", "disk", "--size", "3G"),
+                         "")
+        self.assertEqual(self.calls(), ["volume_create new 0 2048 0", "label k=v",
+                                        "volume_create big 1 0 3072"])
+        p = self.msb("volume", "create", "data")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("error: volume already exists: data", p.stderr)
+        self.assertEqual(self.ok("volume", "ls", "-q"), "data\ndisk\nplain\n")
+        lines = self.ok("volume", "ls").splitlines()
+        self.assertEqual(lines[0].split(), ["NAME", "KIND", "QUOTA", "CREATED"])
+        self.assertEqual(lines[1].split()[:4], ["data", "dir", "2", "GiB"])
+        self.assertEqual(lines[2].split()[:4], ["disk", "disk", "1500", "MiB"])
+        self.assertEqual(lines[3].split()[:3], ["plain", "dir", "-"])
+        listed = json.loads(self.ok("volume", "list", "--format", "json"))
+        self.assertEqual(listed[0], {
+            "capacity_bytes": None, "created_at": "2026-05-22T10:11:12+00:00",
+            "disk_format": None, "disk_fstype": None, "kind": "dir", "name": "data",
+            "quota_mib": 2048, "used_bytes": 4711})
+        self.assertEqual((listed[1]["capacity_bytes"], listed[1]["disk_format"],
+                          listed[1]["disk_fstype"], listed[1]["quota_mib"]),
+                         (1500 << 20, "raw", "ext4", None))
+        self.assertEqual(self.ok("volume", "inspect", "data"),
+                         "Name:           data\nKind:           dir\nQuota:          2 GiB\n"
+                         "Created:        2026-05-22 10:11:12\nPath:           /home/volumes/some\n"
+                         "Labels:         a=1, b=x=y\n")
+        self.assertIn("Quota:          unlimited\n", self.ok("volume", "inspect", "plain"))
+        self.assertIn("Labels:         -\n", self.ok("volume", "inspect", "plain"))
+        one = json.loads(self.ok("volume", "inspect", "data", "--format", "json"))
+        self.assertEqual((one["labels"], one["path"]), ({"a": "1", "b": "x=y"},
+                                                        "/home/volumes/some"))
+        empty = self.env(FAKE_NO_VOLUMES="1")
+        p = self.msb("volume", "ls", env=empty)
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", "No volumes found.\n"))
+        self.assertEqual(self.ok("volume", "ls", "--format", "json", env=empty), "[]\n")
+
+    def test_removing_volumes_goes_on_after_a_failure(self):
+        p = self.msb("volume", "rm", "data", "none", "disk")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("error: volume not found: none", p.stderr)
+        self.assertEqual(p.stderr.count("Removed"), 2)
+        self.assertEqual(self.calls(), ["volume_remove data", "volume_remove disk"])
+
+    def test_pruning_volumes_is_not_done_unasked(self):
+        p = self.msb("volume", "prune")
+        self.assertEqual((p.returncode, self.calls()), (1, []))
+        self.assertIn("use --yes", p.stderr)
+        self.assertEqual(json.loads(self.ok("volume", "prune", "-y", "--format", "json")),
+                         ["data", "disk"])
+        self.assertEqual(self.ok("volume", "prune", "-y", "-q"), "")
 
     def test_create_prints_only_a_name_it_made_up(self):
         self.assertEqual(self.ok("create", "-n", "box", "./rootfs"), "")
