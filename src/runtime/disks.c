@@ -170,11 +170,24 @@ static int add_upper(struct sandbox *s, struct err *err)
 static int open_image(int fd, enum disk_format format, bool read_only,
 		      struct disk **ret, struct err *err)
 {
-	if (format == DISK_FORMAT_RAW)
-		return disk_raw(fd, read_only, ret, err);
-	(void)close(fd);
-	return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-		       "disk image has a format this version cannot open");
+	struct disk *all;
+	int rc;
+
+	switch (format) {
+	case DISK_FORMAT_QCOW2:
+		rc = disk_qcow2(fd, read_only, &all, err);
+		break;
+	case DISK_FORMAT_VMDK:
+		(void)close(fd);
+		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
+			       "VMDK images are not supported; `qemu-img "
+			       "convert -O qcow2` makes a qcow2 image of one");
+	case DISK_FORMAT_RAW:
+	default:
+		rc = disk_raw(fd, read_only, &all, err);
+		break;
+	}
+	return rc ? rc : disk_file_system(all, ret, err);
 }
 
 static int add_image(struct sandbox *s, const char *path,
@@ -184,8 +197,13 @@ static int add_image(struct sandbox *s, const char *path,
 	struct vm_disk d = { .share = *share };
 	struct disk *disk;
 	int fd = open_locked(s, &d, path, read_only, err);
-	int rc = fd < 0 ? fd : open_image(fd, format, read_only, &disk, err);
+	int rc = fd;
 
+	if (fd >= 0) {
+		rc = open_image(fd, format, read_only, &disk, err);
+		if (rc)
+			err_prefix(err, "disk image %.200s", path);
+	}
 	return rc < 0 ? rc : add_device(s, &d, disk, err);
 }
 

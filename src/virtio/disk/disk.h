@@ -39,9 +39,21 @@ int disk_linear(const struct disk_extent *extents, size_t n, bool read_only,
 		struct disk **ret, struct err *err);
 /* All of one file; its length is a multiple of DISK_SECTOR. Takes fd. */
 int disk_raw(int fd, bool read_only, struct disk **ret, struct err *err);
+/*
+ * A qcow2 image, of version 2 or 3, without backing file, encryption or data
+ * in other files; compressed clusters and those of snapshots are read, and
+ * written to a new place. Takes fd. err says what is wrong with "it".
+ */
+int disk_qcow2(int fd, bool read_only, struct disk **ret, struct err *err);
 /* Part of a disk, which is taken, also on failure. */
 int disk_window(struct disk *inner, uint64_t offset, uint64_t length,
 		struct disk **ret, struct err *err);
+/*
+ * The part of a disk that holds its file system: all of it, or with a partition
+ * table the partition that looks like the root, or is the only one. Takes the
+ * disk, also on failure.
+ */
+int disk_file_system(struct disk *inner, struct disk **ret, struct err *err);
 /* Brings what is behind it in order; NULL is allowed. Returns NULL. */
 struct disk *disk_free(struct disk *d);
 
