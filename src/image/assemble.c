@@ -102,12 +102,26 @@ static ssize_t blob_read(void *ctx, void *buf, size_t len, struct err *err)
 	return n;
 }
 
+/* All of it has been read: whether it is what it should be. */
+static int blob_check(struct blob *b, const struct digest *want,
+		      struct err *err)
+{
+	struct digest got;
+
+	hasher_done(&b->hasher, &got);
+	if (digest_eq(&got, want))
+		return 0;
+	err_clear(err);
+	return err_set(err, ERR_IMAGE, EBADMSG,
+		       "digest mismatch: expected %s, got %s", want->text,
+		       got.text);
+}
+
 /* Take what follows the end of the archive, then check the whole. */
 static int blob_finish(struct blob *b, const struct digest *want,
 		       struct err *err)
 {
 	autofree uint8_t *rest = malloc(DRAIN_CHUNK);
-	struct digest got;
 	ssize_t n;
 
 	if (!rest)
@@ -123,12 +137,7 @@ static int blob_finish(struct blob *b, const struct digest *want,
 			       "%llu",
 			       (unsigned long long)b->taken,
 			       (unsigned long long)b->size);
-	hasher_done(&b->hasher, &got);
-	if (!digest_eq(&got, want))
-		return err_set(err, ERR_IMAGE, EBADMSG,
-			       "digest mismatch: expected %s, got %s",
-			       want->text, got.text);
-	return 0;
+	return blob_check(b, want, err);
 }
 
 /* Whether the layer's file is there; its size is taken down. */
@@ -159,11 +168,11 @@ static int unpack(struct blob *b, struct image_layer *l,
 
 	if (fd < 0)
 		return fd;
-	rc = layer_to_erofs(blob_read, b, &l->diff_id,
-			    limits, fd, &size,
-			    err);
+	rc = layer_to_erofs(blob_read, b, &l->diff_id, limits, fd, &size, err);
 	if (!rc)
 		rc = blob_finish(b, &l->blob, err);
+	else if (b->taken == b->size && blob_check(b, &l->blob, err))
+		rc = -EBADMSG; /* which is why it could not be unpacked */
 	if (rc)
 		return rc;
 	store_work_path(w, path);
