@@ -102,12 +102,20 @@ static ssize_t blob_read(void *ctx, void *buf, size_t len, struct err *err)
 	return n;
 }
 
-/* All of it has been read: whether it is what it should be. */
+/* There is no more of it: whether it is what it should be. */
 static int blob_check(struct blob *b, const struct digest *want,
 		      struct err *err)
 {
 	struct digest got;
 
+	if (b->taken != b->size) {
+		err_clear(err);
+		return err_set(err, ERR_IMAGE, EBADMSG,
+			       "the blob has %llu bytes, but the manifest says "
+			       "%llu",
+			       (unsigned long long)b->taken,
+			       (unsigned long long)b->size);
+	}
 	hasher_done(&b->hasher, &got);
 	if (digest_eq(&got, want))
 		return 0;
@@ -131,12 +139,6 @@ static int blob_finish(struct blob *b, const struct digest *want,
 	while (n > 0);
 	if (n < 0)
 		return (int)n;
-	if (b->taken != b->size)
-		return err_set(err, ERR_IMAGE, EBADMSG,
-			       "the blob has %llu bytes, but the manifest says "
-			       "%llu",
-			       (unsigned long long)b->taken,
-			       (unsigned long long)b->size);
 	return blob_check(b, want, err);
 }
 
@@ -171,7 +173,8 @@ static int unpack(struct blob *b, struct image_layer *l,
 	rc = layer_to_erofs(blob_read, b, &l->diff_id, limits, fd, &size, err);
 	if (!rc)
 		rc = blob_finish(b, &l->blob, err);
-	else if (b->taken == b->size && blob_check(b, &l->blob, err))
+	else if ((b->ended || b->taken == b->size) &&
+		 blob_check(b, &l->blob, err))
 		rc = -EBADMSG; /* which is why it could not be unpacked */
 	if (rc)
 		return rc;

@@ -16,7 +16,7 @@ static inline void tar_add(struct buf *tar, const char *name, char type,
 	char h[512] = { 0 };
 	unsigned sum = 0;
 
-	(void)snprintf(h, 100, "%s", name);
+	memcpy(h, name, strnlen(name, 99));
 	(void)snprintf(h + 100, 8, "%07o", type == '5' ? 0755u : 0644u);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);
@@ -25,7 +25,7 @@ static inline void tar_add(struct buf *tar, const char *name, char type,
 	memset(h + 148, ' ', 8);
 	h[156] = type;
 	if (link)
-		(void)snprintf(h + 157, 100, "%s", link);
+		memcpy(h + 157, link, strnlen(link, 99));
 	memcpy(h + 257, "ustar\00000", 8);
 	for (size_t i = 0; i < sizeof(h); i++)
 		sum += (unsigned char)h[i];
