@@ -47,6 +47,7 @@ struct saver {
 	size_t nlayers;
 	struct saved_image *images;
 	size_t nimages;
+	struct strv written; /* names of documents */
 };
 
 static int no_memory(struct err *err)
@@ -274,8 +275,11 @@ static int make_config(const struct saver *s, struct saved_image *img,
 				json_string(
 					find_layer(s, &image->layers[i].diff_id)
 						->digest.text));
-		if (json_array_size(ids) != image->nlayers ||
-		    json_object_set_new(json_object_get(root, "rootfs"),
+		if (json_array_size(ids) != image->nlayers) {
+			json_decref(ids);
+			return no_memory(err);
+		}
+		if (json_object_set_new(json_object_get(root, "rootfs"),
 					"diff_ids", ids))
 			return no_memory(err);
 		img->config = json_dumps(root, JSON_COMPACT);
@@ -342,6 +346,17 @@ static int make_manifest(const struct saver *s, struct saved_image *img,
 	return img->manifest ? 0 : no_memory(err);
 }
 
+/* Images that differ only in how they were compressed share documents. */
+static int put_once(struct saver *s, const char *name, const char *text,
+		    struct err *err)
+{
+	for (size_t i = 0; i < s->written.n; i++)
+		if (!strcmp(s->written.v[i], name))
+			return 0;
+	return strv_add(&s->written, name) ? no_memory(err)
+					   : put_file(s, name, text, err);
+}
+
 static int put_blob(struct saver *s, const char *text, struct err *err)
 {
 	struct digest digest;
@@ -350,7 +365,7 @@ static int put_blob(struct saver *s, const char *text, struct err *err)
 	digest_of(text, strlen(text), &digest);
 	(void)snprintf(name, sizeof(name), "blobs/sha256/%s",
 		       digest_hex(&digest));
-	return put_file(s, name, text, err);
+	return put_once(s, name, text, err);
 }
 
 static int save_image(struct saver *s, struct saved_image *img, struct err *err)
@@ -366,7 +381,7 @@ static int save_image(struct saver *s, struct saved_image *img, struct err *err)
 	if (s->format == ARCHIVE_DOCKER) {
 		(void)snprintf(name, sizeof(name), "%s.json",
 			       digest_hex(&img->config_digest));
-		return put_file(s, name, img->config, err);
+		return put_once(s, name, img->config, err);
 	}
 	rc = put_blob(s, img->config, err);
 	rc = rc ? rc : make_manifest(s, img, err);
@@ -560,5 +575,6 @@ int archive_save(const struct image_store *s, const struct image_ref *refs,
 	}
 	free(saver.images);
 	free(saver.layers);
+	strv_fini(&saver.written);
 	return rc;
 }
