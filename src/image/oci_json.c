@@ -5,13 +5,6 @@
 #include <errno.h>
 #include <stdbool.h>
 
-int oci_json_bad(struct err *err, const char *what, const char *member,
-		 const char *fault)
-{
-	return err_set(err, ERR_IMAGE, EINVAL, "%s: '%s' %s", what, member,
-		       fault);
-}
-
 /* A look at the brackets and commas alone; the rest is the parser's. */
 static bool within_bounds(const char *text, size_t len)
 {

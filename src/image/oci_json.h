@@ -7,6 +7,7 @@
 #ifndef MSB_IMAGE_OCI_JSON_H
 #define MSB_IMAGE_OCI_JSON_H
 
+#include <errno.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +26,13 @@ static inline void cleanup_json(json_t *const *j)
 #define autojson MSB_CLEANUP(cleanup_json)
 
 /* What messages call the document, and where in it something is wrong. */
-int oci_json_bad(struct err *err, const char *what, const char *member,
-		 const char *fault);
+static inline int oci_json_bad(struct err *err, const char *what,
+			       const char *member, const char *fault)
+{
+	(void)err_set(err, ERR_IMAGE, EINVAL, "%s: '%s' %s", what, member,
+		      fault);
+	return -EINVAL; /* which analysers see */
+}
 
 /* A document of at most max bytes; ERR_IMAGE. json_decref() the result. */
 int oci_json_load(const char *text, size_t len, size_t max, const char *what,
