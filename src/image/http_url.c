@@ -56,16 +56,19 @@ bool http_origin_eq(const struct http_origin *a, const struct http_origin *b)
 char *http_url_add(const char *url, const char *name, const char *value)
 {
 	CURLU *u = curl_url();
-	char *pair = str_fmt("%s=%s", name, value), *text = NULL, *copy = NULL;
+	char *escaped = curl_easy_escape(NULL, value, 0);
+	char *pair = escaped ? str_fmt("%s=%s", name, escaped) : NULL;
+	char *text = NULL, *copy = NULL;
 
 	if (u && pair &&
 	    curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER) ==
 		    CURLUE_OK &&
-	    curl_url_set(u, CURLUPART_QUERY, pair,
-			 CURLU_URLENCODE | CURLU_APPENDQUERY) == CURLUE_OK &&
+	    curl_url_set(u, CURLUPART_QUERY, pair, CURLU_APPENDQUERY) ==
+		    CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
 		copy = strdup(text);
 	curl_free(text);
+	curl_free(escaped);
 	free(pair);
 	curl_url_cleanup(u);
 	return copy;

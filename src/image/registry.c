@@ -113,9 +113,10 @@ static int verify(const struct receipt *rc, const struct digest *want,
 	struct hasher h;
 
 	if (rc->size != HTTP_SIZE_UNKNOWN && buf_len(&d->text) != rc->size)
-		return err_set(err, ERR_IMAGE, EBADMSG,
-			       "%s has %zu bytes instead of %llu", what,
-			       buf_len(&d->text), (unsigned long long)rc->size);
+		return err_set(
+			err, ERR_IMAGE, EBADMSG,
+			"size mismatch for %s: %zu bytes instead of %llu", what,
+			buf_len(&d->text), (unsigned long long)rc->size);
 	/* a name stands for what the registry says it does, if it says so */
 	if (!want && rc->announced.text[0])
 		want = &rc->announced;
@@ -156,7 +157,11 @@ static int get_document(struct registry *r, const char *path,
 			rc = registry_wait(r, &p, rc, wait_s, NULL, err);
 	} while (again && !rc);
 	if (rc == -EFBIG)
-		rc = err_set(err, ERR_IMAGE, EFBIG, "%s is too big", what);
+		rc = err_set(err, ERR_IMAGE, EFBIG,
+			     "%s is larger than it may be, %llu bytes", what,
+			     (unsigned long long)(size < OCI_DOCUMENT_MAX
+							  ? size
+							  : OCI_DOCUMENT_MAX));
 	if (!rc)
 		rc = verify(&receipt, want, what, err);
 	if (rc) {

@@ -30,7 +30,7 @@ int registry_refused(const struct registry *r, struct err *err)
 			       "%s refused the credentials of '%s'", r->o->name,
 			       r->o->credential->username);
 	return err_set(err, ERR_IMAGE, EACCES,
-		       "%s does not give out %s to everybody, if it has it: "
+		       "%s wants credentials for %s, if it has that at all: "
 		       "msb registry login %s",
 		       r->o->name, r->o->repository, r->o->name);
 }
@@ -84,8 +84,10 @@ static int token_get(struct registry *r, const char *url, struct buf *answer,
 					  .ctx = answer };
 
 		if (http_origin(at, &o) || (home.tls && !o.tls))
-			return err_set(err, ERR_IMAGE, EPROTO,
-				       "the token server leads elsewhere");
+			return err_set(
+				err, ERR_IMAGE, EPROTO,
+				"the token server redirects to a place that "
+				"cannot be trusted");
 		if (http_origin_eq(&home, &o))
 			call.authorization = basic;
 		buf_reset(answer);
@@ -97,7 +99,7 @@ static int token_get(struct registry *r, const char *url, struct buf *answer,
 		next = take_ptr(resp->location);
 	}
 	return err_set(err, ERR_IMAGE, ELOOP,
-		       "the token server leads round in circles");
+		       "the token server sends too many redirects");
 }
 
 static int token_attempt(struct registry *r, const char *url, char **ret,

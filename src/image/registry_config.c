@@ -254,7 +254,10 @@ static int load_auth(int home_fd, const char *host, const json_t *auth,
 	if (str_eq(source, "unset"))
 		return bad_auth(err, host, "needs password_env or secret_name");
 	if (!value || !*value)
-		return bad_auth(err, host, "names no password");
+		return err_set(err, ERR_INVALID, EINVAL,
+			       SETTINGS_FILE ": registries.hosts.%s.auth.%s "
+					     "must be a name",
+			       host, source);
 	if (str_eq(source, "password_env"))
 		rc = password_env(host, value, &ret->password, err);
 	else if (!secret_name_valid(value))

@@ -20,7 +20,7 @@
 #define MAX_FAILURES_IN_ALL 100u
 #define FIRST_WAIT_MS 500u
 #define LAST_WAIT_MS 8000u
-#define MAX_SERVER_WAIT_S 60u
+#define MAX_SERVER_WAIT_S 20u /* who asks for more has to be asked later */
 
 char *registry_printable(const char *text)
 {
@@ -73,8 +73,11 @@ static int refused(const struct registry *r, const struct registry_request *q,
 			       resp->status, *more ? ": " : "", more);
 	switch (resp->status) {
 	case 401:
-	case 403:
 		return registry_refused(r, err);
+	case 403:
+		return err_set(err, ERR_IMAGE, EACCES,
+			       "access to %s is denied by %s%s%s",
+			       r->o->repository, host, *more ? ": " : "", more);
 	case 404:
 		return err_set(err, ERR_IMAGE, ENOENT, "%s has no %s%s%s%s",
 			       r->o->name, r->o->repository, q->path,
@@ -128,7 +131,7 @@ static int follow(struct registry *r, const struct registry_request *q,
 	}
 	if (!url)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "ask a registry");
-	return err_set(err, ERR_IMAGE, ELOOP, "%s leads round in circles",
+	return err_set(err, ERR_IMAGE, ELOOP, "%s sends too many redirects",
 		       r->o->name);
 }
 
@@ -193,8 +196,6 @@ static uint64_t wait_ms(unsigned failures, uint64_t server_s)
 	while (--failures && ms < LAST_WAIT_MS)
 		ms *= 2;
 	ms = with_jitter(ms);
-	if (server_s > MAX_SERVER_WAIT_S)
-		server_s = MAX_SERVER_WAIT_S;
 	return server_s * 1000 > ms ? server_s * 1000 : ms;
 }
 
@@ -230,7 +231,8 @@ int registry_wait(struct registry *r, struct registry_patience *p, int rc,
 		return rc;
 	p->failures++;
 	p->total++;
-	if (p->failures >= most || p->total >= MAX_FAILURES_IN_ALL)
+	if (p->failures >= most || p->total >= MAX_FAILURES_IN_ALL ||
+	    wait_s > MAX_SERVER_WAIT_S)
 		return rc;
 	ms = wait_ms(p->failures, wait_s);
 	if (r->o->on_note && err)
