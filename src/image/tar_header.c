@@ -23,6 +23,7 @@
 #define TYPE_OFF 156
 #define LINK_OFF 157
 #define MAGIC_OFF 257
+#define VERSION_OFF 263
 #define MAJOR_OFF 329
 #define MINOR_OFF 337
 /* Octal digits: of numbers of 8 and of 12 bytes. */
@@ -68,10 +69,8 @@ static uint8_t *put_block(struct buf *out, char type, uint32_t mode,
 	octal(p + MAJOR_OFF, 8, 0);
 	octal(p + MINOR_OFF, 8, 0);
 	p[TYPE_OFF] = (uint8_t)type;
-	memcpy(p + MAGIC_OFF,
-	       "ustar\0"
-	       "00",
-	       8);
+	memcpy(p + MAGIC_OFF, "ustar", sizeof("ustar"));
+	memset(p + VERSION_OFF, '0', 2);
 	return p;
 }
 

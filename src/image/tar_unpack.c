@@ -65,7 +65,7 @@ static int fail_path(const char *path, int sys, const char *what,
 	char shown[128];
 	size_t n = 0;
 
-	for (; path[n] && n < sizeof(shown) - 4; n++)
+	for (; n < sizeof(shown) - 4 && path[n]; n++)
 		shown[n] = path[n] >= ' ' && path[n] < 0x7f ? path[n] : '?';
 	if (path[n]) {
 		memcpy(shown + n, "...", 3);
@@ -138,8 +138,10 @@ static int take_metadata(struct tar_unpack *u, struct archive_entry *e,
 
 	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
 		return fail(e, ERANGE, "owner out of range", err);
-	n->mode = (uint16_t)((n->mode & S_IFMT) |
-			     (archive_entry_perm(e) & 07777));
+	/* Symbolic links have no permissions, and say so like this. */
+	n->mode &= S_IFMT;
+	n->mode |= S_ISLNK(n->mode) ? 0777
+				    : (uint16_t)(archive_entry_perm(e) & 07777);
 	n->uid = (uint32_t)uid;
 	n->gid = (uint32_t)gid;
 	n->mtime = archive_entry_mtime(e);
@@ -303,7 +305,7 @@ static int take_hard_link(struct tar_unpack *u, struct archive_entry *e,
 {
 	const char *text = archive_entry_hardlink(e);
 	struct tree *t = &u->tree;
-	struct tar_path target;
+	struct tar_path target = { 0 };
 	enum tar_path_error pe = tar_path_parse(text, &target);
 	uint32_t node, stored, entry;
 	int r = 0;

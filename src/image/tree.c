@@ -90,11 +90,17 @@ int tree_init(struct tree *t, uint32_t max_nodes, uint32_t max_arena)
 	memset(t, 0, sizeof(*t));
 	t->max_nodes = max_nodes;
 	t->max_arena = max_arena;
-	t->arena_len = 1; /* offset 0 is "none" */
-	t->nentries = 1;  /* likewise */
 	if (getrandom(t->key, sizeof(t->key), 0) != sizeof(t->key))
 		return -errno;
-	r = tree_new_node(t, 0, &none);
+	/* Index 0 of each array is taken: it is "none". */
+	r = tree_store(t, "", 0, &none);
+	if (!r)
+		r = grow(&t->entries, &t->entry_cap, 0, max_nodes,
+			 sizeof(*t->entries));
+	if (!r)
+		memset(&t->entries[t->nentries++], 0, sizeof(*t->entries));
+	if (!r)
+		r = tree_new_node(t, 0, &none);
 	if (!r)
 		r = tree_new_dir(t, TREE_ROOT, &root);
 	if (r)
