@@ -22,6 +22,7 @@
 #include "base/io.h"
 #include "cli/bars.h"
 #include "cli/table.h"
+#include "cli/tty.h"
 #include "cli/ui.h"
 
 #define FIRST_MS 200
@@ -137,8 +138,10 @@ static void obey(int sig)
 	sigset_t one;
 
 	erase();
+	tty_restore();
 	if (sig == SIGTSTP) {
 		(void)kill(getpid(), SIGSTOP);
+		(void)tty_no_echo(); /* when we are in the foreground again */
 		return;
 	}
 	(void)sigemptyset(&one);
@@ -204,29 +207,37 @@ static void own_signals(sigset_t *ret)
 			(void)sigaddset(ret, owned[i]);
 }
 
-static bool start_thread(void)
+/* The thread inherits a mask of everything: it has its own way to them. */
+static bool start_thread(const sigset_t *mine)
 {
-	sigset_t mine, all;
+	sigset_t all;
 	bool ok;
 
-	own_signals(&mine);
-	spinner.signal_fd = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
+	spinner.signal_fd = signalfd(-1, mine, SFD_CLOEXEC | SFD_NONBLOCK);
 	spinner.wake_fd = eventfd(0, EFD_CLOEXEC);
-	ok = spinner.signal_fd >= 0 && spinner.wake_fd >= 0;
-	/* Inherited by the thread, which takes them from its descriptor. */
+	if (spinner.signal_fd < 0 || spinner.wake_fd < 0)
+		return false;
 	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &spinner.old_mask);
-	ok = ok && !pthread_create(&spinner.thread, NULL, spin, NULL);
-	if (ok)
-		(void)pthread_sigmask(SIG_SETMASK, &spinner.old_mask, NULL);
-	(void)pthread_sigmask(ok ? SIG_BLOCK : SIG_SETMASK,
-			      ok ? &mine : &spinner.old_mask, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+	ok = !pthread_create(&spinner.thread, NULL, spin, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &spinner.old_mask, NULL);
+	(void)pthread_sigmask(SIG_BLOCK, mine, NULL);
 	return ok;
+}
+
+/* Before the signals are let through again. */
+static void leave(void)
+{
+	tty_restore();
+	close_fd(&spinner.signal_fd);
+	close_fd(&spinner.wake_fd);
+	(void)pthread_sigmask(SIG_SETMASK, &spinner.old_mask, NULL);
 }
 
 void ui_spinner_start(bool quiet, const char *verb, const char *target)
 {
 	const char *term = getenv("TERM");
+	sigset_t mine;
 
 	if (quiet || spinner.running || !isatty(STDERR_FILENO) ||
 	    (term && !strcmp(term, "dumb")))
@@ -234,11 +245,12 @@ void ui_spinner_start(bool quiet, const char *verb, const char *target)
 	spinner.stop = false;
 	(void)snprintf(spinner.text, sizeof(spinner.text), "%-12s %s", verb,
 		       target);
-	spinner.running = start_thread();
-	if (spinner.running)
-		return;
-	close_fd(&spinner.signal_fd);
-	close_fd(&spinner.wake_fd);
+	own_signals(&mine);
+	(void)pthread_sigmask(SIG_BLOCK, &mine, &spinner.old_mask);
+	(void)tty_no_echo(); /* typed text would spoil the picture */
+	spinner.running = start_thread(&mine);
+	if (!spinner.running)
+		leave();
 }
 
 void ui_spinner_stop(void)
@@ -256,9 +268,7 @@ void ui_spinner_stop(void)
 	spinner.running = false;
 	bars_fini(&spinner.bars);
 	*spinner.note = 0;
-	close_fd(&spinner.signal_fd);
-	close_fd(&spinner.wake_fd);
-	(void)pthread_sigmask(SIG_SETMASK, &spinner.old_mask, NULL);
+	leave();
 }
 
 void ui_spinner_text(const char *verb, const char *target)

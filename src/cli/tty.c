@@ -18,7 +18,7 @@
 
 /* Process-wide because signal handlers and exit reach for it. */
 static struct {
-	struct termios saved, raw;
+	struct termios saved, changed;
 	volatile sig_atomic_t active;
 	bool hooked;
 } terminal;
@@ -68,14 +68,9 @@ static void hook_fatal(void)
 		(void)sigaction(fatal[i], &sa, NULL);
 }
 
-int tty_raw(void)
+/* Change to terminal.changed; terminal.saved is what there was. */
+static int change(void)
 {
-	if (!terminal.active) {
-		if (tcgetattr(STDIN_FILENO, &terminal.saved))
-			return -errno;
-		terminal.raw = terminal.saved;
-		cfmakeraw(&terminal.raw);
-	}
 	if (!terminal.hooked) {
 		terminal.hooked = true;
 		if (atexit(tty_restore))
@@ -83,13 +78,36 @@ int tty_raw(void)
 		hook_fatal();
 	}
 	terminal.active = 1;
-	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.raw)) {
+	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.changed)) {
 		int rc = -errno;
 
 		terminal.active = 0;
 		return rc;
 	}
 	return 0;
+}
+
+int tty_raw(void)
+{
+	if (!terminal.active) {
+		if (tcgetattr(STDIN_FILENO, &terminal.saved))
+			return -errno;
+		terminal.changed = terminal.saved;
+		cfmakeraw(&terminal.changed);
+	}
+	return change();
+}
+
+int tty_no_echo(void)
+{
+	/* From the background it would stop the program. */
+	if (terminal.active || tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return -EBUSY;
+	if (tcgetattr(STDIN_FILENO, &terminal.saved))
+		return -errno;
+	terminal.changed = terminal.saved;
+	terminal.changed.c_lflag &= ~(tcflag_t)ECHO;
+	return change();
 }
 
 void tty_size(unsigned *ret_rows, unsigned *ret_cols)

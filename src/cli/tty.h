@@ -20,7 +20,12 @@ int tty_open(void);
 
 /* Raw mode on the terminal of standard input. 0 or -errno. */
 int tty_raw(void);
-/* Back to what it was before tty_raw; harmless without it. */
+/*
+ * No echo of what is typed, on the terminal of standard input if it is ours to
+ * change now. 0 or -errno.
+ */
+int tty_no_echo(void);
+/* Back to what it was before tty_raw or tty_no_echo; harmless without. */
 void tty_restore(void);
 
 /*
