@@ -140,7 +140,7 @@ static void obey(int sig)
 	erase();
 	tty_restore();
 	if (sig == SIGTSTP) {
-		(void)kill(getpid(), SIGSTOP);
+		(void)raise(SIGSTOP); /* of this thread: it goes no further */
 		(void)tty_no_echo(); /* when we are in the foreground again */
 		return;
 	}
@@ -148,7 +148,7 @@ static void obey(int sig)
 	(void)sigaddset(&one, sig);
 	(void)signal(sig, SIG_DFL);
 	(void)pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-	(void)kill(getpid(), sig);
+	(void)raise(sig);
 }
 
 static void wait_for(uint64_t due)

@@ -249,8 +249,8 @@ int tty_read_secret(const char *prompt, char *buf, size_t size)
 	quiet = saved;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
 	quiet.c_lflag |= ECHONL;
-	(void)io_write_full(STDERR_FILENO, prompt, strlen(prompt));
 	rc = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) ? -errno : 0;
+	(void)io_write_full(STDERR_FILENO, prompt, strlen(prompt));
 	if (!rc)
 		rc = read_line(signals, buf, size, &sig);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);

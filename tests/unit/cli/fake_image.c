@@ -2,18 +2,18 @@
 /*
  * The stand-in library's images and registries. There are two images: "alpine",
  * and "ghcr.io/org/app:v1", whose files are missing. A pull takes FAKE_PULL_MS
- * of time between its events; one of "alpine" is cached.
+ * of time between its events; one of "alpine" is cached, one of "broken" fails.
+ * Removing "used" fails, and any reference with "missing" in it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/compiler.h"
 #include "base/io.h"
-#include "base/str.h"
-#include "microsandbox/microsandbox.h"
+#include "fake.h"
 
 struct msb_image {
 	const char *reference, *canonical, *digest, *json;
@@ -27,6 +27,7 @@ struct msb_image_list {
 struct msb_image_options {
 	msb_pull_policy_t policy;
 	bool force, insecure;
+	char ca_certs[64];
 	msb_image_progress_fn progress;
 	void *ctx;
 };
@@ -84,9 +85,8 @@ void msb_image_options_set_insecure(msb_image_options_t *o, bool on)
 int msb_image_options_set_ca_certs(msb_image_options_t *o, const char *path,
 				   msb_error_t **e)
 {
-	(void)o;
-	(void)path;
 	(void)e;
+	(void)snprintf(o->ca_certs, sizeof(o->ca_certs), "%s", path);
 	return 0;
 }
 
@@ -100,18 +100,16 @@ void msb_image_options_set_progress(msb_image_options_t *o,
 int msb_config_set_image_options(msb_config_t *c, const msb_image_options_t *o,
 				 msb_error_t **e)
 {
-	(void)c;
-	(void)o;
 	(void)e;
+	fake_called(c->m, "set_image_options %d", (int)o->policy);
 	return 0;
 }
 
 int msb_config_set_oci_upper_size_mib(msb_config_t *c, uint32_t mib,
 				      msb_error_t **e)
 {
-	(void)c;
-	(void)mib;
 	(void)e;
+	fake_called(c->m, "set_oci_upper_size_mib %u", mib);
 	return 0;
 }
 
@@ -173,8 +171,11 @@ int msb_image_pull(msb_t *m, const char *reference,
 		   const msb_image_options_t *o, bool *ret_cached,
 		   msb_error_t **ret_err)
 {
-	(void)m;
-	(void)ret_err;
+	fake_called(m, "pull %s %d %d %s", reference, o->force, o->insecure,
+		    o->ca_certs);
+	if (!strcmp(reference, "broken"))
+		return fake_fail(ret_err, MSB_ERR_IMAGE, EIO,
+				 "image error: ", "the registry is broken");
 	*ret_cached = !strcmp(reference, "alpine");
 	if (!*ret_cached)
 		tell_all(reference, o);
@@ -186,9 +187,11 @@ int msb_image_load(msb_t *m, int fd, const char *input,
 		   const msb_image_options_t *o, msb_image_list_t **ret_loaded,
 		   msb_error_t **ret_err)
 {
-	(void)fd;
-	(void)references;
-	(void)n;
+	char text[16] = "";
+
+	(void)io_read(fd, text, sizeof(text) - 1);
+	fake_called(m, "load %s <%s> %s", input, text,
+		    n ? references[n - 1] : "-");
 	tell_all(input, o);
 	return msb_image_list(m, ret_loaded, ret_err);
 }
@@ -201,9 +204,12 @@ int msb_image_save(msb_t *m, const char *const *references, size_t n,
 
 	(void)m;
 	(void)o;
-	(void)ret_err;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (strstr(references[i], "missing"))
+			return fake_fail(ret_err, MSB_ERR_IMAGE, ENOENT,
+					 "image error: ", "image not cached");
 		(void)io_write_full(fd, references[i], strlen(references[i]));
+	}
 	return io_write_full(fd, text, strlen(text));
 }
 
@@ -213,8 +219,9 @@ int msb_image_get(msb_t *m, const char *reference, msb_image_t **ret,
 		  msb_error_t **ret_err)
 {
 	(void)m;
-	(void)reference;
-	(void)ret_err;
+	if (strstr(reference, "missing"))
+		return fake_fail(ret_err, MSB_ERR_IMAGE_NOT_FOUND, ENOENT,
+				 "image not found: ", reference);
 	*ret = malloc(sizeof(**ret));
 	if (*ret)
 		**ret = images[0];
@@ -285,10 +292,13 @@ const char *msb_image_json(const msb_image_t *img)
 int msb_image_remove(msb_t *m, const char *reference, bool force,
 		     msb_error_t **ret_err)
 {
-	(void)m;
-	(void)reference;
-	(void)force;
-	(void)ret_err;
+	fake_called(m, "rmi %s %d", reference, force);
+	if (strstr(reference, "missing"))
+		return fake_fail(ret_err, MSB_ERR_IMAGE_NOT_FOUND, ENOENT,
+				 "image not found: ", reference);
+	if (!strcmp(reference, "used") && !force)
+		return fake_fail(ret_err, MSB_ERR_IMAGE_IN_USE, EBUSY,
+				 "image in use by sandbox(es): ", "box");
 	return 0;
 }
 
