@@ -15,8 +15,8 @@ ONLY = {
     "cli": {"base"},
     "net": {"base", "loop"},
     "fs": {"base", "loop"},
+    "image": {"base", "loop"},
 }
-SAME_RANK = {("image", "store")}
 ADAPTERS = {"net", "fs"}  # what virtio/dev may use
 
 
@@ -28,8 +28,6 @@ def allowed(src, room, target):
     if target not in RANK:
         return False
     if RANK[target] < RANK[room]:
-        return True
-    if (room, target) in SAME_RANK:
         return True
     return room == "virtio" and target in ADAPTERS and "virtio/dev/" in src
 

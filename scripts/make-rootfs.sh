@@ -3,6 +3,7 @@
 # Lay out a small root directory from Debian's static busybox:
 #   make-rootfs.sh DIRECTORY
 set -eu
+umask 022
 
 dest=$1
 busybox=$(command -v busybox) || {

@@ -34,7 +34,12 @@ typedef struct msb_config msb_config_t;	  /* description of a sandbox */
 typedef struct msb_sandbox msb_sandbox_t; /* handle to a stored sandbox */
 typedef struct msb_list msb_list_t;	  /* snapshot of all sandboxes */
 typedef struct msb_exec_options msb_exec_options_t;
-typedef struct msb_exec msb_exec_t; /* one command in a guest */
+typedef struct msb_exec msb_exec_t;   /* one command in a guest */
+typedef struct msb_image msb_image_t; /* an image in the cache */
+typedef struct msb_image_list msb_image_list_t;
+typedef struct msb_image_options msb_image_options_t;
+typedef struct msb_volume msb_volume_t; /* what is known of a named volume */
+typedef struct msb_volume_list msb_volume_list_t;
 
 /* ---- errors -------------------------------------------------------------- */
 
@@ -58,6 +63,17 @@ typedef enum {
 	MSB_ERR_PERMISSION,
 	MSB_ERR_NO_MEMORY,
 	MSB_ERR_FS,
+	MSB_ERR_IMAGE,
+	MSB_ERR_IMAGE_NOT_FOUND,
+	MSB_ERR_IMAGE_IN_USE,
+	MSB_ERR_VOLUME_NOT_FOUND,
+	MSB_ERR_VOLUME_EXISTS,
+	MSB_ERR_VOLUME_IN_USE,
+	MSB_ERR_SNAPSHOT_NOT_FOUND,
+	MSB_ERR_SNAPSHOT_EXISTS,
+	MSB_ERR_SNAPSHOT_SOURCE,
+	MSB_ERR_SNAPSHOT_IMAGE_MISSING,
+	MSB_ERR_SNAPSHOT_INTEGRITY,
 } msb_error_kind_t;
 
 msb_error_kind_t msb_error_kind(const msb_error_t *e);
@@ -105,8 +121,17 @@ void msb_config_free(msb_config_t *c);
 
 /* 1 to 128 of [A-Za-z0-9][A-Za-z0-9_.-]*; without a name one is made up. */
 int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e);
-/* A directory: ".", "..", or beginning with "/", "./" or "../". */
+/*
+ * What begins with "." or "/" is a path: a directory, or a disk image. Anything
+ * else is a reference: [registry/]repository[:tag][@digest].
+ */
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e);
+/* How a reference is looked up and pulled; copied. */
+int msb_config_set_image_options(msb_config_t *c, const msb_image_options_t *o,
+				 msb_error_t **e);
+/* Size of the writable layer above an image; of references only. */
+int msb_config_set_oci_upper_size_mib(msb_config_t *c, uint32_t mib,
+				      msb_error_t **e);
 int msb_config_set_cpus(msb_config_t *c, unsigned cpus, msb_error_t **e);
 int msb_config_set_memory_mib(msb_config_t *c, uint32_t mib, msb_error_t **e);
 int msb_config_set_workdir(msb_config_t *c, const char *path, msb_error_t **e);
@@ -126,9 +151,6 @@ int msb_config_add_env(msb_config_t *c, const char *key, const char *value,
  * and everything below it. */
 int msb_config_add_rlimit(msb_config_t *c, const char *resource, uint64_t soft,
 			  uint64_t hard, msb_error_t **e);
-/* size_mib 0 = the guest kernel's default */
-int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
-			 uint32_t size_mib, msb_error_t **e);
 /* Executable /.msb/scripts/<name>; contents verbatim. */
 int msb_config_add_script(msb_config_t *c, const char *name, const void *data,
 			  size_t len, msb_error_t **e);
@@ -144,12 +166,65 @@ enum {
 	MSB_MOUNT_NOEXEC = 1 << 1,
 	MSB_MOUNT_NOSUID = 1 << 2,
 	MSB_MOUNT_NODEV = 1 << 3,
+	/* Bind: symbolic links in the host path are followed. */
+	MSB_MOUNT_FOLLOW_SYMLINKS = 1 << 4,
 };
-/* Share a host directory or file. host is made absolute now. */
+#define MSB_QUOTA_NONE UINT64_MAX
+#define MSB_BIND_QUOTA_MIB 4096
+/* What does not fit the kind of mount must be left zero. */
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	unsigned flags;
+	msb_stat_virt_t stat_virt;   /* bind, named directory */
+	msb_host_perms_t host_perms; /* bind, named directory */
+	/* Bind of a directory: how far guests may grow it. 0 is the default,
+	 * MSB_BIND_QUOTA_MIB, MSB_QUOTA_NONE no limit. */
+	uint64_t quota_mib;
+	uint32_t size_mib;  /* tmpfs; 0 = the guest kernel's default */
+	const char *format; /* disk: "raw", "qcow2"; NULL = by its name */
+	const char *fstype; /* disk; NULL = what is found */
+} msb_mount_options_t;
+
+/*
+ * Mounts; options may be NULL. Parents are mounted before what is below them,
+ * whatever the order of the calls.
+ *
+ * bind: share a host directory or file. host is made absolute now. A symbolic
+ * link in it is an error without MSB_MOUNT_FOLLOW_SYMLINKS.
+ */
 int msb_config_add_bind(msb_config_t *c, const char *host,
-			const char *guest_path, unsigned flags,
-			msb_stat_virt_t stat_virt, msb_host_perms_t host_perms,
+			const char *guest_path, const msb_mount_options_t *o,
 			msb_error_t **e);
+int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
+			 const msb_mount_options_t *o, msb_error_t **e);
+/* A disk image with a file system, as a block device of its own. */
+int msb_config_add_disk(msb_config_t *c, const char *image,
+			const char *guest_path, const msb_mount_options_t *o,
+			msb_error_t **e);
+
+typedef enum { MSB_VOLUME_DIR, MSB_VOLUME_DISK } msb_volume_kind_t;
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	msb_volume_kind_t kind;
+	uint64_t quota_mib;	   /* directory: 0 or MSB_QUOTA_NONE = none */
+	uint64_t capacity_mib;	   /* disk: its size, required */
+	const char *const *labels; /* KEY=VALUE */
+	size_t nlabels;
+} msb_volume_options_t;
+typedef enum {
+	MSB_VOLUME_ENSURE, /* made when it is missing */
+	MSB_VOLUME_EXISTING,
+	MSB_VOLUME_NEW,
+} msb_volume_mode_t;
+/*
+ * A named volume. When the sandbox is created, mode says whether the volume is
+ * made then, as described by v (NULL: a directory without a quota). One that
+ * exists must agree with everything v sets.
+ */
+int msb_config_add_named(msb_config_t *c, const char *volume,
+			 const char *guest_path, msb_volume_mode_t mode,
+			 const msb_volume_options_t *v,
+			 const msb_mount_options_t *o, msb_error_t **e);
 
 /* Hand PID 1 to this program ("auto" or an absolute path) after set-up. */
 int msb_config_set_init(msb_config_t *c, const char *path, msb_error_t **e);
@@ -362,6 +437,138 @@ bool msb_exec_is_tty(const msb_exec_t *x);
 int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 		       msb_error_t **ret_err);
 
+/* ---- images -------------------------------------------------------------- */
+
+/*
+ * Images are kept in the home directory's cache. A reference is looked up in
+ * its canonical form, so that "alpine" and "docker.io/library/alpine:latest"
+ * are one image. The images that come with the product are pulled from its own
+ * files, unless the policy is MSB_PULL_ALWAYS.
+ */
+typedef enum {
+	MSB_PULL_IF_MISSING, /* without a network when it is in the cache */
+	MSB_PULL_ALWAYS,     /* ask the registry; layers are reused */
+	MSB_PULL_NEVER,
+} msb_pull_policy_t;
+
+/* What happens while an image is pulled, loaded or saved. */
+typedef enum {
+	MSB_IMAGE_RESOLVING, /* reference */
+	MSB_IMAGE_RESOLVED,  /* reference, layer_count, layer_bytes, total */
+	MSB_IMAGE_DOWNLOAD,  /* layer, bytes, total; may go back */
+	MSB_IMAGE_UNPACK,    /* layer, bytes, total */
+	MSB_IMAGE_WAITING,   /* layer: another process is working on it */
+	MSB_IMAGE_CACHED,    /* layer: it was there */
+	MSB_IMAGE_LAYER,     /* layer: it is there now */
+	MSB_IMAGE_MERGING,
+	MSB_IMAGE_NOTE, /* message: a person may want to know */
+	MSB_IMAGE_DONE, /* the last one, of a success */
+} msb_image_event_kind_t;
+typedef struct {
+	size_t struct_size;
+	msb_image_event_kind_t kind;
+	const char *reference; /* canonical */
+	size_t layer;	       /* below layer_count, the lowest layer first */
+	size_t layer_count;    /* as of the last RESOLVED */
+	const uint64_t *layer_bytes; /* RESOLVED: size of each download */
+	uint64_t bytes, total;
+	const char *message;
+} msb_image_event_t;
+/*
+ * Called from within the function that does the work. Non-zero cancels it: it
+ * fails with -ECANCELED.
+ */
+typedef int (*msb_image_progress_fn)(void *ctx, const msb_image_event_t *event);
+
+msb_image_options_t *msb_image_options_new(void); /* NULL: out of memory */
+void msb_image_options_free(msb_image_options_t *o);
+void msb_image_options_set_policy(msb_image_options_t *o, msb_pull_policy_t p);
+/* Download and build everything again. */
+void msb_image_options_set_force(msb_image_options_t *o, bool on);
+/* Plain http instead of https. */
+void msb_image_options_set_insecure(msb_image_options_t *o, bool on);
+/* A file with PEM certificates to trust besides the usual ones. */
+int msb_image_options_set_ca_certs(msb_image_options_t *o, const char *path,
+				   msb_error_t **e);
+/* Instead of the stored credentials. */
+int msb_image_options_set_login(msb_image_options_t *o, const char *username,
+				const char *password, msb_error_t **e);
+void msb_image_options_set_progress(msb_image_options_t *o,
+				    msb_image_progress_fn fn, void *ctx);
+
+/* Options may be NULL everywhere. *ret_cached: it was in the cache. */
+int msb_image_pull(msb_t *m, const char *reference,
+		   const msb_image_options_t *o, bool *ret_cached,
+		   msb_error_t **ret_err);
+/*
+ * Read an archive (of docker save, or an OCI layout, each as a tar, which may
+ * be compressed) from fd; input names it in messages. references are further
+ * names of its first image. *ret_loaded lists what it held.
+ */
+int msb_image_load(msb_t *m, int fd, const char *input,
+		   const char *const *references, size_t n,
+		   const msb_image_options_t *o, msb_image_list_t **ret_loaded,
+		   msb_error_t **ret_err);
+typedef enum { MSB_ARCHIVE_DOCKER, MSB_ARCHIVE_OCI } msb_archive_t;
+/* Write images that are in the cache into fd, an empty file open for reading
+ * and writing. */
+int msb_image_save(msb_t *m, const char *const *references, size_t n,
+		   msb_archive_t format, int fd, const msb_image_options_t *o,
+		   msb_error_t **ret_err);
+
+int msb_image_get(msb_t *m, const char *reference, msb_image_t **ret,
+		  msb_error_t **ret_err);
+void msb_image_free(msb_image_t *img);
+/* All names in the cache, in order. */
+int msb_image_list(msb_t *m, msb_image_list_t **ret, msb_error_t **ret_err);
+size_t msb_image_list_count(const msb_image_list_t *l);
+const msb_image_t *msb_image_list_item(const msb_image_list_t *l,
+				       size_t i); /* borrowed */
+void msb_image_list_free(msb_image_list_t *l);
+
+const char *msb_image_reference(const msb_image_t *img);   /* as people write */
+const char *msb_image_canonical(const msb_image_t *img);   /* complete */
+const char *msb_image_digest(const msb_image_t *img);	   /* of the manifest */
+int64_t msb_image_created_unix_ms(const msb_image_t *img); /* of the name */
+/* Sum of the compressed layers; -1 when files of the image are missing. */
+int64_t msb_image_size_bytes(const msb_image_t *img);
+/* Everything that is known, as JSON text (see docs/json.md); owned by img. */
+const char *msb_image_json(const msb_image_t *img);
+
+/*
+ * Remove a name, and what nothing needs any more. An image that a sandbox was
+ * made from is refused (MSB_ERR_IMAGE_IN_USE), or with force loses only its
+ * name.
+ */
+int msb_image_remove(msb_t *m, const char *reference, bool force,
+		     msb_error_t **ret_err);
+typedef struct {
+	size_t struct_size;
+	unsigned references, manifests, layers, merged;
+	uint64_t bytes;
+} msb_image_freed_t;
+/* Remove every image that no sandbox was made from, and leftovers. ret may be
+ * NULL; its struct_size is set by the caller. */
+int msb_image_prune(msb_t *m, msb_image_freed_t *ret, msb_error_t **ret_err);
+
+/* ---- registries ---------------------------------------------------------- */
+
+/* Store a password or token for a registry, such as "ghcr.io". */
+int msb_registry_login(msb_t *m, const char *host, const char *username,
+		       const char *password, msb_error_t **ret_err);
+int msb_registry_logout(msb_t *m, const char *host, bool *ret_found,
+			msb_error_t **ret_err);
+typedef struct {
+	size_t struct_size;
+	const char *host, *username;
+	const char *source; /* "secret_name", "password_env", "unset", ... */
+} msb_registry_t;
+/* Calls fn for each registry with a login, sorted; stops when fn gives
+ * non-zero. */
+int msb_registry_list(msb_t *m,
+		      int (*fn)(void *ctx, const msb_registry_t *registry),
+		      void *ctx, msb_error_t **ret_err);
+
 /* ---- host checks --------------------------------------------------------- */
 
 typedef enum {
@@ -380,6 +587,44 @@ typedef struct {
 /* Calls fn for each check, in order; stops when fn returns non-zero. */
 int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
 	       void *ctx, msb_error_t **ret_err);
+
+/* ---- named volumes ------------------------------------------------------- */
+
+/*
+ * A volume outlives the sandboxes that use it, and several may use it at once;
+ * a disk only one that writes, or several that read. Names are 1 to 128 of
+ * [A-Za-z0-9][A-Za-z0-9_.-]*.
+ */
+int msb_volume_create(msb_t *m, const char *name, const msb_volume_options_t *o,
+		      msb_volume_t **ret, msb_error_t **ret_err);
+int msb_volume_get(msb_t *m, const char *name, msb_volume_t **ret,
+		   msb_error_t **ret_err);
+void msb_volume_free(msb_volume_t *v);
+/* By name. */
+int msb_volume_list(msb_t *m, msb_volume_list_t **ret, msb_error_t **ret_err);
+size_t msb_volume_list_count(const msb_volume_list_t *l);
+const msb_volume_t *msb_volume_list_item(const msb_volume_list_t *l,
+					 size_t i); /* borrowed */
+void msb_volume_list_free(msb_volume_list_t *l);
+/* With all it holds. MSB_ERR_VOLUME_IN_USE while a sandbox runs with it. */
+int msb_volume_remove(msb_t *m, const char *name, msb_error_t **ret_err);
+/* Remove each volume that no sandbox, running or not, is configured with, and
+ * tell its name. */
+int msb_volume_prune(msb_t *m, void (*removed)(void *ctx, const char *name),
+		     void *ctx, msb_error_t **ret_err);
+
+const char *msb_volume_name(const msb_volume_t *v);
+const char *msb_volume_path(const msb_volume_t *v); /* its directory */
+msb_volume_kind_t msb_volume_kind(const msb_volume_t *v);
+uint64_t msb_volume_quota_mib(const msb_volume_t *v);	   /* 0 = none */
+uint64_t msb_volume_capacity_bytes(const msb_volume_t *v); /* 0 = directory */
+int64_t msb_volume_created_unix_ms(const msb_volume_t *v);
+/* KEY=VALUE, sorted by key; NULL past the end. */
+const char *msb_volume_label(const msb_volume_t *v, size_t i);
+/* Bytes of its files, or of the disk's occupied blocks: looks at all of them.
+ */
+int msb_volume_used_bytes(const msb_volume_t *v, uint64_t *ret,
+			  msb_error_t **ret_err);
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -45,7 +45,8 @@ struct child {
 };
 
 struct msb {
-	struct home home;
+	struct home home;	 /* the state */
+	struct home config_home; /* config.json and secrets; mostly the same */
 	struct config_file cfg;
 	pthread_mutex_t lock;
 	struct catalogue *cat;	/* guarded by lock; NULL until needed */
@@ -64,16 +65,24 @@ void api_children_reap(msb_t *m);
 
 /* ---- configuration ------------------------------------------------------- */
 
+struct volume_wish;
+struct volume_hold;
+
 struct msb_config {
 	msb_t *m; /* borrowed */
 	struct sandbox_config c;
-	bool named; /* by the caller, not made up */
+	bool named;		 /* by the caller, not made up */
+	bool workdir_given;	 /* likewise: the image's does not count */
+	uint32_t upper_size_mib; /* 0 = default */
+	msb_image_options_t *image_options; /* owned; NULL = defaults */
 	bool attached;
 	bool replace;
 	uint64_t grace_ms;
 	bool has_startup;
 	struct strv startup; /* the user's words */
 	size_t script_bytes;
+	struct volume_wish *wishes; /* one for each named mount */
+	size_t nwishes;
 };
 
 /* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.
@@ -87,11 +96,19 @@ int rlimits_set(struct rlimit_config **list, size_t *n,
 /* "KEY=VALUE", malloc'ed, key checked. */
 int env_entry(const char *key, const char *value, char **ret, struct err *err);
 int user_check(const char *user, struct err *err);
+/* Add a mount to c in its place: parents stay in front of children. Takes what
+ * m holds, also on failure. */
+int mounts_add(struct sandbox_config *c, struct mount_config *m,
+	       struct err *err);
 /* Hostname of the guest: as configured, or derived from the name. len >= 65. */
 void hostname_derive(const struct sandbox_config *c, char *buf, size_t len);
 
-/* Is the stored image still there? Texts of the image errors. */
-int image_check(const char *path, const char *shown, struct err *err);
+/* The host path without links and relative parts, malloc'ed: the sandbox may be
+ * started again from anywhere. */
+int host_path_canonical(const char *path, char **ret, struct err *err);
+
+/* Is a root on the host still there, and of its kind? */
+int root_check(const struct root_config *r, struct err *err);
 
 /* ---- commands ------------------------------------------------------------ */
 
@@ -195,11 +212,19 @@ struct artefacts {
 int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
 		   struct err *err);
 void artefacts_fini(struct artefacts *a);
+/* msb-image, malloc'ed. */
+int artefact_find_worker(const msb_t *m, char **ret, struct err *err);
+/* Archive of an image that comes with the product, malloc'ed; NULL: none. */
+char *artefact_find_image(const char *name);
 
 /* What a boot needs from the host, found before anything is changed. */
 struct boot_plan {
 	const char *engine; /* "uml" or "kvm" */
 	struct artefacts files;
+	/* Of an image: the parts of its disk in order, and to whom in the
+	 * guest those files of mounts belong that are the user's own. */
+	struct strv lower;
+	uint32_t uid, gid;
 };
 int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
 		   struct boot_plan *ret, struct err *err);

@@ -15,6 +15,7 @@
 #include "api/api_int.h"
 
 #define RUNTIME_NAME "msb-runtime"
+#define WORKER_NAME "msb-image"
 #define UML_KERNEL "linux-um"
 #if defined(__x86_64__)
 #define KVM_KERNEL "vmlinux-x86_64"
@@ -28,6 +29,10 @@ static const char *const runtime_places[] = { "", "../libexec/microsandbox/",
 static const char *const guest_places[] = { "guest/",
 					    "../share/microsandbox/guest/",
 					    "../../share/microsandbox/guest/" };
+static const char *const image_places[] = {
+	"images/", "../share/microsandbox/images/",
+	"../../share/microsandbox/images/"
+};
 
 /* Directory this code was loaded from, with a "/" at its end; malloc'ed. */
 static char *own_dir(void)
@@ -121,6 +126,37 @@ int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
 	}
 	*ret = a;
 	return 0;
+}
+
+int artefact_find_worker(const msb_t *m, char **ret, struct err *err)
+{
+	autofree char *beside = NULL;
+	char *slash;
+
+	/* Where the runtime is said to be, the worker is, too. */
+	if (m->cfg.runtime_path) {
+		slash = strrchr(m->cfg.runtime_path, '/');
+		beside = str_fmt("%.*s" WORKER_NAME,
+				 (int)(slash + 1 - m->cfg.runtime_path),
+				 m->cfg.runtime_path);
+		if (!beside)
+			return api_no_memory(err);
+	}
+	*ret = NULL;
+	return find_one(runtime_places, ARRAY_SIZE(runtime_places), beside,
+			WORKER_NAME, X_OK, ret, err);
+}
+
+char *artefact_find_image(const char *name)
+{
+	autofree char *file = str_fmt("%s.tar", name);
+	autofree char *dir = own_dir();
+	char *path = NULL;
+
+	for (size_t i = 0; file && dir && !path && i < ARRAY_SIZE(image_places);
+	     i++)
+		path = usable(dir, image_places[i], file, R_OK);
+	return path;
 }
 
 void artefacts_fini(struct artefacts *a)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/api_int.h"
+#include "api/volume_int.h"
 
 /* The guest keeps scripts in a memory file system of 16 MiB. */
 #define SCRIPT_BYTES_MAX (8u << 20)
@@ -49,6 +50,7 @@ int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err)
 		msb_config_free(c);
 		return rc;
 	}
+	c->workdir_given = false; /* so far it is a default */
 	*ret = c;
 	return 0;
 }
@@ -59,6 +61,10 @@ void msb_config_free(msb_config_t *c)
 		return;
 	sandbox_config_fini(&c->c);
 	strv_fini(&c->startup);
+	msb_image_options_free(c->image_options);
+	for (size_t i = 0; i < c->nwishes; i++)
+		volume_wish_fini(&c->wishes[i]);
+	free(c->wishes);
 	free(c);
 }
 
@@ -167,6 +173,8 @@ int msb_config_set_workdir(msb_config_t *c, const char *path, msb_error_t **e)
 			     path);
 	if (!rc)
 		rc = replace_text(&c->c.workdir, path, &err);
+	if (!rc)
+		c->workdir_given = true;
 	return done(&err, rc, e);
 }
 

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "api/api_int.h"
+#include "api/image_int.h"
+#include "api/volume_int.h"
 
 #define NAME_TRIES 8
 
@@ -26,7 +27,7 @@ static int check_config(const msb_config_t *c, struct err *err)
 {
 	const struct sandbox_config *s = &c->c;
 
-	if (!s->image)
+	if (s->root.kind == ROOT_NONE)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "image source is required");
 	if (!s->init && (s->init_args.n || s->init_env.n))
@@ -35,25 +36,30 @@ static int check_config(const msb_config_t *c, struct err *err)
 			       "program");
 	/* Both may have changed since they were set. */
 	for (size_t i = 0; i < s->nmounts; i++)
-		if (s->mounts[i].kind == MOUNT_BIND &&
-		    access(s->mounts[i].host, F_OK) < 0)
+		if (s->mounts[i].host && access(s->mounts[i].host, F_OK) < 0)
 			return err_set(err, ERR_INVALID, errno,
 				       "host path does not exist: %.300s",
 				       s->mounts[i].host);
-	return image_check(s->image, s->image, err);
+	if (c->upper_size_mib && s->root.kind != ROOT_OCI)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "oci_upper_size() is only valid for OCI images");
+	return root_check(&s->root, err);
 }
 
 /* What one create works on. */
 struct creation {
 	msb_t *m;
 	const msb_config_t *given;
-	struct sandbox_config c; /* shallow copy of the given one, own name */
+	struct sandbox_config c; /* the given one, and what it inherits */
 	char name[SANDBOX_NAME_MAX + 1];
 	struct strv startup;
 	struct boot_plan plan;
 	struct catalogue *cat;
 	struct sandbox_row row;
 	int watchdog[2];
+	/* Of a sandbox from an image: locked until the record names it. */
+	struct image_store store;
+	bool has_store;
 };
 
 static int make_up_name(char *buf, size_t len, struct err *err)
@@ -104,7 +110,7 @@ static int insert_row(struct creation *n, struct err *err)
 	struct sandbox_row *r = &n->row;
 
 	r->name = strdup(n->name);
-	r->image = strdup(n->c.image);
+	r->image = strdup(root_config_text(&n->c.root));
 	r->config = sandbox_config_to_json(&n->c);
 	r->status = ROW_CREATING;
 	r->ephemeral = n->c.ephemeral;
@@ -132,7 +138,14 @@ static void take_back(struct creation *n, enum boot_stage stage)
 		(void)home_sandbox_remove(&n->m->home, n->name, NULL);
 }
 
-static int boot_new(struct creation *n, struct api_err *e)
+static void close_store(struct creation *n)
+{
+	if (n->has_store)
+		image_store_close(&n->store);
+	n->has_store = false;
+}
+
+static int boot_made(struct creation *n, struct api_err *e)
 {
 	enum boot_stage stage = BOOT_NOT_STARTED;
 	struct boot b = { .config = &n->c,
@@ -141,8 +154,12 @@ static int boot_new(struct creation *n, struct api_err *e)
 			  .watchdog_rd = n->watchdog[0] };
 	int rc = home_sandbox_create(&n->m->home, n->name, &e->err);
 
+	if (!rc && n->c.root.kind == ROOT_OCI)
+		rc = image_root_make_upper(n->m, &n->c, &e->err);
 	if (!rc)
 		rc = insert_row(n, &e->err);
+	if (!rc)
+		close_store(n);
 	if (!rc)
 		rc = boot_sandbox(n->m, &b, &stage, e);
 	if (!rc) {
@@ -154,6 +171,22 @@ static int boot_new(struct creation *n, struct api_err *e)
 	}
 	if (rc)
 		take_back(n, stage);
+	return rc;
+}
+
+static int boot_new(struct creation *n, struct api_err *e)
+{
+	struct mount_config *own = n->c.mounts;
+	struct volume_hold hold;
+	int rc = volumes_hold(n->m, &n->c, n->given->wishes, n->given->nwishes,
+			      &hold, &e->err);
+
+	if (rc)
+		return rc;
+	n->c.mounts = hold.mounts;
+	rc = boot_made(n, e);
+	n->c.mounts = own;
+	volumes_release(&hold);
 	return rc;
 }
 
@@ -202,35 +235,75 @@ static int create_named(struct creation *n, struct api_err *e)
 	return rc;
 }
 
-static int create(struct creation *n, struct api_err *e)
+/* A copy by way of the stored form, which has everything. */
+static int copy_config(struct creation *n, struct err *err)
 {
-	int rc = check_config(n->given, &e->err);
+	autofree char *text = sandbox_config_to_json(&n->given->c);
 
-	n->c = n->given->c;
-	n->c.name = n->name;
+	return text ? sandbox_config_from_json(text, &n->c, err)
+		    : api_no_memory(err);
+}
+
+static int take_image(struct creation *n, struct err *err)
+{
+	int rc = image_store_of(n->m, &n->store, err);
+
+	if (rc)
+		return rc;
+	n->has_store = true;
+	rc = image_store_lock(&n->store, false, err);
+	return rc ? rc
+		  : image_root_settle(n->m, &n->store, n->given, &n->c,
+				      &n->plan, err);
+}
+
+/* Everything but the name and what happens under its lock. */
+static int prepare(struct creation *n, struct err *err)
+{
+	int rc = check_config(n->given, err);
+
 	if (!rc)
-		rc = boot_plan_make(n->m, &n->c, &n->plan, &e->err);
+		rc = copy_config(n, err);
+	if (!rc)
+		rc = boot_plan_make(n->m, &n->c, &n->plan, err);
+	if (!rc)
+		rc = api_catalogue(n->m, true, &n->cat, err);
+	if (!rc && n->given->named && !n->given->replace)
+		rc = check_taken(n, err); /* before anything is pulled */
+	if (!rc && n->c.root.kind == ROOT_OCI)
+		rc = take_image(n, err);
 	if (!rc && n->given->has_startup &&
 	    command_resolve(&n->c, true,
 			    (const char *const *)n->given->startup.v,
 			    n->given->startup.n, false, &n->startup))
-		rc = api_no_memory(&e->err);
+		rc = api_no_memory(err);
 	if (!rc && n->given->attached)
-		rc = watchdog_pipe(n->watchdog, &e->err);
-	if (!rc)
-		rc = api_catalogue(n->m, true, &n->cat, &e->err);
-	if (rc)
-		return rc;
-	if (n->given->named) {
+		rc = watchdog_pipe(n->watchdog, err);
+	return rc;
+}
+
+static int create_as(struct creation *n, struct api_err *e)
+{
+	free(n->c.name);
+	n->c.name = strdup(n->name);
+	return n->c.name ? create_named(n, e) : api_no_memory(&e->err);
+}
+
+static int create(struct creation *n, struct api_err *e)
+{
+	int rc;
+
+	if (n->given->named)
 		(void)snprintf(n->name, sizeof(n->name), "%s",
 			       n->given->c.name);
-		return create_named(n, e);
-	}
+	rc = prepare(n, &e->err);
+	if (rc || n->given->named)
+		return rc ? rc : create_as(n, e);
 	for (unsigned tries = 0; tries < NAME_TRIES; tries++) {
 		rc = make_up_name(n->name, sizeof(n->name), &e->err);
 		if (!rc)
-			rc = create_named(n, e);
-		if (rc != -EEXIST)
+			rc = create_as(n, e);
+		if (rc != -EEXIST || e->err.kind != ERR_SANDBOX_EXISTS)
 			return rc;
 		sandbox_row_fini(&n->row);
 		api_err_clear(e);
@@ -247,6 +320,8 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 
 	api_children_reap(m);
 	rc = create(&n, &e);
+	close_store(&n);
+	sandbox_config_fini(&n.c);
 	strv_fini(&n.startup);
 	boot_plan_fini(&n.plan);
 	close_fd(&n.watchdog[0]);

@@ -11,7 +11,10 @@
 static_assert((int)MSB_ERR_NONE == (int)ERR_NONE, "error kinds differ");
 static_assert((int)MSB_ERR_BOOT == (int)ERR_BOOT, "error kinds differ");
 static_assert((int)MSB_ERR_FS == (int)ERR_FS, "error kinds differ");
-static_assert((int)MSB_ERR_FS + 1 == (int)ERR_KIND_COUNT, "error kinds differ");
+static_assert((int)MSB_ERR_IMAGE_IN_USE == (int)ERR_IMAGE_IN_USE,
+	      "error kinds differ");
+static_assert((int)MSB_ERR_SNAPSHOT_INTEGRITY + 1 == (int)ERR_KIND_COUNT,
+	      "error kinds differ");
 
 struct msb_error {
 	struct err err;
@@ -40,6 +43,17 @@ static const char *const kind_labels[] = {
 	[ERR_PERMISSION] = "",
 	[ERR_NO_MEMORY] = "out of memory",
 	[ERR_FS] = "sandbox fs error",
+	[ERR_IMAGE] = "image error",
+	[ERR_IMAGE_NOT_FOUND] = "image not found",
+	[ERR_IMAGE_IN_USE] = "image in use by sandbox(es)",
+	[ERR_VOLUME_NOT_FOUND] = "volume not found",
+	[ERR_VOLUME_EXISTS] = "volume already exists",
+	[ERR_VOLUME_IN_USE] = "",
+	[ERR_SNAPSHOT_NOT_FOUND] = "snapshot not found",
+	[ERR_SNAPSHOT_EXISTS] = "snapshot already exists",
+	[ERR_SNAPSHOT_SOURCE] = "",
+	[ERR_SNAPSHOT_IMAGE_MISSING] = "snapshot image missing from cache",
+	[ERR_SNAPSHOT_INTEGRITY] = "snapshot integrity check failed",
 };
 static_assert(ARRAY_SIZE(kind_labels) == ERR_KIND_COUNT,
 	      "kind_labels[] doesn't match enum err_kind");

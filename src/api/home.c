@@ -11,22 +11,17 @@
 static int open_home(const char *home, msb_t *m, struct err *err)
 {
 	autofree char *path = NULL;
-	struct home other;
 	int rc = home_resolve(home, &path, err);
 
 	if (!rc)
-		rc = home_open(path, &m->home, err);
+		rc = home_open(path, &m->config_home, err);
 	if (!rc)
-		rc = config_file_load(m->home.fd, m->home.path, &m->cfg, err);
+		rc = config_file_load(m->config_home.fd, m->config_home.path,
+				      &m->cfg, err);
+	if (!rc)
+		rc = home_open(m->cfg.home ? m->cfg.home : path, &m->home, err);
 	if (rc)
 		return rc;
-	if (m->cfg.home) {
-		rc = home_open(m->cfg.home, &other, err);
-		if (rc)
-			return rc;
-		home_fini(&m->home);
-		m->home = other;
-	}
 	if (m->cfg.sandboxes_path)
 		rc = home_set_sandboxes(&m->home, m->cfg.sandboxes_path, err);
 	return rc;
@@ -40,7 +35,7 @@ int msb_open(const char *home, msb_t **ret, msb_error_t **ret_err)
 
 	if (!m)
 		return api_fail_err(&err, api_no_memory(&err), ret_err);
-	m->home.fd = -1;
+	m->home.fd = m->config_home.fd = -1;
 	(void)pthread_mutex_init(&m->lock, NULL); /* cannot fail on Linux */
 	rc = open_home(home, m, &err);
 	if (rc) {
@@ -62,6 +57,7 @@ void msb_close(msb_t *m)
 	m->cat = catalogue_free(m->cat);
 	config_file_fini(&m->cfg);
 	home_fini(&m->home);
+	home_fini(&m->config_home);
 	(void)pthread_mutex_destroy(&m->lock);
 	free(m);
 }

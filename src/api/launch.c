@@ -11,16 +11,14 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api_int.h"
 #include "api/exec_int.h"
+#include "api/process.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -29,15 +27,13 @@
 /* The runtime gives its guest 180 s and then reports; this is for one that
  * does not report at all. */
 #define READY_TIMEOUT_MS 200000u
-#define EXIT_TIMEOUT_MS 10000u
 #define REPORT_MAX (1u << 20)
 
 enum child_fd { FD_SPEC = 3, FD_REPORT = 4, FD_LOCK = 5, FD_WATCHDOG = 6 };
-#define FD_ABOVE 16 /* sources must not lie among their targets */
 
 /* ---- specification ------------------------------------------------------ */
 
-static json_t *startup_list(const struct strv *s)
+static json_t *text_list(const struct strv *s)
 {
 	json_t *list;
 
@@ -50,6 +46,27 @@ static json_t *startup_list(const struct strv *s)
 			return NULL;
 		}
 	return list;
+}
+
+/* The parts of an image's disk, and the writable layer above it. */
+static json_t *disks_object(const struct boot_plan *p, const char *sandbox_dir)
+{
+	autofree char *upper = NULL;
+
+	if (!p->lower.n)
+		return json_null();
+	upper = str_fmt("%s/" SANDBOX_UPPER, sandbox_dir);
+	return json_pack("{s:o,s:s}", "lower", text_list(&p->lower), "upper",
+			 upper ? upper : "");
+}
+
+/* A directory's users the runtime looks up itself. */
+static json_t *owner_object(const struct boot_plan *p)
+{
+	if (!p->lower.n)
+		return json_null();
+	return json_pack("{s:I,s:I}", "uid", (json_int_t)p->uid, "gid",
+			 (json_int_t)p->gid);
 }
 
 /* malloc'ed text; the configuration is put in as it is. */
@@ -65,10 +82,12 @@ static char *spec_text(const struct boot *b, const char *sandbox_dir)
 	hostname_derive(b->config, hostname, sizeof(hostname));
 	c.hostname = hostname;
 	config = sandbox_config_to_json(&c);
-	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b}", "sandbox_dir", sandbox_dir,
-		      "kernel", a->kernel, "initramfs", a->initramfs, "engine",
-		      b->plan->engine, "startup", startup_list(b->startup),
-		      "attached", b->watchdog_rd >= 0);
+	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o}", "sandbox_dir",
+		      sandbox_dir, "kernel", a->kernel, "initramfs",
+		      a->initramfs, "engine", b->plan->engine, "startup",
+		      text_list(b->startup), "attached", b->watchdog_rd >= 0,
+		      "disks", disks_object(b->plan, sandbox_dir),
+		      "default_owner", owner_object(b->plan));
 	rest = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!config || !rest)
@@ -96,62 +115,6 @@ struct spawn_fds {
 	int fd[4]; /* for FD_SPEC + i; -1 = not given */
 };
 
-/* Move a descriptor out of the way of the numbers it is copied to. */
-static int lift(int *fd)
-{
-	int high;
-
-	if (*fd < 0 || *fd >= FD_ABOVE)
-		return 0;
-	high = fcntl(*fd, F_DUPFD_CLOEXEC, FD_ABOVE);
-	if (high < 0)
-		return -errno;
-	close_fd(fd);
-	*fd = high;
-	return 0;
-}
-
-static int file_actions(posix_spawn_file_actions_t *fa,
-			const struct spawn_fds *fds)
-{
-	int above = FD_SPEC;
-	int rc =
-		posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDWR, 0);
-
-	if (!rc)
-		rc = posix_spawn_file_actions_adddup2(fa, 0, 1);
-	if (!rc)
-		rc = posix_spawn_file_actions_adddup2(fa, 0, 2);
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(fds->fd); i++) {
-		if (fds->fd[i] < 0)
-			continue;
-		above = FD_SPEC + (int)i + 1;
-		rc = posix_spawn_file_actions_adddup2(fa, fds->fd[i],
-						      above - 1);
-	}
-	/* Also what the program we live in left open across exec. */
-	if (!rc)
-		rc = posix_spawn_file_actions_addclosefrom_np(fa, above);
-	return rc;
-}
-
-static int spawn_attr(posix_spawnattr_t *attr)
-{
-	sigset_t none, all;
-	int rc;
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	rc = posix_spawnattr_setsigmask(attr, &none);
-	if (!rc)
-		rc = posix_spawnattr_setsigdefault(attr, &all);
-	if (!rc)
-		rc = posix_spawnattr_setflags(
-			attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-				      POSIX_SPAWN_SETSIGDEF);
-	return rc;
-}
-
 /* What a runtime may need to know of our environment. */
 static int spawn_env(const msb_t *m, struct strv *env)
 {
@@ -178,45 +141,20 @@ static int spawn_env(const msb_t *m, struct strv *env)
 	return rc;
 }
 
-static int spawn(const char *path, const char *name, char *const *env,
-		 const struct spawn_fds *fds, pid_t *ret)
-{
-	char *argv[] = { (char *)(uintptr_t) "msb-runtime",
-			 (char *)(uintptr_t)name, NULL };
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t attr;
-	int rc = posix_spawn_file_actions_init(&fa);
-
-	if (rc)
-		return rc;
-	rc = posix_spawnattr_init(&attr);
-	if (!rc) {
-		rc = file_actions(&fa, fds);
-		if (!rc)
-			rc = spawn_attr(&attr);
-		if (!rc)
-			rc = posix_spawn(ret, path, &fa, &attr, argv, env);
-		(void)posix_spawnattr_destroy(&attr);
-	}
-	(void)posix_spawn_file_actions_destroy(&fa);
-	return rc;
-}
-
 static int spawn_runtime(const msb_t *m, const struct boot *b,
 			 struct spawn_fds *fds, pid_t *ret, struct err *err)
 {
 	const char *path = b->plan->files.runtime;
+	char *argv[] = { (char *)(uintptr_t) "msb-runtime", b->config->name,
+			 NULL };
 	struct strv env = { 0 };
-	int rc = 0;
+	int rc = spawn_env(m, &env);
 
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(fds->fd); i++)
-		rc = -lift(&fds->fd[i]);
 	if (!rc)
-		rc = -spawn_env(m, &env);
-	if (!rc)
-		rc = spawn(path, b->config->name, env.v, fds, ret);
+		rc = program_spawn(path, argv, env.v, fds->fd,
+				   ARRAY_SIZE(fds->fd), ret);
 	strv_fini(&env);
-	return rc ? err_sys(err, ERR_RUNTIME, rc, "start '%s'", path) : 0;
+	return rc ? err_sys(err, ERR_RUNTIME, -rc, "start '%s'", path) : 0;
 }
 
 /* ---- report ------------------------------------------------------------- */
@@ -250,36 +188,6 @@ static int read_report(int fd, struct buf *line)
 		if (memchr(room, '\n', (size_t)n))
 			return 0;
 	}
-}
-
-/* How a child ended; kills it when it is still there after a while. */
-static int reap(pid_t pid)
-{
-	uint64_t deadline = clock_mono_ms() + EXIT_TIMEOUT_MS;
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int status = 0;
-
-	for (;;) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid)
-			return status;
-		if (got < 0 && errno != EINTR)
-			return 0; /* our host program reaped it */
-		if (clock_mono_ms() >= deadline) {
-			(void)kill(pid, SIGKILL); /* ours, and not reaped */
-			deadline = UINT64_MAX;
-		}
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-static void describe_status(int status, char *text, size_t len)
-{
-	if (WIFSIGNALED(status))
-		(void)snprintf(text, len, "signal %d", WTERMSIG(status));
-	else
-		(void)snprintf(text, len, "status %d", WEXITSTATUS(status));
 }
 
 static int boot_error(struct api_err *e, const char *name, const char *stage,
@@ -349,7 +257,7 @@ static int await_ready(msb_t *m, pid_t pid, int report_fd, const char *name,
 	/* After an error report it ends by itself; a silent one is killed. */
 	if (e->err.kind == ERR_NONE || e->err.sys == ETIMEDOUT)
 		(void)kill(pid, SIGKILL);
-	describe_status(reap(pid), how, sizeof(how));
+	program_end(pid, how, sizeof(how));
 	if (e->err.kind != ERR_NONE)
 		return rc;
 	(void)snprintf(text, sizeof(text),
@@ -381,6 +289,7 @@ int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
 void boot_plan_fini(struct boot_plan *p)
 {
 	artefacts_fini(&p->files);
+	strv_fini(&p->lower);
 }
 
 /* What an earlier boot left would be taken for news of this one. */
@@ -412,7 +321,7 @@ static int make_fds(const struct boot *b, const char *dir, int runtime_dirfd,
 		return path_err(err, -fd, "make the runtime lock in", dir);
 	fds->fd[2] = fd;
 	if (b->watchdog_rd >= 0) {
-		fd = fcntl(b->watchdog_rd, F_DUPFD_CLOEXEC, FD_ABOVE);
+		fd = fcntl(b->watchdog_rd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
 			return err_sys(err, ERR_IO, errno, "copy a descriptor");
 		fds->fd[3] = fd;
@@ -483,7 +392,7 @@ int boot_sandbox(msb_t *m, const struct boot *b, enum boot_stage *ret_stage,
 	if (rc)
 		return rc;
 	(void)unlinkat(runtime_dirfd, "../" SANDBOX_BOOT_ERROR, 0);
-	if (!c->workdir)
+	if (!c->workdir || !strcmp(c->workdir, "/"))
 		return 0;
 	rc = check_workdir(m, c, &e->err);
 	if (rc) {

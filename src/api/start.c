@@ -10,6 +10,8 @@
 
 #include "api/api_int.h"
 #include "api/exec_int.h"
+#include "api/image_int.h"
+#include "api/volume_int.h"
 
 /*
  * Holding. A sandbox that a hold started has a FIFO, runtime/watchdog, whose
@@ -82,6 +84,24 @@ static int boot_row(msb_t *m, struct sandbox_row *r, const struct boot *b,
 	return rc;
 }
 
+/* The same, while nobody can take its volumes away. */
+static int boot_held(msb_t *m, struct sandbox_row *r, const struct boot *b,
+		     struct api_err *e)
+{
+	struct sandbox_config c = *b->config; /* shallow: for its mounts */
+	struct boot held = *b;
+	struct volume_hold hold;
+	int rc = volumes_hold(m, b->config, NULL, 0, &hold, &e->err);
+
+	if (rc)
+		return rc;
+	c.mounts = hold.mounts;
+	held.config = &c;
+	rc = boot_row(m, r, &held, e);
+	volumes_release(&hold);
+	return rc;
+}
+
 int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	      struct api_err *e)
 {
@@ -102,19 +122,21 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 		err_prefix(&e->err, "sandbox '%s'", r->name);
 		return rc;
 	}
-	if (!c.name || !c.image || strcmp(c.name, r->name) != 0)
+	if (!c.name || c.root.kind == ROOT_NONE || strcmp(c.name, r->name) != 0)
 		rc = err_set(&e->err, ERR_INVALID, EINVAL,
 			     "the stored configuration of sandbox '%s' is not "
 			     "complete",
 			     r->name);
 	if (!rc)
-		rc = image_check(c.image, c.image, &e->err);
+		rc = root_check(&c.root, &e->err);
 	if (!rc)
 		rc = boot_plan_make(m, &c, &plan, &e->err);
+	if (!rc && c.root.kind == ROOT_OCI)
+		rc = image_root_plan(m, &c, &plan, &e->err);
 	if (!rc)
 		rc = home_sandbox_create(&m->home, r->name, &e->err);
 	if (!rc)
-		rc = boot_row(m, r, &b, e);
+		rc = boot_held(m, r, &b, e);
 	boot_plan_fini(&plan);
 	sandbox_config_fini(&c);
 	return rc;

@@ -28,6 +28,17 @@ static const char *const kind_names[] = {
 	[ERR_PERMISSION] = "permission",
 	[ERR_NO_MEMORY] = "no_memory",
 	[ERR_FS] = "sandbox_fs",
+	[ERR_IMAGE] = "image",
+	[ERR_IMAGE_NOT_FOUND] = "image_not_found",
+	[ERR_IMAGE_IN_USE] = "image_in_use",
+	[ERR_VOLUME_NOT_FOUND] = "volume_not_found",
+	[ERR_VOLUME_EXISTS] = "volume_already_exists",
+	[ERR_VOLUME_IN_USE] = "volume_in_use",
+	[ERR_SNAPSHOT_NOT_FOUND] = "snapshot_not_found",
+	[ERR_SNAPSHOT_EXISTS] = "snapshot_already_exists",
+	[ERR_SNAPSHOT_SOURCE] = "snapshot_sandbox_running",
+	[ERR_SNAPSHOT_IMAGE_MISSING] = "snapshot_image_missing",
+	[ERR_SNAPSHOT_INTEGRITY] = "snapshot_integrity",
 };
 static_assert(ARRAY_SIZE(kind_names) == ERR_KIND_COUNT,
 	      "kind_names[] doesn't match enum err_kind");

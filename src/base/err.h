@@ -28,7 +28,18 @@ enum err_kind {
 	ERR_NO_SPACE,
 	ERR_PERMISSION,
 	ERR_NO_MEMORY,
-	ERR_FS, /* a guest file operation failed */
+	ERR_FS,	   /* a guest file operation failed */
+	ERR_IMAGE, /* an image, or the registry it comes from, is unsound */
+	ERR_IMAGE_NOT_FOUND,
+	ERR_IMAGE_IN_USE,
+	ERR_VOLUME_NOT_FOUND,
+	ERR_VOLUME_EXISTS,
+	ERR_VOLUME_IN_USE,
+	ERR_SNAPSHOT_NOT_FOUND,
+	ERR_SNAPSHOT_EXISTS,
+	ERR_SNAPSHOT_SOURCE, /* its sandbox runs, or has no image */
+	ERR_SNAPSHOT_IMAGE_MISSING,
+	ERR_SNAPSHOT_INTEGRITY,
 	ERR_KIND_COUNT
 };
 

@@ -2,7 +2,6 @@
 /* File descriptor helpers. */
 #include "base/io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -206,73 +205,6 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode)
 			part[i] = '/';
 	}
 	return 0;
-}
-
-static void cleanup_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
-/* Depth is bounded by the host's own open-file limit: one fd a level. */
-static int remove_dir_contents(int fd, dev_t dev);
-
-static int remove_entry(int dirfd, const char *name, dev_t dev)
-{
-	autoclose int fd = -1;
-	struct stat st;
-	int rc;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode)) {
-		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-			return -errno;
-		return 0;
-	}
-	if (dev && st.st_dev != dev)
-		return -EXDEV;
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES &&
-	    fchmodat(dirfd, name, 0700, 0) == 0) /* our own unreadable dir */
-		fd = openat(dirfd, name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	rc = remove_dir_contents(take_fd(&fd), st.st_dev);
-	if (rc)
-		return rc;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-static int remove_dir_contents(int fd, dev_t dev)
-{
-	MSB_CLEANUP(cleanup_closedir) DIR *d = fdopendir(fd);
-	struct dirent *e;
-	int rc = 0;
-
-	if (!d) {
-		rc = -errno;
-		(void)close(fd);
-		return rc;
-	}
-	/* readdir under deletion is fine: POSIX leaves only additions open */
-	while ((e = readdir(d))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		rc = remove_entry(dirfd(d), e->d_name, dev);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-int io_remove_tree(int dirfd, const char *path)
-{
-	return remove_entry(dirfd, path, 0);
 }
 
 /* "/proc/self/fd/<n>/<name>": short whatever the directory's own path is. */

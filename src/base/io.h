@@ -50,6 +50,11 @@ int io_mkdir_p(int dirfd, const char *path, mode_t mode);
  * into other file systems' mount points. A missing path is success.
  */
 int io_remove_tree(int dirfd, const char *path);
+/*
+ * Bytes in the regular files of a tree, a file with several names once. What
+ * cannot be read counts nothing.
+ */
+int io_tree_usage(int dirfd, const char *path, uint64_t *ret);
 
 /*
  * Unix stream sockets addressed through a directory descriptor, so that a

@@ -30,6 +30,8 @@ enum {
 	O_TRACE,
 	O_TREE,
 	O_ALL,
+	O_ARCHIVE_FORMAT,
+	O_CA_CERTS,
 	O_CPUS,
 	O_DETACH,
 	O_DETACH_KEYS,
@@ -42,14 +44,25 @@ enum {
 	O_FORMAT,
 	O_HOSTNAME,
 	O_IDLE_TIMEOUT,
+	O_INPUT,
+	O_INSECURE,
 	O_INIT,
 	O_INIT_ARG,
 	O_INIT_ENV,
+	O_KIND,
+	O_LABEL,
 	O_LOG_LEVEL,
 	O_MAX_DURATION,
 	O_MEMORY,
+	O_MOUNT_DIR,
+	O_MOUNT_DISK,
+	O_MOUNT_FILE,
+	O_MOUNT_NAMED,
 	O_NAME,
 	O_NO_TTY,
+	O_OUTPUT,
+	O_PASSWORD_STDIN,
+	O_PULL,
 	O_QUIET,
 	O_REPLACE,
 	O_REPLACE_GRACE,
@@ -59,14 +72,19 @@ enum {
 	O_SCRIPT_PATH,
 	O_SCRIPT_RAW,
 	O_SHELL,
+	O_SIZE,
 	O_STOPPED,
 	O_STOP_TIMEOUT,
+	O_TAG,
 	O_TIMEOUT,
 	O_TMPFS,
 	O_TTY,
+	O_UPPER_SIZE,
 	O_USER,
+	O_USERNAME,
 	O_VOLUME,
 	O_WORKDIR,
+	O_YES,
 	O_UNAVAILABLE, /* and above */
 };
 
@@ -111,13 +129,28 @@ int cmd_create(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_exec(struct cli *cli);
 int cmd_help(struct cli *cli);
+int cmd_image_inspect(struct cli *cli);
+int cmd_image_list(struct cli *cli);
+int cmd_image_prune(struct cli *cli);
+int cmd_image_remove(struct cli *cli);
 int cmd_inspect(struct cli *cli);
 int cmd_list(struct cli *cli);
+int cmd_load(struct cli *cli);
+int cmd_pull(struct cli *cli);
+int cmd_registry_list(struct cli *cli);
+int cmd_registry_login(struct cli *cli);
+int cmd_registry_logout(struct cli *cli);
 int cmd_remove(struct cli *cli);
 int cmd_restart(struct cli *cli);
 int cmd_run(struct cli *cli);
+int cmd_save(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_stop(struct cli *cli);
+int cmd_volume_create(struct cli *cli);
+int cmd_volume_inspect(struct cli *cli);
+int cmd_volume_list(struct cli *cli);
+int cmd_volume_prune(struct cli *cli);
+int cmd_volume_remove(struct cli *cli);
 
 #endif

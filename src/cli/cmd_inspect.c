@@ -4,54 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "cli/cli.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
 #define OUTPUT_MAX (64u << 20)
-
-struct page {
-	struct buf b;
-	bool colors;
-};
-
-static void key(struct page *p, const char *indent, const char *name, int pad)
-{
-	(void)buf_printf(&p->b, "%s%s%s:%s%*s", indent,
-			 p->colors ? style_on(STYLE_CYAN) : "", name,
-			 p->colors ? STYLE_OFF : "",
-			 pad > (int)strlen(name) ? pad - (int)strlen(name) : 0,
-			 "");
-}
-
-/* "Key:            value"; nothing for a missing value. */
-static void line(struct page *p, const char *name, const char *value)
-{
-	if (!value)
-		return;
-	key(p, "", name, 14);
-	(void)buf_str(&p->b, " ");
-	text_put_safe(&p->b, value);
-	(void)buf_str(&p->b, "\n");
-}
-
-static void sub_line(struct page *p, const char *name, const char *value,
-		     const char *unit)
-{
-	if (!value)
-		return;
-	key(p, "  ", name, 12);
-	(void)buf_str(&p->b, " ");
-	text_put_safe(&p->b, value);
-	(void)buf_printf(&p->b, "%s\n", unit);
-}
-
-static void section(struct page *p, const char *title)
-{
-	(void)buf_printf(&p->b, "\n%s%s%s\n",
-			 p->colors ? style_on(STYLE_BOLD) : "", title,
-			 p->colors ? STYLE_OFF : "");
-}
 
 /* A string or number as text, or NULL. */
 static const char *scalar(const struct json *j)
@@ -68,7 +26,7 @@ static void put_env(struct page *p, const struct json *env)
 {
 	if (!env || !env->first)
 		return;
-	section(p, "Environment");
+	page_section(p, "Environment");
 	for (const struct json *e = env->first; e; e = e->next) {
 		const char *k = jval_str(e->first);
 		const char *v = e->first ? jval_str(e->first->next) : NULL;
@@ -96,33 +54,63 @@ static void put_policies(struct page *p, const struct json *m)
 		has_perms ? "host-perms=" : "", has_perms ? perms : "");
 }
 
+/* What is mounted, without its flags. */
+static void put_source(struct page *p, const struct json *m)
+{
+	const char *type = jval_str(jval_get(m, "type"));
+	const char *host = jval_str(jval_get(m, "host"));
+	const char *name = jval_str(jval_get(m, "name"));
+	const char *size = scalar(jval_get(m, "size_mib"));
+	const char *format = jval_str(jval_get(m, "format"));
+	const char *fstype = jval_str(jval_get(m, "fstype"));
+
+	if (str_eq(type, "Tmpfs")) {
+		(void)buf_str(&p->b, "tmpfs");
+		if (size && strcmp(size, "0") != 0)
+			(void)buf_printf(&p->b, " (%s MiB)", size);
+	} else if (str_eq(type, "Named")) {
+		(void)buf_str(&p->b, "volume:");
+		text_put_safe(&p->b, name ? name : "-");
+	} else if (str_eq(type, "DiskImage")) {
+		(void)buf_str(&p->b, "disk:");
+		text_put_safe(&p->b, host ? host : "-");
+		(void)buf_printf(&p->b, " (%s) [",
+				 !format		   ? "-"
+				 : str_eq(format, "Qcow2") ? "qcow2"
+							   : "raw");
+		text_put_safe(&p->b, fstype ? fstype : "auto");
+		(void)buf_str(&p->b, "]");
+	} else {
+		text_put_safe(&p->b, host ? host : "-");
+	}
+}
+
 static void put_mount(struct page *p, const struct json *m)
 {
 	static const char *const flags[] = { "noexec", "nosuid", "nodev" };
-	const char *type = jval_str(jval_get(m, "type"));
 	const char *guest = jval_str(jval_get(m, "guest"));
-	const char *host = jval_str(jval_get(m, "host"));
-	const char *size = scalar(jval_get(m, "size_mib"));
+	bool tmpfs = str_eq(jval_str(jval_get(m, "type")), "Tmpfs");
 	bool ro = jval_is_true(jval_get(m, "readonly"));
 	size_t width = guest ? text_width(guest) : 0;
+	const char *separator;
 
 	(void)buf_str(&p->b, "  ");
 	text_put_safe(&p->b, guest ? guest : "");
 	(void)buf_printf(&p->b, "%*s → ", width < 16 ? (int)(16 - width) : 0,
 			 "");
-	if (type && !strcmp(type, "Tmpfs")) {
-		(void)buf_str(&p->b, "tmpfs");
-		if (size && strcmp(size, "0") != 0)
-			(void)buf_printf(&p->b, " (%s MiB)", size);
-		(void)buf_str(&p->b, ro ? " (ro" : "");
-	} else {
-		text_put_safe(&p->b, host ? host : "-");
-		(void)buf_str(&p->b, ro ? " (ro" : " (rw");
-		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-			if (jval_is_true(jval_get(m, flags[i])))
-				(void)buf_printf(&p->b, ",%s", flags[i]);
+	put_source(p, m);
+	separator = " (";
+	if (ro || !tmpfs) { /* that a tmpfs can be written goes unsaid */
+		(void)buf_printf(&p->b, "%s%s", separator, ro ? "ro" : "rw");
+		separator = ",";
 	}
-	if (ro || !type || strcmp(type, "Tmpfs") != 0)
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (!jval_is_true(jval_get(m, flags[i])))
+			continue;
+		(void)buf_printf(&p->b, "%s%s", separator, flags[i]);
+		separator = ",";
+	}
+	if (*separator == ',')
 		(void)buf_str(&p->b, ")");
 	put_policies(p, m);
 	(void)buf_str(&p->b, "\n");
@@ -132,7 +120,7 @@ static void put_mounts(struct page *p, const struct json *mounts)
 {
 	if (!mounts || !mounts->first)
 		return;
-	section(p, "Mounts");
+	page_section(p, "Mounts");
 	for (const struct json *m = mounts->first; m; m = m->next)
 		put_mount(p, m);
 }
@@ -142,11 +130,11 @@ static void put_layers(struct page *p, const char *title, const struct json *o)
 {
 	if (!o || o->type != JSON_OBJECT || !o->first)
 		return;
-	section(p, title);
+	page_section(p, title);
 	for (const struct json *m = o->first; m; m = m->next) {
 		const char *text = scalar(m);
 
-		sub_line(p, m->key, text ? text : "-", "");
+		page_sub_line(p, m->key, text ? text : "-", "");
 	}
 }
 
@@ -156,14 +144,26 @@ static void put_machine(struct page *p, const struct json *machine)
 
 	if (!machine)
 		return;
-	section(p, "Machine");
-	sub_line(p, "Engine", scalar(jval_get(machine, "engine")), "");
-	sub_line(p, "Mode", scalar(jval_get(machine, "mode")), "");
-	sub_line(p, "CPU", cpu ? cpu : "any", "");
-	sub_line(p, "Process", scalar(jval_get(machine, "pid")), "");
-	sub_line(p, "Boot", scalar(jval_get(machine, "boot_ms")), " ms");
+	page_section(p, "Machine");
+	page_sub_line(p, "Engine", scalar(jval_get(machine, "engine")), "");
+	page_sub_line(p, "Mode", scalar(jval_get(machine, "mode")), "");
+	page_sub_line(p, "CPU", cpu ? cpu : "any", "");
+	page_sub_line(p, "Process", scalar(jval_get(machine, "pid")), "");
+	page_sub_line(p, "Boot", scalar(jval_get(machine, "boot_ms")), " ms");
 	put_layers(p, "Jail", jval_get(machine, "jail"));
 	put_layers(p, "Runtime jail", jval_get(machine, "runtime_jail"));
+}
+
+/* The writable layer above an image. */
+static void put_upper(struct page *p, const struct json *oci)
+{
+	const char *mib = scalar(jval_get(oci, "upper_size_mib"));
+	char text[32];
+
+	if (!mib)
+		return;
+	(void)snprintf(text, sizeof(text), "%s MiB", mib);
+	page_line(p, "OCI Upper", text);
 }
 
 static int inspect_text(const msb_sandbox_t *s, const struct json *config,
@@ -174,25 +174,27 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 	enum table_style style;
 
 	buf_init(&p.b, OUTPUT_MAX);
-	line(&p, "Name", msb_sandbox_name(s));
-	key(&p, "", "Status", 14);
+	page_line(&p, "Name", msb_sandbox_name(s));
+	page_key(&p, "", "Status", 14);
 	(void)show_status(msb_sandbox_status(s), status, sizeof(status),
 			  &style);
 	(void)buf_printf(&p.b, " %s%s%s\n", p.colors ? style_on(style) : "",
 			 status, p.colors ? STYLE_OFF : "");
-	line(&p, "Exit reason", msb_sandbox_exit_reason(s));
-	line(&p, "Created",
-	     show_local_time(msb_sandbox_created_unix_ms(s), time,
-			     sizeof(time)));
-	line(&p, "Updated",
-	     show_local_time(msb_sandbox_updated_unix_ms(s), time,
-			     sizeof(time)));
-	line(&p, "Image", msb_sandbox_image(s));
-	section(&p, "Resources");
-	sub_line(&p, "CPUs", scalar(jval_get(config, "cpus")), "");
-	sub_line(&p, "Memory", scalar(jval_get(config, "memory_mib")), " MiB");
-	line(&p, "Workdir", jval_str(jval_get(config, "workdir")));
-	line(&p, "Shell", jval_str(jval_get(config, "shell")));
+	page_line(&p, "Exit reason", msb_sandbox_exit_reason(s));
+	page_line(&p, "Created",
+		  show_local_time(msb_sandbox_created_unix_ms(s), time,
+				  sizeof(time)));
+	page_line(&p, "Updated",
+		  show_local_time(msb_sandbox_updated_unix_ms(s), time,
+				  sizeof(time)));
+	page_line(&p, "Image", msb_sandbox_image(s));
+	put_upper(&p, jval_get(jval_get(config, "image"), "Oci"));
+	page_section(&p, "Resources");
+	page_sub_line(&p, "CPUs", scalar(jval_get(config, "cpus")), "");
+	page_sub_line(&p, "Memory", scalar(jval_get(config, "memory_mib")),
+		      " MiB");
+	page_line(&p, "Workdir", jval_str(jval_get(config, "workdir")));
+	page_line(&p, "Shell", jval_str(jval_get(config, "shell")));
 	put_env(&p, jval_get(config, "env"));
 	put_mounts(&p, jval_get(config, "mounts"));
 	put_machine(&p, machine);

@@ -61,27 +61,6 @@ static int list_names(const struct cli *cli, const msb_list_t *l)
 	return ui_print(&b) ? 1 : 0;
 }
 
-static int print_table(struct table *t, const char *when_empty)
-{
-	struct buf b;
-	int code = 0;
-
-	buf_init(&b, OUTPUT_MAX);
-	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
-		b.failed = true;
-	if (!t->rows && !b.failed) {
-		struct buf line;
-
-		buf_init(&line, 256);
-		(void)buf_printf(&line, "%s\n", when_empty);
-		(void)!write(STDERR_FILENO, buf_data(&line), buf_len(&line));
-		buf_fini(&line);
-	}
-	code = ui_print(&b) ? 1 : 0;
-	table_fini(t);
-	return code;
-}
-
 static int list_table(const struct cli *cli, const msb_list_t *l)
 {
 	static const char *const header[] = { "NAME", "IMAGE", "STATUS",
@@ -109,7 +88,7 @@ static int list_table(const struct cli *cli, const msb_list_t *l)
 					  sizeof(time)),
 			  STYLE_DIM);
 	}
-	return print_table(&t, "No sandboxes found.");
+	return show_table(&t, "No sandboxes found.");
 }
 
 int cmd_list(struct cli *cli)
@@ -216,8 +195,8 @@ static int status_print(const struct cli *cli, const msb_sandbox_t *const *s,
 	table_init(&t, status_header, ARRAY_SIZE(status_header));
 	for (size_t i = 0; i < n; i++)
 		status_row(&t, s[i]);
-	return print_table(&t, cli_has(cli, O_ALL) ? "No sandboxes found."
-						   : "No running sandboxes.");
+	return show_table(&t, cli_has(cli, O_ALL) ? "No sandboxes found."
+						  : "No running sandboxes.");
 }
 
 static int by_name(const void *a, const void *b)

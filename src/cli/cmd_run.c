@@ -20,16 +20,6 @@ static bool print_name(const char *name)
 	return !ui_print(&b);
 }
 
-static bool image_ok(struct cli *cli)
-{
-	struct err err = { 0 };
-
-	if (!grammar_image(cli->args.words[0], &err))
-		return true;
-	ui_grammar_error(&err);
-	return false;
-}
-
 /* Limits of the whole sandbox: create, and a command of the runtime's own. */
 static bool add_sandbox_rlimits(struct cli *cli, msb_config_t *c)
 {
@@ -227,7 +217,7 @@ int cmd_run(struct cli *cli)
 
 	if (code)
 		return code;
-	if (!image_ok(cli) || !command_options_parse(cli, &o))
+	if (!command_options_parse(cli, &o))
 		return EXIT_MSB;
 	code = EXIT_MSB;
 	if (cli_open(cli)) {
@@ -247,7 +237,7 @@ int cmd_create(struct cli *cli)
 	struct newbox b;
 	bool ok = false;
 
-	if (!image_ok(cli) || !cli_open(cli) || !newbox_build(cli, &b))
+	if (!cli_open(cli) || !newbox_build(cli, &b))
 		return 1;
 	if (add_sandbox_rlimits(cli, b.config) &&
 	    newbox_create(cli, &b, true, &s)) {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every command and option of msb. */
+#include "cli/commands.h"
 #include "cli/cli.h"
 
-#define END                                                                    \
-	{                                                                      \
-		0                                                              \
-	}
 /* Known, refused with "not available yet", not shown. */
 #define LATER(kind_, name_)                                                    \
 	{                                                                      \
@@ -17,7 +14,7 @@
 
 enum { GROUP_NONE, GROUP_VERBOSITY, GROUP_TTY };
 
-static const char *const formats[] = { "json", NULL };
+const char *const cli_formats[] = { "json", NULL };
 static const char *const engines[] = { "auto", "kvm", "uml", NULL };
 static const char *const jails[] = { "strict", "relaxed", NULL };
 static const char *const modes[] = { "auto", "ptrace", "seccomp", NULL };
@@ -74,17 +71,6 @@ static const struct option version_options[] = {
 		.id = O_NAME, .kind = OPT_TEXT, .letter = 'n', .name = "name", \
 		.value = "NAME", .help = (help_)                               \
 	}
-#define QUIET_OPTION(help_)                                                    \
-	{                                                                      \
-		.id = O_QUIET, .kind = OPT_SWITCH, .letter = 'q',              \
-		.name = "quiet", .help = (help_)                               \
-	}
-#define FORMAT_OPTION                                                          \
-	{                                                                      \
-		.id = O_FORMAT, .kind = OPT_CHOICE, .name = "format",          \
-		.value = "FORMAT", .help = "Output format: json",              \
-		.choices = formats                                             \
-	}
 #define RLIMIT_OPTION(help_)                                                   \
 	{                                                                      \
 		.id = O_RLIMIT, .kind = OPT_LIST, .name = "rlimit",            \
@@ -134,18 +120,58 @@ static const struct option sandbox_options[] = {
 	  .value = "SIZE",
 	  .help = "Amount of memory (e.g. 512M, 1G)",
 	  .flags = OPT_CREATION },
+	{ .id = O_UPPER_SIZE,
+	  .kind = OPT_TEXT,
+	  .name = "oci-upper-size",
+	  .value = "SIZE",
+	  .help = "Size of the writable layer above an image (e.g. 4G, 8192M)",
+	  .flags = OPT_CREATION },
+	{ .id = O_PULL,
+	  .kind = OPT_TEXT,
+	  .name = "pull",
+	  .value = "POLICY",
+	  .help = "When to pull the image: always, if-missing, never "
+		  "(default: if-missing)",
+	  .flags = OPT_CREATION },
 	{ .id = O_VOLUME,
 	  .kind = OPT_LIST,
 	  .letter = 'v',
 	  .name = "volume",
 	  .value = "SRC:DST[:OPTS]",
-	  .help = "Share a host directory or file (OPTS: ro, noexec, nosuid, "
-		  "nodev, stat-virt=, host-perms=)",
+	  .help = "Share a host directory, a file or a named volume (OPTS: "
+		  "ro, noexec, nosuid, nodev, stat-virt=, host-perms=, "
+		  "quota=, follow-root-symlinks)",
+	  .flags = OPT_CREATION },
+	{ .id = O_MOUNT_DIR,
+	  .kind = OPT_LIST,
+	  .name = "mount-dir",
+	  .value = "SRC:DST[:OPTS]",
+	  .help = "The same, of a host directory only",
+	  .flags = OPT_CREATION },
+	{ .id = O_MOUNT_FILE,
+	  .kind = OPT_LIST,
+	  .name = "mount-file",
+	  .value = "SRC:DST[:OPTS]",
+	  .help = "The same, of a host file only",
+	  .flags = OPT_CREATION },
+	{ .id = O_MOUNT_NAMED,
+	  .kind = OPT_LIST,
+	  .name = "mount-named",
+	  .value = "NAME:DST[:OPTS]",
+	  .help = "The same, of a named volume only; made if missing (OPTS: "
+		  "also kind=dir|disk, size=)",
+	  .flags = OPT_CREATION },
+	{ .id = O_MOUNT_DISK,
+	  .kind = OPT_LIST,
+	  .name = "mount-disk",
+	  .value = "FILE:DST[:OPTS]",
+	  .help = "Mount a disk image (OPTS: ro, noexec, nosuid, nodev, "
+		  "format=raw|qcow2, fstype=)",
 	  .flags = OPT_CREATION },
 	{ .id = O_TMPFS,
 	  .kind = OPT_LIST,
 	  .name = "tmpfs",
-	  .value = "PATH[:SIZE]",
+	  .value = "PATH[:SIZE][:OPTS]",
 	  .help = "Mount a file system in the guest's memory",
 	  .flags = OPT_CREATION },
 	{ .id = O_ENV,
@@ -290,9 +316,7 @@ static const struct option sandbox_options[] = {
 };
 
 static const struct option later_options[] = {
-	LATER(OPT_TEXT, "oci-upper-size"),
 	LATER(OPT_TEXT, "root-disk"),
-	LATER(OPT_TEXT, "pull"),
 	{ .id = O_UNAVAILABLE + __COUNTER__,
 	  .kind = OPT_LIST,
 	  .letter = 'p',
@@ -328,10 +352,6 @@ static const struct option later_options[] = {
 	LATER(OPT_TEXT, "tls-intercept-ca-key"),
 	LATER(OPT_LIST, "tls-upstream-ca-cert"),
 	LATER(OPT_TEXT, "security"),
-	LATER(OPT_LIST, "mount-dir"),
-	LATER(OPT_LIST, "mount-file"),
-	LATER(OPT_LIST, "mount-disk"),
-	LATER(OPT_LIST, "mount-named"),
 	LATER(OPT_TEXT, "snapshot"),
 	LATER(OPT_TEXT, "from-snapshot"),
 	END,
@@ -462,8 +482,8 @@ static const struct option format_options[] = {
 #define IMAGE_WORD                                                             \
 	{                                                                      \
 		.name = "IMAGE", .required = true,                             \
-		.help = "Directory that is the root file system, such as "     \
-			"./rootfs"                                             \
+		.help = "Image such as alpine, or a directory or disk image "  \
+			"such as ./rootfs"                                     \
 	}
 #define NAME_WORD                                                              \
 	{                                                                      \
@@ -553,6 +573,41 @@ static const struct command commands[] = {
 	  .groups = { remove_options, label_options },
 	  .words = { NAMES_WORD },
 	  .run = cmd_remove },
+	{ .name = "pull",
+	  .summary = "Download an image",
+	  .groups = { cli_pull_options },
+	  .words = { IMAGE_REFERENCE_WORD },
+	  .run = cmd_pull },
+	{ .name = "load",
+	  .summary = "Load images from an archive",
+	  .groups = { cli_load_options },
+	  .run = cmd_load },
+	{ .name = "save",
+	  .summary = "Save images to an archive",
+	  .groups = { cli_save_options },
+	  .words = { IMAGE_REFERENCES_WORD },
+	  .run = cmd_save },
+	{ .name = "image",
+	  .summary = "Images in the cache",
+	  .sub = cli_image_commands },
+	{ .name = "images",
+	  .hidden = true,
+	  .summary = "List images; the same as msb image list",
+	  .groups = { cli_image_list_options },
+	  .run = cmd_image_list },
+	{ .name = "rmi",
+	  .hidden = true,
+	  .summary = "Remove images; the same as msb image remove",
+	  .groups = { cli_image_remove_options },
+	  .words = { IMAGE_REFERENCES_WORD },
+	  .run = cmd_image_remove },
+	{ .name = "registry",
+	  .summary = "Logins at registries",
+	  .sub = cli_registry_commands },
+	{ .name = "volume",
+	  .aliases = { "vol" },
+	  .summary = "Make, list and remove named volumes",
+	  .sub = cli_volume_commands },
 	{ .name = "doctor",
 	  .summary = "Check what this host offers, and say what is missing",
 	  .groups = { format_options },
@@ -563,15 +618,7 @@ static const struct command commands[] = {
 	  .run = cmd_help },
 	NOT_YET("metrics", NULL),
 	NOT_YET("logs", NULL),
-	NOT_YET("image", NULL),
-	NOT_YET("images", NULL),
-	NOT_YET("rmi", NULL),
-	NOT_YET("pull", NULL),
-	NOT_YET("load", NULL),
-	NOT_YET("save", NULL),
-	NOT_YET("registry", NULL),
 	NOT_YET("ssh", NULL),
-	NOT_YET("volume", "vol"),
 	NOT_YET("snapshot", "snap"),
 	NOT_YET("install", NULL),
 	NOT_YET("uninstall", NULL),

@@ -197,27 +197,6 @@ int grammar_env(const char *text, char *(*lookup)(const char *), char **ret_key,
 	return 0;
 }
 
-int grammar_tmpfs(const char *text, char **ret_path, uint32_t *ret_mib,
-		  struct err *err)
-{
-	size_t len = strcspn(text, ":");
-	uint32_t mib = 0;
-	char *path;
-	int rc;
-
-	if (text[len]) {
-		rc = grammar_size(text + len + 1, &mib, err);
-		if (rc)
-			return rc;
-	}
-	path = strndup(text, len);
-	if (!path)
-		return no_memory(err);
-	*ret_path = path;
-	*ret_mib = mib;
-	return 0;
-}
-
 int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err)
 {
 	static const char *const names[] = {
@@ -259,30 +238,20 @@ int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err)
 	return 0;
 }
 
-static bool is_path(const char *text)
+int grammar_pull(const char *text, int *ret, struct err *err)
 {
-	return !strcmp(text, ".") || !strcmp(text, "..") ||
-	       str_starts(text, "/") || str_starts(text, "./") ||
-	       str_starts(text, "../");
-}
+	static const char *const policies[] = { "if-missing", "always",
+						"never" };
 
-int grammar_image(const char *text, struct err *err)
-{
-	if (!*text)
-		return INVALID(err, "image source is required");
-	if (!is_path(text))
-		return err_set(
-			err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			"images from a registry are not available yet: "
-			"instead of %s give a directory such as ./rootfs",
-			text);
-	if (str_ends(text, ".qcow2") || str_ends(text, ".raw") ||
-	    str_ends(text, ".vmdk"))
-		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			       "disk images are not available yet: instead of "
-			       "%s give a directory such as ./rootfs",
-			       text);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
+		if (!strcmp(policies[i], text)) {
+			*ret = (int)i;
+			return 0;
+		}
+	return INVALID(err,
+		       "invalid pull policy: %s (expected: always, "
+		       "if-missing, never)",
+		       text);
 }
 
 int grammar_shell(const char *text, struct err *err)

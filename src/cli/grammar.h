@@ -30,19 +30,35 @@ int grammar_grace(const char *flag, const char *text, uint64_t *ret_ms,
 int grammar_env(const char *text, char *(*lookup)(const char *), char **ret_key,
 		const char **ret_value, struct err *err);
 
-struct volume {
-	char *host, *guest; /* owned */
-	bool readonly, noexec, nosuid, nodev;
+/* The option a mount was given with: which further options it has. */
+enum mount_flavour {
+	MOUNT_ARG_VOLUME, /* -v */
+	MOUNT_ARG_DIR,
+	MOUNT_ARG_FILE,
+	MOUNT_ARG_DISK,
+	MOUNT_ARG_NAMED,
+	MOUNT_ARG_TMPFS
+};
+
+struct mount_arg {
+	char *source, *guest; /* owned; source is NULL for a tmpfs */
+	bool named;	      /* source is the name of a volume, not a path */
+	bool readonly, noexec, nosuid, nodev, follow_symlinks;
 	int stat_virt;	/* 0 strict, 1 relaxed, 2 off */
 	int host_perms; /* 0 private, 1 mirror */
+	bool has_quota; /* quota_mib was given; 0 is no limit */
+	uint32_t quota_mib;
+	bool disk;	   /* a named volume of kind disk */
+	uint32_t size_mib; /* of a tmpfs or a disk; 0 = not given */
+	int format;	   /* -1 not given, 0 raw, 1 qcow2, 2 vmdk */
+	char *fstype;	   /* owned; NULL = not given */
 };
 /* SRC:DST[,opt...] or SRC:DST:opt[,opt...] */
-int grammar_volume(const char *text, struct volume *ret, struct err *err);
-void volume_fini(struct volume *v);
-
-/* PATH or PATH:SIZE; *ret_path is malloc'ed, size 0 = not given. */
-int grammar_tmpfs(const char *text, char **ret_path, uint32_t *ret_mib,
-		  struct err *err);
+int grammar_mount(enum mount_flavour flavour, const char *text,
+		  struct mount_arg *ret, struct err *err);
+/* PATH[:SIZE][:opt,...] or PATH:opt[,...] */
+int grammar_tmpfs(const char *text, struct mount_arg *ret, struct err *err);
+void mount_arg_fini(struct mount_arg *m);
 
 struct rlimit_arg {
 	char resource[16]; /* lower case */
@@ -50,8 +66,8 @@ struct rlimit_arg {
 };
 int grammar_rlimit(const char *text, struct rlimit_arg *ret, struct err *err);
 
-/* An image argument this program can run: a directory. */
-int grammar_image(const char *text, struct err *err);
+/* 0 if-missing, 1 always, 2 never */
+int grammar_pull(const char *text, int *ret, struct err *err);
 
 int grammar_shell(const char *text, struct err *err);
 int grammar_init(const char *text, struct err *err);

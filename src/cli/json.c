@@ -3,8 +3,11 @@
 #include "cli/json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/str.h"
 
 /* Frees without recursion: children are moved up in front of the siblings. */
 struct json *jval_free(struct json *j)
@@ -61,6 +64,19 @@ struct json *jval_bool(bool v)
 
 	if (j)
 		j->truth = v;
+	return j;
+}
+
+struct json *jval_number(uint64_t v)
+{
+	struct json *j = make(JSON_NUMBER);
+
+	if (!j)
+		return NULL;
+	j->text = str_fmt("%" PRIu64, v);
+	if (!j->text)
+		return jval_free(j);
+	j->len = strlen(j->text);
 	return j;
 }
 

@@ -48,6 +48,7 @@ struct json *jval_object(void);
 struct json *jval_array(void);
 struct json *jval_string(const char *text); /* NULL gives null */
 struct json *jval_bool(bool v);
+struct json *jval_number(uint64_t v);
 int jval_add(struct json *object, const char *key, struct json *value);
 int jval_append(struct json *array, struct json *value);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -100,49 +101,113 @@ static bool add_env(struct cli *cli, struct newbox *b, int id, add_env_fn add)
 	return true;
 }
 
-static bool add_volume(struct newbox *b, const char *text)
+/* What every kind of mount has. */
+static msb_mount_options_t mount_options(const struct mount_arg *m)
+{
+	static const char *const formats[] = { "raw", "qcow2", "vmdk" };
+	msb_mount_options_t o = { .struct_size = sizeof(o),
+				  .stat_virt = (msb_stat_virt_t)m->stat_virt,
+				  .host_perms = (msb_host_perms_t)m->host_perms,
+				  .size_mib = m->size_mib,
+				  .fstype = m->fstype };
+
+	o.flags = (m->readonly ? MSB_MOUNT_READONLY : 0u) |
+		  (m->noexec ? MSB_MOUNT_NOEXEC : 0u) |
+		  (m->nosuid ? MSB_MOUNT_NOSUID : 0u) |
+		  (m->nodev ? MSB_MOUNT_NODEV : 0u) |
+		  (m->follow_symlinks ? MSB_MOUNT_FOLLOW_SYMLINKS : 0u);
+	if (m->has_quota)
+		o.quota_mib = m->quota_mib ? m->quota_mib : MSB_QUOTA_NONE;
+	if (m->format >= 0)
+		o.format = formats[m->format];
+	return o;
+}
+
+static int add_named(msb_config_t *c, const struct mount_arg *m,
+		     msb_mount_options_t *o, msb_error_t **e)
+{
+	const msb_volume_options_t v = { .struct_size = sizeof(v),
+					 .kind = m->disk ? MSB_VOLUME_DISK
+							 : MSB_VOLUME_DIR,
+					 .quota_mib = o->quota_mib,
+					 .capacity_mib = o->size_mib };
+	bool described = m->disk || m->has_quota;
+
+	o->quota_mib = 0;
+	o->size_mib = 0;
+	return msb_config_add_named(c, m->source, m->guest, MSB_VOLUME_ENSURE,
+				    described ? &v : NULL, o, e);
+}
+
+/* --mount-dir and --mount-file say what the source must be. */
+static bool is_kind(enum mount_flavour flavour, const struct mount_arg *m)
+{
+	struct stat st;
+
+	if ((flavour != MOUNT_ARG_DIR && flavour != MOUNT_ARG_FILE) ||
+	    stat(m->source, &st) < 0 || /* the library tells */
+	    S_ISDIR(st.st_mode) == (flavour == MOUNT_ARG_DIR))
+		return true;
+	ui_error("%s: %s",
+		 flavour == MOUNT_ARG_DIR
+			 ? "--mount-dir takes a directory, this is none"
+			 : "--mount-file takes a file, this is a directory",
+		 m->source);
+	return false;
+}
+
+static bool add_mount(struct newbox *b, enum mount_flavour flavour,
+		      const char *text)
 {
 	struct err err = { 0 };
+	msb_mount_options_t o;
 	msb_error_t *e = NULL;
-	unsigned flags = 0;
-	struct volume v;
+	struct mount_arg m;
+	bool ok;
 	int rc;
 
-	if (grammar_volume(text, &v, &err))
+	if (flavour == MOUNT_ARG_TMPFS ? grammar_tmpfs(text, &m, &err)
+				       : grammar_mount(flavour, text, &m, &err))
 		return wrong(&err);
-	if (v.readonly)
-		flags |= MSB_MOUNT_READONLY;
-	if (v.noexec)
-		flags |= MSB_MOUNT_NOEXEC;
-	if (v.nosuid)
-		flags |= MSB_MOUNT_NOSUID;
-	if (v.nodev)
-		flags |= MSB_MOUNT_NODEV;
-	rc = msb_config_add_bind(b->config, v.host, v.guest, flags,
-				 (msb_stat_virt_t)v.stat_virt,
-				 (msb_host_perms_t)v.host_perms, &e);
-	volume_fini(&v);
-	return cli_ok(rc, &e);
+	o = mount_options(&m);
+	if (!is_kind(flavour, &m)) {
+		mount_arg_fini(&m);
+		return false;
+	}
+	if (flavour == MOUNT_ARG_TMPFS)
+		rc = msb_config_add_tmpfs(b->config, m.guest, &o, &e);
+	else if (flavour == MOUNT_ARG_DISK)
+		rc = msb_config_add_disk(b->config, m.source, m.guest, &o, &e);
+	else if (m.named)
+		rc = add_named(b->config, &m, &o, &e);
+	else
+		rc = msb_config_add_bind(b->config, m.source, m.guest, &o, &e);
+	ok = cli_ok(rc, &e);
+	mount_arg_fini(&m);
+	return ok;
 }
 
 static bool add_mounts(struct cli *cli, struct newbox *b)
 {
-	struct err err = { 0 };
-	const char *text;
-	size_t pos = 0;
+	static const struct {
+		int id;
+		enum mount_flavour flavour;
+	} kinds[] = {
+		{ O_VOLUME, MOUNT_ARG_VOLUME },
+		{ O_MOUNT_DIR, MOUNT_ARG_DIR },
+		{ O_MOUNT_FILE, MOUNT_ARG_FILE },
+		{ O_MOUNT_NAMED, MOUNT_ARG_NAMED },
+		{ O_MOUNT_DISK, MOUNT_ARG_DISK },
+		{ O_TMPFS, MOUNT_ARG_TMPFS },
+	};
 
-	while ((text = args_next(&cli->args, O_VOLUME, &pos)))
-		if (!add_volume(b, text))
-			return false;
-	for (pos = 0; (text = args_next(&cli->args, O_TMPFS, &pos));) {
-		autofree char *path = NULL;
-		msb_error_t *e = NULL;
-		uint32_t mib;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const char *text;
+		size_t pos = 0;
 
-		if (grammar_tmpfs(text, &path, &mib, &err))
-			return wrong(&err);
-		if (!cli_ok(msb_config_add_tmpfs(b->config, path, mib, &e), &e))
-			return false;
+		while ((text = args_next(&cli->args, kinds[i].id, &pos)))
+			if (!add_mount(b, kinds[i].flavour, text))
+				return false;
 	}
 	return true;
 }
@@ -328,24 +393,78 @@ static bool set_names(struct cli *cli, struct newbox *b)
 	       cli_ok(msb_config_set_image(b->config, image, &e), &e);
 }
 
-bool newbox_build(struct cli *cli, struct newbox *ret)
+static bool set_upper_size(struct cli *cli, struct newbox *b)
 {
-	struct newbox b = { .name = cli_text(cli, O_NAME) };
+	const char *text = cli_text(cli, O_UPPER_SIZE);
+	msb_error_t *e = NULL;
+	struct err err = { 0 };
+	uint32_t mib;
+
+	if (!text)
+		return true;
+	if (grammar_size(text, &mib, &err))
+		return wrong(&err);
+	return cli_ok(msb_config_set_oci_upper_size_mib(b->config, mib, &e),
+		      &e);
+}
+
+/* How a reference is looked up and pulled, and who is told. */
+static bool set_image_options(struct cli *cli, struct newbox *b)
+{
+	static const msb_pull_policy_t policies[] = { MSB_PULL_IF_MISSING,
+						      MSB_PULL_ALWAYS,
+						      MSB_PULL_NEVER };
+	const char *text = cli_text(cli, O_PULL);
+	msb_image_options_t *o;
+	msb_error_t *e = NULL;
+	struct err err = { 0 };
+	int policy = 0;
+	bool ok;
+
+	if (text && grammar_pull(text, &policy, &err))
+		return wrong(&err);
+	o = msb_image_options_new();
+	if (!o) {
+		ui_error("out of memory");
+		return false;
+	}
+	b->progress = (struct progress){
+		.quiet = cli_has(cli, O_QUIET),
+		.verb = "Pulling",
+		.after = "Starting",
+		.after_target = b->name ? b->name : cli->args.words[0],
+	};
+	msb_image_options_set_policy(o, policies[policy]);
+	msb_image_options_set_progress(o, progress_event, &b->progress);
+	ok = cli_ok(msb_config_set_image_options(b->config, o, &e), &e);
+	msb_image_options_free(o);
+	return ok;
+}
+
+/* The whole of *ret: its progress is told to the library. */
+static bool build(struct cli *cli, struct newbox *b)
+{
 	msb_error_t *e = NULL;
 
-	if (!cli_ok(msb_config_new(cli->m, &b.config, &e), &e))
+	if (!cli_ok(msb_config_new(cli->m, &b->config, &e), &e))
 		return false;
 	/* The first failure in this order is the one reported. */
-	if (set_machine(cli, &b) && set_shell(cli, &b) &&
-	    set_replace(cli, &b) &&
-	    add_env(cli, &b, O_ENV, msb_config_add_env) &&
-	    add_mounts(cli, &b) && add_scripts(cli, &b) && set_init(cli, &b) &&
-	    set_log_level(cli, &b) && set_durations(cli, &b) &&
-	    set_names(cli, &b)) {
-		*ret = b;
+	return set_machine(cli, b) && set_shell(cli, b) &&
+	       set_replace(cli, b) &&
+	       add_env(cli, b, O_ENV, msb_config_add_env) &&
+	       add_mounts(cli, b) && add_scripts(cli, b) &&
+	       set_image_options(cli, b) && set_upper_size(cli, b) &&
+	       set_init(cli, b) && set_log_level(cli, b) &&
+	       set_durations(cli, b) && set_names(cli, b);
+}
+
+bool newbox_build(struct cli *cli, struct newbox *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->name = cli_text(cli, O_NAME);
+	if (build(cli, ret))
 		return true;
-	}
-	newbox_fini(&b);
+	newbox_fini(ret);
 	return false;
 }
 

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 struct newbox {
 	msb_config_t *config; /* owned */
 	const char *name;     /* NULL: made up */
+	struct progress progress;
 	bool replace;
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "cli/ui.h"
@@ -111,4 +112,73 @@ int show_json(struct json *j)
 		b.failed = true;
 	jval_free(j);
 	return ui_print(&b) ? 1 : 0;
+}
+
+int show_table(struct table *t, const char *when_empty)
+{
+	struct buf b;
+	int code = 0;
+
+	buf_init(&b, OUTPUT_MAX);
+	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
+		b.failed = true;
+	if (!t->rows && !b.failed) {
+		struct buf line;
+
+		buf_init(&line, 256);
+		(void)buf_printf(&line, "%s\n", when_empty);
+		(void)!write(STDERR_FILENO, buf_data(&line), buf_len(&line));
+		buf_fini(&line);
+	}
+	code = ui_print(&b) ? 1 : 0;
+	table_fini(t);
+	return code;
+}
+
+void page_init(struct page *p)
+{
+	p->colors = ui_colors(STDOUT_FILENO);
+	buf_init(&p->b, OUTPUT_MAX);
+}
+
+void page_key(struct page *p, const char *indent, const char *name, int pad)
+{
+	(void)buf_printf(&p->b, "%s%s%s:%s%*s", indent,
+			 p->colors ? style_on(STYLE_CYAN) : "", name,
+			 p->colors ? STYLE_OFF : "",
+			 pad > (int)strlen(name) ? pad - (int)strlen(name) : 0,
+			 "");
+}
+
+void page_line(struct page *p, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	page_key(p, "", name, 14);
+	(void)buf_str(&p->b, " ");
+	text_put_safe(&p->b, value);
+	(void)buf_str(&p->b, "\n");
+}
+
+void page_sub_line(struct page *p, const char *name, const char *value,
+		   const char *unit)
+{
+	if (!value)
+		return;
+	page_key(p, "  ", name, 12);
+	(void)buf_str(&p->b, " ");
+	text_put_safe(&p->b, value);
+	(void)buf_printf(&p->b, "%s\n", unit);
+}
+
+void page_section(struct page *p, const char *title)
+{
+	(void)buf_printf(&p->b, "\n%s%s%s\n",
+			 p->colors ? style_on(STYLE_BOLD) : "", title,
+			 p->colors ? STYLE_OFF : "");
+}
+
+int page_print(struct page *p)
+{
+	return ui_print(&p->b) ? 1 : 0;
 }

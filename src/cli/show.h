@@ -30,6 +30,25 @@ char *show_command(const struct json *config);
 /* Warn of each jail layer that the machine of s, just started, runs without. */
 void show_relaxed_layers(const msb_sandbox_t *s);
 
+/* Print a table, or when_empty on stderr, and free it: exit code. */
+int show_table(struct table *t, const char *when_empty);
+
+/* What inspect prints: keys and values, in sections. */
+struct page {
+	struct buf b;
+	bool colors;
+};
+void page_init(struct page *p);
+/* "Name:", filled up to pad columns. */
+void page_key(struct page *p, const char *indent, const char *name, int pad);
+/* "Key:            value"; nothing for a missing value. */
+void page_line(struct page *p, const char *name, const char *value);
+/* The same, indented, with a unit. */
+void page_sub_line(struct page *p, const char *name, const char *value,
+		   const char *unit);
+void page_section(struct page *p, const char *title);
+int page_print(struct page *p); /* and free it: exit code */
+
 /* Print j as the one document of a command and free it: exit code. */
 int show_json(struct json *j);
 

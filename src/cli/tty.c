@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,7 +18,7 @@
 
 /* Process-wide because signal handlers and exit reach for it. */
 static struct {
-	struct termios saved, raw;
+	struct termios saved, changed;
 	volatile sig_atomic_t active;
 	bool hooked;
 } terminal;
@@ -66,14 +68,9 @@ static void hook_fatal(void)
 		(void)sigaction(fatal[i], &sa, NULL);
 }
 
-int tty_raw(void)
+/* Change to terminal.changed; terminal.saved is what there was. */
+static int change(void)
 {
-	if (!terminal.active) {
-		if (tcgetattr(STDIN_FILENO, &terminal.saved))
-			return -errno;
-		terminal.raw = terminal.saved;
-		cfmakeraw(&terminal.raw);
-	}
 	if (!terminal.hooked) {
 		terminal.hooked = true;
 		if (atexit(tty_restore))
@@ -81,13 +78,36 @@ int tty_raw(void)
 		hook_fatal();
 	}
 	terminal.active = 1;
-	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.raw)) {
+	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.changed)) {
 		int rc = -errno;
 
 		terminal.active = 0;
 		return rc;
 	}
 	return 0;
+}
+
+int tty_raw(void)
+{
+	if (!terminal.active) {
+		if (tcgetattr(STDIN_FILENO, &terminal.saved))
+			return -errno;
+		terminal.changed = terminal.saved;
+		cfmakeraw(&terminal.changed);
+	}
+	return change();
+}
+
+int tty_no_echo(void)
+{
+	/* From the background it would stop the program. */
+	if (terminal.active || tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return -EBUSY;
+	if (tcgetattr(STDIN_FILENO, &terminal.saved))
+		return -errno;
+	terminal.changed = terminal.saved;
+	terminal.changed.c_lflag &= ~(tcflag_t)ECHO;
+	return change();
 }
 
 void tty_size(unsigned *ret_rows, unsigned *ret_cols)
@@ -171,4 +191,73 @@ void tty_suspend(void)
 	(void)raise(SIGSTOP);
 	if (raw)
 		(void)tty_raw();
+}
+
+/* --- secrets --- */
+
+/* Wait for input: 0, or the signal that came instead. */
+static int await_input(int signals)
+{
+	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+				{ .fd = signals, .events = POLLIN } };
+
+	for (;;) {
+		int sig = signals_next();
+
+		if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP ||
+		    sig == SIGQUIT)
+			return sig;
+		if (poll(fds, ARRAY_SIZE(fds), -1) > 0 && fds[0].revents)
+			return 0;
+	}
+}
+
+static int read_line(int signals, char *buf, size_t size, int *ret_sig)
+{
+	size_t used = 0;
+
+	for (;;) {
+		ssize_t n;
+		char c;
+
+		*ret_sig = await_input(signals);
+		if (*ret_sig)
+			return -EINTR;
+		n = io_read(STDIN_FILENO, &c, 1);
+		if (n <= 0)
+			return n ? (int)n : -ENODATA;
+		if (c == '\n')
+			break;
+		if (used + 1 == size)
+			return -EMSGSIZE;
+		buf[used++] = c;
+	}
+	buf[used] = 0;
+	return 0;
+}
+
+int tty_read_secret(const char *prompt, char *buf, size_t size)
+{
+	struct termios saved, quiet;
+	int signals, rc, sig = 0;
+
+	if (tcgetattr(STDIN_FILENO, &saved))
+		return -errno;
+	signals = signals_catch(false);
+	if (signals < 0)
+		return signals;
+	quiet = saved;
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK);
+	quiet.c_lflag |= ECHONL;
+	rc = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) ? -errno : 0;
+	(void)io_write_full(STDERR_FILENO, prompt, strlen(prompt));
+	if (!rc)
+		rc = read_line(signals, buf, size, &sig);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
+	signals_release();
+	if (sig) {
+		(void)io_write_full(STDERR_FILENO, "\n", 1);
+		(void)raise(sig);
+	}
+	return rc;
 }

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * Open the terminal of standard input anew (so that non-blocking mode does not
@@ -19,8 +20,20 @@ int tty_open(void);
 
 /* Raw mode on the terminal of standard input. 0 or -errno. */
 int tty_raw(void);
-/* Back to what it was before tty_raw; harmless without it. */
+/*
+ * No echo of what is typed, on the terminal of standard input if it is ours to
+ * change now. 0 or -errno.
+ */
+int tty_no_echo(void);
+/* Back to what it was before tty_raw or tty_no_echo; harmless without. */
 void tty_restore(void);
+
+/*
+ * Ask on the terminal of standard input for a line that is not echoed. 0 or
+ * -errno; -ENODATA at the end of input, -EMSGSIZE for a line that is too long.
+ * A signal that ends the program puts the terminal back first.
+ */
+int tty_read_secret(const char *prompt, char *buf, size_t size);
 
 /* Size of the terminal on stdout, stderr or stdin; 24 x 80 without one. */
 void tty_size(unsigned *ret_rows, unsigned *ret_cols);

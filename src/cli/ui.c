@@ -245,6 +245,21 @@ void ui_success(const char *verb, const char *target, const char *note,
 	buf_fini(&b);
 }
 
+void ui_failure(const char *verb, const char *target)
+{
+	bool colors = ui_colors(STDERR_FILENO);
+	struct buf b;
+
+	buf_init(&b, MAX_LINE);
+	(void)buf_printf(&b, "   %s✗%s %-12s ",
+			 colors ? style_on(STYLE_RED_BOLD) : "",
+			 colors ? STYLE_OFF : "", verb);
+	text_put_safe(&b, target);
+	(void)buf_str(&b, "\n");
+	(void)io_write_full(STDERR_FILENO, buf_data(&b), buf_len(&b));
+	buf_fini(&b);
+}
+
 int ui_print(struct buf *b)
 {
 	int rc = b->failed ? -ENOMEM : 0;
@@ -259,4 +274,19 @@ int ui_print(struct buf *b)
 	if (rc != -EPIPE && rc != -ENOMEM)
 		ui_error("write to standard output: %s", strerror(-rc));
 	return -1;
+}
+
+bool ui_confirm(const char *question)
+{
+	char answer[16];
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+		ui_error("non-interactive terminal; use --yes");
+		return false;
+	}
+	(void)fprintf(stderr, "%s [y/N] ", question);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	answer[strcspn(answer, "\n")] = 0;
+	return !strcasecmp(answer, "y") || !strcasecmp(answer, "yes");
 }

@@ -40,16 +40,28 @@ int ui_exec_failure_code(const msb_error_t *e);
  */
 void ui_success(const char *verb, const char *target, const char *note,
 		uint64_t took_ms);
+/* "   ✗ Pulling      name", before the error. */
+void ui_failure(const char *verb, const char *target);
 /* "1.2s", "2m5s". buf >= 32 bytes */
 const char *ui_duration(uint64_t ms, char *buf, size_t size);
 
 /*
  * A moving line on a terminal while something long runs: it appears after a
- * fifth of a second and is gone after ui_spinner_stop. Nothing when quiet or
- * stderr is no terminal.
+ * fifth of a second and is gone after ui_spinner_stop, and before a signal ends
+ * or stops the program. Nothing when quiet or stderr is no terminal.
  */
 void ui_spinner_start(bool quiet, const char *verb, const char *target);
 void ui_spinner_stop(void);
+/* Another text, while it is on. */
+void ui_spinner_text(const char *verb, const char *target);
+/* "note: ...", above the spinner when it is on. */
+void ui_note(const char *text);
+
+/*
+ * Ask a yes-or-no question on the terminal; only "y" or "yes" is yes. Without a
+ * terminal nobody can say yes: that is an error message and a no.
+ */
+bool ui_confirm(const char *question);
 
 /*
  * Write b to stdout and free it. 0, or -1 when that failed: a reader that went

@@ -55,7 +55,9 @@ struct fs_config {
 	 * replaces by rename is followed.
 	 */
 	const char *file;
-	bool follow_symlinks; /* else any symbolic link in path is an error */
+	/* Symbolic links in path and file are followed once, at the start; else
+	 * any is an error. */
+	bool follow_symlinks;
 	bool readonly;
 	bool noexec; /* no regular file is executable in the guest */
 	enum fs_stat_virt stat_virt;
@@ -73,6 +75,14 @@ struct fs_config {
 	/* Files the guest may know at once; 0 = 1048576. About 200 bytes
 	 * each; a guest needs more than 1 KiB of its own memory for one. */
 	uint32_t max_inodes;
+	/*
+	 * Bytes by which the guest may make the tree grow: file sizes and
+	 * extended attributes; 0 = any. It is given one inode for each 4096
+	 * of them, at least 65536. With quota_whole the limit is on all that
+	 * the tree holds, whoever put it there. Not for a single file.
+	 */
+	uint64_t quota_bytes;
+	bool quota_whole;
 };
 
 /* Borrows all of *c. 0 or -errno with err filled. */
@@ -82,6 +92,8 @@ struct fs_server *fs_server_free(struct fs_server *s);
 
 /* The mode in force, after strict_or_relaxed. */
 enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s);
+/* The directory that is exported, or that holds the file; O_PATH, borrowed. */
+int fs_server_dir(const struct fs_server *s);
 
 /* Forget everything the guest knew: its driver was reset. */
 void fs_server_reset(struct fs_server *s);

@@ -90,6 +90,20 @@ struct fs_dirbuf {
 	bool end;	/* there is none */
 };
 
+/* Sums stay within +-FS_USE_MAX, whatever sizes files claim to have. */
+#define FS_USE_MAX (INT64_MAX / 4)
+struct fs_use {
+	int64_t bytes, files;
+};
+
+/* What the guest may use up, see quota.c. */
+struct fs_quota {
+	bool on, whole;
+	bool counted; /* base is known */
+	struct fs_use limit, base, used;
+	uint64_t next_count_ms; /* not before */
+};
+
 struct fs_server {
 	bool readonly, noexec;
 	enum fs_stat_virt virt;
@@ -100,7 +114,8 @@ struct fs_server {
 	enum fs_cache cache;
 	uint32_t timeout_ms, negative_ms;
 	uint32_t guest_uid, guest_gid;
-	char *file; /* single-file export: its name; owned */
+	/* Single-file export: its name on the host and in the guest; owned. */
+	char *file, *shown;
 
 	uid_t euid;
 	uint32_t owner_uid, owner_gid; /* of the exported directory */
@@ -109,6 +124,7 @@ struct fs_server {
 	 * and birth times are stable. */
 	bool local;
 
+	bool openat2;		 /* the host has it */
 	bool inited;		 /* INIT was answered */
 	int root_fd;		 /* O_PATH; owned */
 	struct fs_inode *root;	 /* also in slots */
@@ -121,6 +137,7 @@ struct fs_server {
 	struct list pins; /* oldest first */
 	uint32_t nfds, npins, max_fds;
 	struct fs_dirbuf dirbuf;
+	struct fs_quota quota;
 	uint8_t *in, *out; /* scratch: request and reply body; owned */
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
 };
@@ -180,11 +197,15 @@ struct fs_proc {
 struct fs_proc fs_proc(int fd);
 /* One component, never following a link: O_PATH descriptor or -errno. */
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name);
+/* The same along a path of names; -ENOSYS where the host cannot do that. */
+int fs_open_path(const struct fs_server *s, int dirfd, const char *path);
+bool fs_probe_openat2(int dirfd);
 /* A real descriptor of the regular file or directory behind an O_PATH one. */
 int fs_reopen(const struct fs_server *s, int fd, int flags);
 int fs_statx(int dirfd, const char *name, struct statx *ret);
 void fs_key_of(const struct fs_server *s, const struct statx *st,
 	       struct fs_key *ret);
+bool fs_key_equal(const struct fs_key *a, const struct fs_key *b);
 uint64_t fs_time_ns(const struct statx_timestamp *t);
 /*
  * The change time of a file, if a later change is bound to show a newer one;
@@ -241,5 +262,42 @@ int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in);
 /* True for names that belong to the server, not to the guest. */
 bool fs_xattr_hidden(const char *name);
 int fs_xattr_probe(int fd);
+
+/* count.c: what the exported tree holds */
+
+int fs_count_tree(struct fs_server *s, struct fs_use *ret);
+
+/* quota.c: every call is harmless without a quota */
+
+#define FS_AT_END UINT64_MAX /* as an offset: where the file ends */
+
+int64_t fs_use_sum(int64_t a, int64_t b);
+void fs_quota_init(struct fs_server *s, const struct fs_config *c);
+/* How many of want more bytes there is room for. */
+uint64_t fs_quota_room(struct fs_server *s, uint64_t want);
+/* Is there room for one more file? 0 or -ENOSPC. */
+int fs_quota_inode(struct fs_server *s);
+void fs_quota_add(struct fs_server *s, int64_t bytes, int64_t files);
+/* A name of this file was removed, and no descriptor of ours is left; st is
+ * from before. */
+void fs_quota_removed(struct fs_server *s, const struct statx *st);
+/* Our last descriptor of a file is about to be closed. */
+void fs_quota_closing(struct fs_server *s, int fd);
+/*
+ * *len bytes are to be written at off: *len becomes what there is room for,
+ * *ret_size the size of the file before. 0, or -ENOSPC when it is nothing.
+ */
+int fs_quota_write(struct fs_server *s, int fd, uint64_t off, uint64_t *len,
+		   uint64_t *ret_size);
+void fs_quota_written(struct fs_server *s, uint64_t size, uint64_t off,
+		      uint64_t len);
+/* May space up to end be reserved? *ret_size as above. Space behind the end of
+ * a file is in no count, so it is refused with -EOPNOTSUPP. */
+int fs_quota_allocate(struct fs_server *s, int fd, uint32_t mode, uint64_t end,
+		      uint64_t *ret_size);
+/* May the file get this size? *ret_old is what it has. 0 or -ENOSPC. */
+int fs_quota_resize(struct fs_server *s, int fd, uint64_t size,
+		    uint64_t *ret_old);
+void fs_quota_statfs(struct fs_server *s, struct fuse_kstatfs *st);
 
 #endif

@@ -2,12 +2,18 @@
 /*
  * Host system calls on one file. Everything is reached from a directory
  * descriptor by a single component that is never followed, or from a
- * descriptor we hold, through /proc/self/fd.
+ * descriptor we hold, through /proc/self/fd. Where the host has openat2(), it
+ * is told not to leave the directory nor to follow anything either, and only
+ * then are paths of several components given to it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "fs/fs_int.h"
 
@@ -24,13 +30,48 @@ struct fs_proc fs_proc(int fd)
 	return p;
 }
 
+static int open_beneath(int dirfd, const char *path)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+}
+
+bool fs_probe_openat2(int dirfd)
+{
+	autoclose int fd = open_beneath(dirfd, ".");
+
+	return fd >= 0;
+}
+
+int fs_open_path(const struct fs_server *s, int dirfd, const char *path)
+{
+	int fd;
+
+	if (!s->openat2)
+		return -ENOSYS;
+	fd = open_beneath(dirfd, path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_name(const struct fs_server *s, int dirfd, const char *name)
+{
+	if (s->openat2)
+		return open_beneath(dirfd, name);
+	return openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
 {
 	struct fs_widen w = { 0 };
 	int fd;
 
 	do
-		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		fd = open_name(s, dirfd, name);
 	while (fd < 0 && errno == EACCES && fs_widen(s, &w, dirfd));
 	if (fd < 0)
 		fd = -errno;

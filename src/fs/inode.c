@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -46,7 +47,7 @@ static uint32_t hash_of(const struct fs_server *s, const struct fs_key *key)
 	return (uint32_t)(h ^ (h >> 32)) & (s->hash_size - 1);
 }
 
-static bool key_equal(const struct fs_key *a, const struct fs_key *b)
+bool fs_key_equal(const struct fs_key *a, const struct fs_key *b)
 {
 	return a->ino == b->ino && a->btime_ns == b->btime_ns &&
 	       a->mnt == b->mnt && a->major == b->major &&
@@ -112,6 +113,8 @@ static void fd_drop(struct fs_server *s, struct fs_inode *in)
 		s->npins--;
 	else
 		s->nfds--;
+	if (in->pinned && !in->handles)
+		fs_quota_closing(s, in->fd);
 	close_fd(&in->fd);
 }
 
@@ -262,7 +265,7 @@ void fs_table_fini(struct fs_server *s)
 
 		if (!in)
 			continue;
-		close_fd(&in->fd);
+		fd_drop(s, in);
 		free(in->name);
 		free(in);
 	}
@@ -289,7 +292,7 @@ struct fs_inode *fs_inode_by_key(struct fs_server *s, const struct fs_key *key)
 {
 	struct fs_inode *in = s->hash[hash_of(s, key)];
 
-	while (in && !key_equal(&in->key, key))
+	while (in && !fs_key_equal(&in->key, key))
 		in = in->hash_next;
 	return in;
 }
@@ -382,10 +385,10 @@ int fs_inode_move(struct fs_server *s, struct fs_inode *in,
 	return set_name(s, in, parent, name);
 }
 
-/* Open name in dirfd as the inode it should be. */
-static int open_step(struct fs_server *s, int dirfd, struct fs_inode *in)
+/* Invariant 2: fd was found where in should be. It is taken. */
+static int check_step(struct fs_server *s, const struct fs_inode *in, int found)
 {
-	autoclose int fd = fs_open_child(s, dirfd, in->name);
+	autoclose int fd = found;
 	struct fs_key key;
 	struct statx st;
 	int rc;
@@ -398,9 +401,36 @@ static int open_step(struct fs_server *s, int dirfd, struct fs_inode *in)
 	if (rc)
 		return rc;
 	fs_key_of(s, &st, &key);
-	if (!key_equal(&key, &in->key))
+	if (!fs_key_equal(&key, &in->key))
 		return -ESTALE;
 	return take_fd(&fd);
+}
+
+/* Open name in dirfd as the inode it should be. */
+static int open_step(struct fs_server *s, int dirfd, const struct fs_inode *in)
+{
+	return check_step(s, in, fs_open_child(s, dirfd, in->name));
+}
+
+/* The same for several steps at once, from the one below dirfd to in. */
+static int open_steps(struct fs_server *s, int dirfd,
+		      const struct fs_inode *step, const struct fs_inode *in)
+{
+	char path[PATH_MAX];
+	size_t len = 0;
+
+	for (;; step = step->down) {
+		size_t n = strlen(step->name);
+
+		if (n + 1 > sizeof(path) - len)
+			return -ENAMETOOLONG;
+		memcpy(path + len, step->name, n);
+		len += n;
+		path[len++] = step == in ? 0 : '/';
+		if (step == in)
+			break;
+	}
+	return check_step(s, in, fs_open_path(s, dirfd, path));
 }
 
 /* Invariant 6. */
@@ -414,7 +444,7 @@ static int single_fd(struct fs_server *s)
 	if (fd < 0 || fs_statx(fd, "", &st) || !S_ISREG(st.stx_mode))
 		return in->fd >= 0 ? in->fd : -ESTALE; /* the one it was */
 	fs_key_of(s, &st, &key);
-	if (key_equal(&key, &in->key) && in->fd >= 0)
+	if (fs_key_equal(&key, &in->key) && in->fd >= 0)
 		return in->fd;
 	rekey(s, in, &key);
 	fd_drop(s, in);
@@ -439,7 +469,7 @@ static int borrowed_fd(struct fs_server *s, struct fs_inode *in)
 int fs_inode_fd(struct fs_server *s, struct fs_inode *in)
 {
 	autoclose int temp = -1; /* of an ancestor not worth caching */
-	struct fs_inode *top = in;
+	struct fs_inode *top = in, *step;
 	uint32_t depth = 0;
 	int fd;
 
@@ -453,7 +483,17 @@ int fs_inode_fd(struct fs_server *s, struct fs_inode *in)
 		top = top->parent;
 	}
 	/* Keep the file and its directory: siblings are looked up next. */
-	for (struct fs_inode *step = top->down; step; step = step->down) {
+	step = top->down;
+	if (depth > 2) {
+		int next = open_steps(s, fd, step, in->parent);
+
+		if (next >= 0) { /* else it is told apart step by step */
+			fd = next;
+			fd_install(s, in->parent, &next);
+			step = in;
+		}
+	}
+	for (; step; step = step->down) {
 		int next = open_step(s, fd, step);
 
 		close_fd(&temp);
@@ -505,6 +545,8 @@ void fs_handle_close(struct fs_server *s, struct fs_handle *h)
 	if (s->dirbuf.owner == h->fh)
 		s->dirbuf.owner = 0;
 	slots_del(&s->handles, h->fh);
+	if (h->fd >= 0 && h->inode->fd < 0 && !h->inode->handles)
+		fs_quota_closing(s, h->fd);
 	close_fd(&h->fd);
 	inode_put(s, h->inode);
 	free(h);

@@ -159,19 +159,27 @@ static int set_size(struct fs_server *s, struct fs_req *r, int fd,
 {
 	const struct fs_handle *h = NULL;
 	autoclose int own = -1;
+	uint64_t old;
+	int rc;
 
 	if (a->size > INT64_MAX)
 		return -EFBIG;
-	if (a->valid & FATTR_FH)
-		h = fs_handle_get(s, a->fh, r->inode, false);
-	if (h && ftruncate(h->fd, (off_t)a->size) == 0)
-		return 0;
 	if (r->inode->key.type != S_IFREG)
 		return S_ISDIR(r->inode->key.type) ? -EISDIR : -EINVAL;
-	own = fs_reopen(s, fd, O_WRONLY);
-	if (own < 0)
-		return own;
-	return ftruncate(own, (off_t)a->size) < 0 ? -errno : 0;
+	rc = fs_quota_resize(s, fd, a->size, &old);
+	if (rc)
+		return rc;
+	if (a->valid & FATTR_FH)
+		h = fs_handle_get(s, a->fh, r->inode, false);
+	if (!h || ftruncate(h->fd, (off_t)a->size) < 0) {
+		own = fs_reopen(s, fd, O_WRONLY);
+		if (own < 0)
+			return own;
+		if (ftruncate(own, (off_t)a->size) < 0)
+			return -errno;
+	}
+	fs_quota_add(s, (int64_t)a->size - (int64_t)old, 0);
+	return 0;
 }
 
 static struct timespec time_arg(uint32_t valid, uint32_t set, uint32_t now,
@@ -266,6 +274,7 @@ ssize_t fs_op_statfs(struct fs_server *s, struct fs_req *r)
 		.namelen = (uint32_t)st.f_namelen,
 		.frsize = (uint32_t)st.f_frsize,
 	};
+	fs_quota_statfs(s, &o.st);
 	return fs_reply(s, &o, sizeof(o));
 }
 

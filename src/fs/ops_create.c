@@ -63,12 +63,15 @@ static int finish(struct fs_server *s, const struct fs_req *r, int fd,
 }
 
 /* An exclusively new regular file; its descriptor. */
-static int make_file(const struct fs_server *s, int dirfd, const char *name,
+static int make_file(struct fs_server *s, int dirfd, const char *name,
 		     int flags)
 {
 	struct fs_widen w = { 0 };
-	int fd;
+	struct statx st;
+	int fd = fs_quota_inode(s);
 
+	if (fd) /* what exists needs no room */
+		return fs_statx(dirfd, name, &st) ? fd : -EEXIST;
 	do
 		fd = openat(dirfd, name,
 			    flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY |
@@ -109,16 +112,21 @@ static int open_existing(struct fs_server *s, struct fs_inode *in,
 	int path_fd = fs_inode_fd(s, in);
 	autoclose int fd = -1;
 	struct fs_stat st;
+	uint64_t old = 0;
 	int rc;
 
 	if (path_fd < 0)
 		return path_fd;
 	if (!S_ISREG(in->key.type) || !S_ISREG(e->attr.mode))
 		return -ESTALE; /* the guest looks again, and sees what it is */
+	rc = a->flags & O_TRUNC ? fs_quota_resize(s, path_fd, 0, &old) : 0;
+	if (rc)
+		return rc;
 	fd = fs_reopen(s, path_fd,
 		       host_flags(a->flags) | (int)(a->flags & O_TRUNC));
 	if (fd < 0)
 		return fd;
+	fs_quota_add(s, -(int64_t)old, 0);
 	if (a->flags & O_TRUNC) {
 		rc = a->open_flags & FUSE_OPEN_KILL_SUIDGID
 			     ? fs_kill_priv(s, fd, in)
@@ -181,6 +189,8 @@ ssize_t fs_op_create(struct fs_server *s, struct fs_req *r)
 		rc = create_reply(s, in, &fd, a->flags, &e);
 	if (rc < 0)
 		(void)unlinkat(dirfd, r->name, 0); /* the first error counts */
+	else
+		fs_quota_add(s, 0, 1);
 	return rc;
 }
 
@@ -203,6 +213,8 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 	if (!S_ISDIR(r->inode->key.type))
 		return -ENOTDIR;
 	rc = new_attr(s, r, S_IFREG | (a->mode & ~a->umask & 07777), 0, &want);
+	if (!rc)
+		rc = fs_quota_inode(s);
 	if (rc)
 		return rc;
 	do
@@ -217,6 +229,7 @@ ssize_t fs_op_tmpfile(struct fs_server *s, struct fs_req *r)
 		rc = finish(s, r, fd, &path, &want, &e, &in);
 	if (rc)
 		return rc;
+	fs_quota_add(s, 0, 1); /* taken back when it is closed nameless */
 	return create_reply(s, in, &fd, a->flags, &e);
 }
 
@@ -227,8 +240,10 @@ static ssize_t entry_reply(struct fs_server *s, struct fs_req *r, int dirfd,
 	struct fs_inode *in;
 	int rc = finish(s, r, fd, path, want, &e, &in);
 
-	if (!rc)
+	if (!rc) {
+		fs_quota_add(s, 0, 1);
 		return fs_reply(s, &e, sizeof(e));
+	}
 	/* the first error counts */
 	(void)unlinkat(dirfd, r->name, S_ISDIR(want->mode) ? AT_REMOVEDIR : 0);
 	return rc;
@@ -246,6 +261,8 @@ ssize_t fs_op_mkdir(struct fs_server *s, struct fs_req *r)
 	if (dirfd < 0)
 		return dirfd;
 	rc = new_attr(s, r, S_IFDIR | (a->mode & ~a->umask & 07777), 0, &want);
+	if (!rc)
+		rc = fs_quota_inode(s);
 	if (rc)
 		return rc;
 	do
@@ -319,6 +336,7 @@ ssize_t fs_op_symlink(struct fs_server *s, struct fs_req *r)
 	autoclose int fd = -1;
 	struct fs_stat want;
 	int none = -1;
+	ssize_t n;
 	int rc;
 
 	if (dirfd < 0)
@@ -328,18 +346,24 @@ ssize_t fs_op_symlink(struct fs_server *s, struct fs_req *r)
 	if (len >= PATH_MAX)
 		return -ENAMETOOLONG;
 	if (s->virt != FS_STAT_STRICT) {
-		rc = host_symlink(s, dirfd, r->name, target);
+		rc = fs_quota_inode(s);
+		if (!rc)
+			rc = host_symlink(s, dirfd, r->name, target);
 		if (rc)
 			return rc;
 		rc = fs_lookup(s, r->inode, r->name, &e);
-		if (!rc)
+		if (!rc) {
+			fs_quota_add(s, 0, 1);
 			return fs_reply(s, &e, sizeof(e));
+		}
 		(void)unlinkat(dirfd, r->name, 0); /* the first error counts */
 		return rc;
 	}
 	rc = new_attr(s, r, S_IFLNK | 0777, 0, &want);
 	if (rc)
 		return rc;
+	if (fs_quota_room(s, len) < len)
+		return -ENOSPC;
 	fd = make_file(s, dirfd, r->name, O_WRONLY);
 	if (fd < 0)
 		return fd;
@@ -348,5 +372,8 @@ ssize_t fs_op_symlink(struct fs_server *s, struct fs_req *r)
 		(void)unlinkat(dirfd, r->name, 0); /* the first error counts */
 		return rc;
 	}
-	return entry_reply(s, r, dirfd, fd, &none, &want);
+	n = entry_reply(s, r, dirfd, fd, &none, &want);
+	if (n > 0)
+		fs_quota_add(s, (int64_t)len, 0);
+	return n;
 }

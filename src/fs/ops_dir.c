@@ -136,7 +136,7 @@ static int plus_entry(struct fs_server *s, struct fs_inode *dir,
 
 static ssize_t synthetic(struct fs_server *s, uint64_t off, size_t room)
 {
-	const char *names[] = { ".", "..", s->file };
+	const char *names[] = { ".", "..", s->shown };
 	size_t used = 0;
 
 	for (; off < 3; off++) {

@@ -72,6 +72,7 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 	int path_fd = fs_inode_fd(s, r->inode);
 	struct fuse_open_out o;
 	autoclose int fd = -1;
+	uint64_t old = 0;
 	struct statx st;
 	ssize_t rc;
 
@@ -91,11 +92,15 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 	 * appends, and page write-back may use any handle. O_DIRECT would put
 	 * the host's alignment rules on guest buffers.
 	 */
+	rc = a->flags & O_TRUNC ? fs_quota_resize(s, path_fd, 0, &old) : 0;
+	if (rc)
+		return rc;
 	fd = fs_reopen(s, path_fd,
 		       (int)a->flags &
 			       (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC));
 	if (fd < 0)
 		return fd;
+	fs_quota_add(s, -(int64_t)old, 0);
 	rc = fs_statx(fd, "", &st);
 	if (rc)
 		return rc;
@@ -135,14 +140,14 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	const struct fuse_write_in *a = r->arg;
 	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
 	struct fuse_write_out o = { 0 };
+	uint64_t off, size, len = a->size;
 	bool append;
 	unsigned n;
 	ssize_t rc;
 
 	if (!h)
 		return -EBADF;
-	if (a->size > r->in_len || a->size > FS_MAX_WRITE ||
-	    a->offset > INT64_MAX)
+	if (len > r->in_len || len > FS_MAX_WRITE || a->offset > INT64_MAX)
 		return -EINVAL;
 	if (a->write_flags & FUSE_WRITE_KILL_SUIDGID) {
 		rc = fs_kill_priv(s, h->fd, h->inode);
@@ -152,12 +157,16 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	h->inode->told = false;
 	/* Pages written back from a mapping know where they belong. */
 	append = a->flags & O_APPEND && !(a->write_flags & FUSE_WRITE_CACHE);
-	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, a->size, s->iov,
-			 IOV_MAX);
+	off = append ? FS_AT_END : a->offset;
+	rc = fs_quota_write(s, h->fd, off, &len, &size);
+	if (rc)
+		return rc;
+	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, len, s->iov, IOV_MAX);
 	rc = io_pwritev(h->fd, s->iov, (int)n, (off_t)a->offset,
 			append ? RWF_APPEND : 0);
 	if (rc < 0)
 		return rc;
+	fs_quota_written(s, size, off, (uint64_t)rc);
 	o.size = (uint32_t)rc;
 	return fs_reply(s, &o, sizeof(o));
 }
@@ -213,18 +222,30 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 {
 	const struct fuse_fallocate_in *a = r->arg;
 	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
+	uint64_t end = a->offset + a->length, size;
 	int rc;
 
 	if (!h)
 		return -EBADF;
-	if (a->offset > INT64_MAX || a->length > INT64_MAX)
+	/* The guest's kernel knows no others: they would move contents. */
+	if (a->mode & ~(uint32_t)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
+				  FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if (a->offset > INT64_MAX || a->length > INT64_MAX || end > INT64_MAX)
 		return -EFBIG;
+	rc = fs_quota_allocate(s, h->fd, a->mode, end, &size);
+	if (rc)
+		return rc;
 	h->inode->told = false;
 	rc = kill_priv_unless_root(s, r, h);
 	if (rc)
 		return rc;
-	rc = fallocate(h->fd, (int)a->mode, (off_t)a->offset, (off_t)a->length);
-	return rc < 0 ? -errno : 0;
+	if (fallocate(h->fd, (int)a->mode, (off_t)a->offset, (off_t)a->length) <
+	    0)
+		return -errno;
+	if (!(a->mode & FALLOC_FL_KEEP_SIZE))
+		fs_quota_written(s, size, end, 0);
+	return 0;
 }
 
 ssize_t fs_op_lseek(struct fs_server *s, struct fs_req *r)
@@ -251,6 +272,7 @@ ssize_t fs_op_copy_file_range(struct fs_server *s, struct fs_req *r)
 	const struct fs_inode *to = fs_inode_by_id(s, a->nodeid_out);
 	const struct fs_handle *h_in, *h_out;
 	off_t off_in = (off_t)a->off_in, off_out = (off_t)a->off_out;
+	uint64_t size, len = a->len < COPY_MAX ? a->len : COPY_MAX;
 	struct fuse_write_out o = { 0 };
 	ssize_t n;
 
@@ -264,10 +286,13 @@ ssize_t fs_op_copy_file_range(struct fs_server *s, struct fs_req *r)
 	n = kill_priv_unless_root(s, r, h_out);
 	if (n)
 		return n;
-	n = copy_file_range(h_in->fd, &off_in, h_out->fd, &off_out,
-			    a->len < COPY_MAX ? (size_t)a->len : COPY_MAX, 0);
+	n = fs_quota_write(s, h_out->fd, a->off_out, &len, &size);
+	if (n)
+		return n;
+	n = copy_file_range(h_in->fd, &off_in, h_out->fd, &off_out, len, 0);
 	if (n < 0)
 		return -errno;
+	fs_quota_written(s, size, a->off_out, (uint64_t)n);
 	o.size = (uint32_t)n;
 	return fs_reply(s, &o, sizeof(o));
 }

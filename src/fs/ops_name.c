@@ -44,9 +44,9 @@ int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
 
 	if (dirfd < 0)
 		return dirfd;
-	if (s->file && (parent != s->root || strcmp(name, s->file) != 0))
+	if (s->file && (parent != s->root || strcmp(name, s->shown) != 0))
 		return -ENOENT;
-	fd = fs_open_child(s, dirfd, name);
+	fd = fs_open_child(s, dirfd, s->file ? s->file : name);
 	if (fd < 0)
 		return fd;
 	rc = fs_statx(fd, "", &st.host);
@@ -79,19 +79,19 @@ ssize_t fs_op_lookup(struct fs_server *s, struct fs_req *r)
 
 /*
  * The inode the guest knows by exactly this name, made fit to live on without
- * it; NULL when there is none.
+ * it; NULL when there is none. *ret_st is set if the name exists.
  */
 static int hold_named(struct fs_server *s, struct fs_inode *dir, int dirfd,
-		      const char *name, struct fs_inode **ret)
+		      const char *name, struct fs_inode **ret,
+		      struct statx *ret_st)
 {
 	struct fs_inode *in;
 	struct fs_key key;
-	struct statx st;
 
 	*ret = NULL;
-	if (fs_statx(dirfd, name, &st))
+	if (fs_statx(dirfd, name, ret_st))
 		return 0; /* the operation itself will say why */
-	fs_key_of(s, &st, &key);
+	fs_key_of(s, ret_st, &key);
 	in = fs_inode_by_key(s, &key);
 	if (!in || in->parent != dir || strcmp(in->name, name) != 0)
 		return 0;
@@ -99,24 +99,35 @@ static int hold_named(struct fs_server *s, struct fs_inode *dir, int dirfd,
 	return fs_inode_hold(s, in);
 }
 
+/* What had this name has it no more. */
+static void name_lost(struct fs_server *s, struct fs_inode *in,
+		      const struct statx *st)
+{
+	if (in)
+		fs_inode_orphan(s, in);
+	else
+		fs_quota_removed(s, st);
+}
+
 static ssize_t remove_name(struct fs_server *s, struct fs_req *r, int flags)
 {
 	int dirfd = fs_inode_fd(s, r->inode);
 	struct fs_widen w = { 0 };
+	struct statx st = { .stx_nlink = UINT32_MAX };
 	struct fs_inode *victim;
 	int rc;
 
 	if (dirfd < 0)
 		return dirfd;
-	rc = hold_named(s, r->inode, dirfd, r->name, &victim);
+	rc = hold_named(s, r->inode, dirfd, r->name, &victim, &st);
 	if (rc)
 		return rc;
 	do
 		rc = unlinkat(dirfd, r->name, flags) < 0 ? -errno : 0;
 	while (rc == -EACCES && fs_widen(s, &w, dirfd));
 	fs_unwiden(&w);
-	if (!rc && victim)
-		fs_inode_orphan(s, victim);
+	if (!rc)
+		name_lost(s, victim, &st);
 	return rc;
 }
 
@@ -151,6 +162,7 @@ static ssize_t rename_name(struct fs_server *s, struct fs_req *r,
 {
 	struct fs_inode *to = fs_inode_by_id(s, newdir);
 	struct fs_inode *moved = NULL, *target = NULL;
+	struct statx st, old = { .stx_nlink = UINT32_MAX };
 	int from_fd, to_fd, rc;
 
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
@@ -161,15 +173,19 @@ static ssize_t rename_name(struct fs_server *s, struct fs_req *r,
 	to_fd = fs_inode_fd(s, to);
 	if (from_fd < 0 || to_fd < 0)
 		return from_fd < 0 ? from_fd : to_fd;
-	rc = hold_named(s, r->inode, from_fd, r->name, &moved);
+	rc = hold_named(s, r->inode, from_fd, r->name, &moved, &st);
 	if (!rc)
-		rc = hold_named(s, to, to_fd, r->name2, &target);
+		rc = hold_named(s, to, to_fd, r->name2, &target, &old);
 	if (!rc)
 		rc = host_rename(s, from_fd, r->name, to_fd, r->name2, flags);
-	if (rc || moved == target) /* two names of one file: nothing happens */
+	if (rc)
 		return rc;
-	if (target && !(flags & RENAME_EXCHANGE))
-		fs_inode_orphan(s, target);
+	if (!(flags & RENAME_EXCHANGE) && moved != target)
+		name_lost(s, target, &old);
+	else if (!(flags & RENAME_EXCHANGE) && !moved)
+		fs_quota_removed(s, &old);
+	if (moved == target) /* two names of one file: nothing happens */
+		return 0;
 	/* An inode that keeps its old name for want of memory is stale, and
 	 * found again by the guest's next lookup. */
 	if (moved)

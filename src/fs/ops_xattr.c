@@ -41,6 +41,16 @@ static bool can_hold(const struct fs_server *s, const struct fs_req *r)
 	return S_ISREG(type) || S_ISDIR(type);
 }
 
+/* What an attribute counts for now. */
+static int64_t charged(const struct fs_server *s, int fd, const char *name)
+{
+	ssize_t n = -1;
+
+	if (s->quota.on)
+		n = getxattr(fs_proc(fd).path, name, NULL, 0);
+	return n < 0 ? 0 : n + (int64_t)strlen(name);
+}
+
 ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 {
 	/* struct fuse_setxattr_in without the part that is not negotiated */
@@ -49,6 +59,7 @@ ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 	struct fs_widen w = { 0 };
 	const char *name = NULL;
 	const uint8_t *value;
+	int64_t growth;
 	int fd, rc = parse_name(r, &name);
 
 	if (rc < 0)
@@ -63,6 +74,9 @@ ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 	fd = fs_inode_fd(s, r->inode);
 	if (fd < 0)
 		return fd;
+	growth = (int64_t)(size + strlen(name)) - charged(s, fd, name);
+	if (growth > 0 && fs_quota_room(s, (uint64_t)growth) < (uint64_t)growth)
+		return -ENOSPC;
 	do
 		rc = setxattr(fs_proc(fd).path, name, value, size, (int)flags) <
 				     0
@@ -70,6 +84,8 @@ ssize_t fs_op_setxattr(struct fs_server *s, struct fs_req *r)
 			     : 0;
 	while (rc == -EACCES && fs_widen(s, &w, fd));
 	fs_unwiden(&w);
+	if (!rc)
+		fs_quota_add(s, growth, 0);
 	return rc;
 }
 
@@ -78,6 +94,7 @@ ssize_t fs_op_removexattr(struct fs_server *s, struct fs_req *r)
 	struct fs_widen w = { 0 };
 	const char *name = NULL;
 	int fd, rc = parse_name(r, &name);
+	int64_t before;
 
 	if (rc < 0)
 		return rc;
@@ -86,10 +103,13 @@ ssize_t fs_op_removexattr(struct fs_server *s, struct fs_req *r)
 	fd = fs_inode_fd(s, r->inode);
 	if (fd < 0)
 		return fd;
+	before = charged(s, fd, name);
 	do
 		rc = removexattr(fs_proc(fd).path, name) < 0 ? -errno : 0;
 	while (rc == -EACCES && fs_widen(s, &w, fd));
 	fs_unwiden(&w);
+	if (!rc)
+		fs_quota_add(s, -before, 0);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -88,6 +89,59 @@ static int open_root(const struct fs_config *c, struct err *err)
 			       name);
 	return err_sys(err, fd == -EACCES ? ERR_PERMISSION : ERR_IO, -fd,
 		       "cannot share '%s'", name);
+}
+
+/*
+ * A file that may be behind symbolic links: what they lead to now is shared,
+ * under the name that was given.
+ */
+static int open_linked(struct fs_server *s, const struct fs_config *c,
+		       struct err *err)
+{
+	autofree char *path = NULL;
+	autofree char *real = NULL;
+	char *slash;
+
+	if (asprintf(&path, "%s/%s", c->path, c->file) < 0) {
+		path = NULL;
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'",
+			       c->file);
+	}
+	real = realpath(path, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (!slash)
+		return err_sys(err, errno == EACCES ? ERR_PERMISSION : ERR_IO,
+			       errno, "cannot share '%s'", path);
+	s->file = strdup(slash + 1);
+	if (!s->file)
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", path);
+	slash[slash == real] = 0;
+	s->root_fd = open_dir(AT_FDCWD, real, 0);
+	if (s->root_fd < 0)
+		return err_sys(err, ERR_IO, -s->root_fd, "cannot share '%s'",
+			       path);
+	return 0;
+}
+
+static int open_export(struct fs_server *s, const struct fs_config *c,
+		       struct err *err)
+{
+	const char *name = c->path ? c->path : "the directory";
+
+	if (c->file && fs_name_check(c->file))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "cannot share '%s/%s': not a file name", name,
+			       c->file);
+	if (c->file && !(s->shown = strdup(c->file)))
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	if (c->file && c->path && c->follow_symlinks)
+		return open_linked(s, c, err);
+	s->root_fd = open_root(c, err);
+	if (s->root_fd < 0)
+		return s->root_fd;
+	if (c->file && !(s->file = strdup(c->file)))
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	return 0;
 }
 
 /* Find out at start what would else fail at the guest's first access. */
@@ -184,6 +238,7 @@ static int describe_root(struct fs_server *s)
 		return rc;
 	if (fstatfs(s->root_fd, &sfs) < 0)
 		return -errno;
+	s->openat2 = fs_probe_openat2(s->root_fd);
 	s->local = is_local_magic((unsigned long)sfs.f_type);
 	s->euid = geteuid();
 	s->owner_uid = st.stx_uid;
@@ -208,15 +263,11 @@ static int server_init(struct fs_server *s, const struct fs_config *c,
 	s->negative_ms = c->negative_ms;
 	s->guest_uid = c->guest_uid;
 	s->guest_gid = c->guest_gid;
-	s->root_fd = open_root(c, err);
-	if (s->root_fd < 0)
-		return s->root_fd;
-	if (c->file && fs_name_check(c->file))
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "cannot share '%s/%s': not a file name", name,
-			       c->file);
-	if (c->file && !(s->file = strdup(c->file)))
-		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "share '%s'", name);
+	fs_quota_init(s, c);
+	s->root_fd = -1;
+	rc = open_export(s, c, err);
+	if (rc)
+		return rc;
 	rc = describe_root(s);
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "cannot share '%s'", name);
@@ -243,6 +294,10 @@ int fs_server_new(const struct fs_config *c, struct fs_server **ret,
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "stat-virt=off and host-perms=mirror exclude "
 			       "each other");
+	if (c->file && c->quota_bytes)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "a quota needs a directory, '%s' is a file",
+			       c->file);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "file server");
@@ -267,6 +322,7 @@ struct fs_server *fs_server_free(struct fs_server *s)
 	free(s->in);
 	free(s->out);
 	free(s->file);
+	free(s->shown);
 	free(s);
 	return NULL;
 }
@@ -274,6 +330,11 @@ struct fs_server *fs_server_free(struct fs_server *s)
 enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s)
 {
 	return s->virt;
+}
+
+int fs_server_dir(const struct fs_server *s)
+{
+	return s->root_fd;
 }
 
 void fs_server_reset(struct fs_server *s)

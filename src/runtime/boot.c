@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/user.h"
 #include "runtime/initramfs.h"
 #include "runtime/sandbox.h"
 #include "store/paths.h"
@@ -23,16 +24,15 @@
 #define PASSWD_MAX (1u << 20)
 #define MACHINE_TEXT_MAX 65536u
 
-/* Keep a filled err as the reason of the failed boot. */
-static int failed(struct sandbox *s, const char *stage, int rc,
-		  const struct err *err)
+int sandbox_boot_err(struct sandbox *s, const char *stage, int rc,
+		     const struct err *err)
 {
 	sandbox_fail_boot(s, stage, err->sys, "%s", err->msg);
 	return rc;
 }
 
-static int failed_sys(struct sandbox *s, const char *stage, int rc,
-		      const char *what)
+int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
+		       const char *what)
 {
 	sandbox_fail_boot(s, stage, -rc, "%s: %s", what, strerror(-rc));
 	return rc;
@@ -52,7 +52,7 @@ static int open_state(struct sandbox *s)
 	int rc = open_dir(AT_FDCWD, s->spec.sandbox_dir);
 
 	if (rc < 0)
-		return failed_sys(s, "config", rc, s->spec.sandbox_dir);
+		return sandbox_boot_errno(s, "config", rc, s->spec.sandbox_dir);
 	s->dir_fd = rc;
 	rc = io_mkdir_p(s->dir_fd, SANDBOX_LOG_DIR, 0700);
 	if (!rc)
@@ -62,14 +62,15 @@ static int open_state(struct sandbox *s)
 	if (rc >= 0)
 		rc = s->runtime_fd = open_dir(s->dir_fd, SANDBOX_RUNTIME_DIR);
 	if (rc < 0)
-		return failed_sys(s, "config", rc, s->spec.sandbox_dir);
+		return sandbox_boot_errno(s, "config", rc, s->spec.sandbox_dir);
 	s->machine_file = (struct report_file)REPORT_FILE_INIT(
 		s->runtime_fd, RUNTIME_MACHINE_JSON);
 	s->exit_file = (struct report_file)REPORT_FILE_INIT(s->runtime_fd,
 							    RUNTIME_EXIT_JSON);
 	rc = logs_new(s->logs_fd, &s->logs);
 	if (rc)
-		return failed_sys(s, "other", rc, "start the log writer");
+		return sandbox_boot_errno(s, "other", rc,
+					  "start the log writer");
 	return 0;
 }
 
@@ -182,7 +183,7 @@ static int make_channel(struct sandbox *s)
 
 	if (!rc)
 		rc = vconsole_new(&events, &s->console);
-	return rc ? failed_sys(s, "build_vm", rc, "agent channel") : 0;
+	return rc ? sandbox_boot_errno(s, "build_vm", rc, "agent channel") : 0;
 }
 
 static int make_rng_and_balloon(struct sandbox *s)
@@ -191,7 +192,7 @@ static int make_rng_and_balloon(struct sandbox *s)
 
 	if (!rc)
 		rc = vballoon_new(&s->balloon);
-	return rc ? failed_sys(s, "build_vm", rc, "devices") : 0;
+	return rc ? sandbox_boot_errno(s, "build_vm", rc, "devices") : 0;
 }
 
 /* Files that are not needed before the guest is ready: making them takes the
@@ -203,12 +204,12 @@ static int make_files(struct sandbox *s)
 				   LISTEN_BACKLOG);
 
 	if (rc < 0)
-		return failed_sys(s, "other", rc, "bind agent.sock");
+		return sandbox_boot_errno(s, "other", rc, "bind agent.sock");
 	s->listen_fd = rc;
 	rc = report_file_prepare(&s->machine_file);
 	if (!rc)
 		rc = report_file_prepare(&s->exit_file);
-	return rc ? failed_sys(s, "other", rc, "state files") : 0;
+	return rc ? sandbox_boot_errno(s, "other", rc, "state files") : 0;
 }
 
 /* --- shared directories --- */
@@ -234,26 +235,35 @@ static int start_share(struct sandbox *s, struct fs_share *f,
 	int rc;
 
 	f->readonly = cfg->readonly;
-	f->dir_fd = open(cfg->path, O_PATH | O_CLOEXEC);
-	if (f->dir_fd < 0)
-		return failed_sys(s, stage, -errno, cfg->path);
 	rc = fs_server_new(cfg, &server, &err);
 	if (rc)
-		return failed(s, stage, rc, &err);
-	rc = vdev_fs_new(f->share.tag, server, &f->device);
+		return sandbox_boot_err(s, stage, rc, &err);
+	/* not by its path, which may lead elsewhere by now */
+	f->dir_fd = fcntl(fs_server_dir(server), F_DUPFD_CLOEXEC, 0);
+	rc = f->dir_fd < 0 ? -errno
+			   : vdev_fs_new(f->share.tag, server, &f->device);
 	if (rc) {
 		fs_server_free(server);
-		return failed_sys(s, "build_vm", rc, cfg->path);
+		return sandbox_boot_errno(s, "build_vm", rc, cfg->path);
 	}
 	return 0;
+}
+
+/* A guest needs more than 1 KiB of its own memory for each file it knows. */
+static uint32_t max_inodes(const struct sandbox *s)
+{
+	return s->spec.config.memory_mib < 1u << 20
+		       ? s->spec.config.memory_mib << 10
+		       : 1u << 30;
 }
 
 static int share_root(struct sandbox *s)
 {
 	struct fs_share *f = &s->shares[s->nshares++];
 	/* Names that are not there are asked for all the time, along PATH. */
-	const struct fs_config cfg = { .path = s->spec.config.image,
+	const struct fs_config cfg = { .path = s->spec.config.root.path,
 				       .negative_ms = ROOT_NEGATIVE_MS,
+				       .max_inodes = max_inodes(s),
 				       .strict_or_relaxed = true };
 
 	f->dir_fd = -1;
@@ -269,12 +279,14 @@ static void default_user(const struct sandbox *s, uint32_t *uid, uint32_t *gid)
 	autoclose int etc = -1;
 	struct buf passwd;
 
-	*uid = *gid = 0;
-	if (!user)
+	*uid = s->spec.owner_uid;
+	*gid = s->spec.owner_gid;
+	if (s->spec.has_owner || !user)
 		return;
 	buf_init(&passwd, PASSWD_MAX);
-	etc = openat(s->shares[0].dir_fd, "etc",
-		     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->spec.config.root.kind == ROOT_BIND)
+		etc = openat(s->shares[0].dir_fd, "etc",
+			     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (etc >= 0) /* without it numbers still work */
 		(void)io_read_file_at(etc, "passwd", &passwd);
 	(void)user_lookup(user, buf_cstr(&passwd), uid, gid);
@@ -289,6 +301,7 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 	struct share earlier[MAX_SHARES];
 	struct fs_config cfg = {
 		.path = m->host,
+		.follow_symlinks = m->follow_root_symlinks,
 		.readonly = m->flags & MOUNT_READONLY,
 		.noexec = m->flags & MOUNT_NOEXEC,
 		.stat_virt = stat_virt_of(m->stat_virt),
@@ -297,6 +310,9 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 				      : FS_PERMS_PRIVATE,
 		.guest_uid = uid,
 		.guest_gid = gid,
+		.max_inodes = max_inodes(s),
+		.quota_bytes = (uint64_t)m->quota_mib << 20,
+		.quota_whole = m->kind == MOUNT_NAMED,
 	};
 	autofree char *dir = NULL;
 	struct stat st;
@@ -308,14 +324,15 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 	s->nshares++;
 	f->share.index = index;
 	if (stat(m->host, &st) < 0)
-		return failed_sys(s, "mount", -errno, m->host);
-	f->share.is_file = !S_ISDIR(st.st_mode);
-	if (f->share.is_file) {
+		return sandbox_boot_errno(s, "mount", -errno, m->host);
+	if (!S_ISDIR(st.st_mode)) {
 		char *slash;
 
+		f->share.kind = SHARE_FILE;
+		cfg.quota_bytes = 0;
 		dir = strdup(m->host);
 		if (!dir)
-			return failed_sys(s, "mount", -ENOMEM, m->host);
+			return sandbox_boot_errno(s, "mount", -ENOMEM, m->host);
 		slash = strrchr(dir, '/');
 		cfg.file = m->host + (slash - dir) + 1;
 		slash[slash == dir] = 0;
@@ -327,26 +344,28 @@ static int share_mount(struct sandbox *s, size_t index, uint32_t uid,
 static int make_shares(struct sandbox *s)
 {
 	const struct sandbox_config *c = &s->spec.config;
+	bool root = c->root.kind == ROOT_BIND;
 	uint32_t uid, gid;
-	size_t n = 1;
-	int rc;
+	size_t n = 0;
+	int rc = 0;
 
 	for (size_t i = 0; i < c->nmounts; i++)
-		n += c->mounts[i].kind == MOUNT_BIND;
-	if (n > MAX_SHARES) {
+		n += c->mounts[i].kind != MOUNT_TMPFS;
+	if (n > MAX_MOUNTS) {
 		sandbox_fail_boot(s, "config", E2BIG,
-				  "%zu mounts; a sandbox has at most %d", n - 1,
-				  MAX_SHARES - 1);
+				  "%zu mounts; a sandbox has at most %d", n,
+				  MAX_MOUNTS);
 		return -E2BIG;
 	}
-	s->shares = calloc(n, sizeof(*s->shares));
-	if (!s->shares)
-		return failed_sys(s, "mount", -ENOMEM, "mounts");
-	rc = share_root(s);
+	s->shares = calloc(n + root, sizeof(*s->shares));
+	if (!s->shares && n + root)
+		return sandbox_boot_errno(s, "mount", -ENOMEM, "mounts");
+	if (root)
+		rc = share_root(s);
 	if (!rc)
 		default_user(s, &uid, &gid);
 	for (size_t i = 0; !rc && i < c->nmounts; i++)
-		if (c->mounts[i].kind == MOUNT_BIND)
+		if (mount_is_share(&c->mounts[i]))
 			rc = share_mount(s, i, uid, gid);
 	return rc;
 }
@@ -359,23 +378,30 @@ static int make_initramfs(struct sandbox *s)
 	struct bootspec spec;
 	struct err err = { 0 };
 	struct buf encoded;
+	size_t n = 0;
 	int rc;
 
-	for (size_t i = 1; i < s->nshares; i++)
-		shares[i - 1] = s->shares[i].share;
-	rc = compose_bootspec(&s->spec.config, shares, s->nshares - 1,
-			      clock_wall_ns(), &spec);
+	for (size_t i = s->spec.config.root.kind == ROOT_BIND; i < s->nshares;
+	     i++)
+		shares[n++] = s->shares[i].share;
+	for (size_t i = 0; i < s->ndisks; i++)
+		if (*s->disks[i].share.tag)
+			shares[n++] = s->disks[i].share;
+	rc = compose_bootspec(&s->spec.config, shares, n, clock_wall_ns(),
+			      &spec);
 	if (rc)
-		return failed_sys(s, "config", rc, "boot specification");
+		return sandbox_boot_errno(s, "config", rc,
+					  "boot specification");
 	buf_init(&encoded, BOOTSPEC_MAX);
 	rc = bootspec_encode(&spec, &encoded);
 	bootspec_fini(&spec);
 	if (rc)
-		failed_sys(s, "config", rc, "boot specification");
+		sandbox_boot_errno(s, "config", rc, "boot specification");
 	else
 		rc = initramfs_build(s->spec.initramfs, &encoded, &err);
 	if (rc < 0)
-		failed(s, "build_vm", rc, &err); /* not if told already */
+		sandbox_boot_err(s, "build_vm", rc,
+				 &err); /* not if told already */
 	buf_fini(&encoded);
 	return rc;
 }
@@ -411,13 +437,15 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	devices[desc.ndevices++] = vconsole_device(s->console);
 	devices[desc.ndevices++] = s->rng;
 	devices[desc.ndevices++] = s->balloon;
+	for (size_t i = 0; i < s->ndisks; i++)
+		devices[desc.ndevices++] = s->disks[i].device;
 	for (size_t i = 0; i < s->nshares; i++)
 		devices[desc.ndevices++] = s->shares[i].device;
 	rc = engine_select(s->spec.engine, &kind, reason, sizeof(reason), &err);
 	if (!rc)
 		rc = machine_start(s->loop, kind, &desc, &s->machine, &err);
 	if (rc)
-		return failed(s, "build_vm", rc, &err);
+		return sandbox_boot_err(s, "build_vm", rc, &err);
 	log_info("engine", "%s: %s", engine_kind_name(kind), reason);
 	return 0;
 }
@@ -438,6 +466,8 @@ int sandbox_boot(struct sandbox *s)
 		rc = make_rng_and_balloon(s);
 	if (!rc)
 		rc = make_shares(s);
+	if (!rc)
+		rc = sandbox_make_disks(s);
 	if (rc)
 		return rc;
 	initramfs = make_initramfs(s);
@@ -445,7 +475,7 @@ int sandbox_boot(struct sandbox *s)
 		return initramfs;
 	rc = sandbox_watch(s);
 	if (rc)
-		return failed_sys(s, "other", rc, "event loop");
+		return sandbox_boot_errno(s, "other", rc, "event loop");
 	before_ns = clock_mono_ns();
 	rc = start_machine(s, initramfs);
 	if (rc)
@@ -472,6 +502,7 @@ void sandbox_unboot(struct sandbox *s)
 	free(s->shares);
 	s->shares = NULL;
 	s->nshares = 0;
+	sandbox_free_disks(s);
 	s->console = vconsole_free(s->console);
 	if (s->rng)
 		s->rng->ops->free(s->rng);

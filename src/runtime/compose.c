@@ -82,40 +82,77 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool add_mounts(const struct sandbox_config *c,
-		       const struct share *shares, size_t nshares,
-		       struct bootspec *s)
+static const struct share *find_share(const struct share *shares, size_t n,
+				      size_t index)
 {
-	size_t next = 0;
+	for (size_t i = 0; i < n; i++)
+		if (shares[i].index == index)
+			return &shares[i];
+	return NULL;
+}
 
-	if (!c->nmounts)
-		return true;
-	s->mounts = calloc(c->nmounts, sizeof(*s->mounts));
+static int add_share(const struct mount_config *from, const struct share *share,
+		     struct boot_mount *m)
+{
+	static const enum boot_mount_kind kinds[] = {
+		[SHARE_DIR] = BOOT_MOUNT_DIR,
+		[SHARE_FILE] = BOOT_MOUNT_FILE,
+		[SHARE_DISK] = BOOT_MOUNT_DISK,
+	};
+
+	if (!share)
+		return -EINVAL;
+	m->kind = kinds[share->kind];
+	if (!copy(&m->tag, share->tag) || !copy(&m->fstype, from->fstype))
+		return -ENOMEM;
+	if (share->kind == SHARE_FILE &&
+	    !copy(&m->filename, base_name(from->host)))
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_mounts(const struct sandbox_config *c,
+		      const struct share *shares, size_t nshares,
+		      struct bootspec *s)
+{
+	s->mounts = calloc(c->nmounts + 1, sizeof(*s->mounts));
 	if (!s->mounts)
-		return false;
+		return -ENOMEM;
 	for (size_t i = 0; i < c->nmounts; i++) {
 		const struct mount_config *from = &c->mounts[i];
 		struct boot_mount *m = &s->mounts[s->nmounts++];
+		int rc = 0;
 
 		m->flags = boot_flags(from->flags);
 		m->size_mib = from->size_mib;
 		m->kind = BOOT_MOUNT_TMPFS;
 		if (!copy(&m->path, from->guest))
-			return false;
-		if (from->kind != MOUNT_BIND)
-			continue;
-		if (next >= nshares || shares[next].index != i)
-			return false; /* the caller's list is of another config
-				       */
-		m->kind =
-			shares[next].is_file ? BOOT_MOUNT_FILE : BOOT_MOUNT_DIR;
-		if (!copy(&m->tag, shares[next].tag) ||
-		    (shares[next].is_file &&
-		     !copy(&m->filename, base_name(from->host))))
-			return false;
-		next++;
+			return -ENOMEM;
+		if (from->kind != MOUNT_TMPFS)
+			rc = add_share(from, find_share(shares, nshares, i), m);
+		if (rc)
+			return rc;
 	}
-	return true;
+	return 0;
+}
+
+static bool add_root(const struct root_config *r, struct bootspec *s)
+{
+	switch (r->kind) {
+	case ROOT_OCI:
+		s->root = BOOT_ROOT_OCI;
+		return !strv_add(&s->root_lower, ROOT_DISK_DEVICE) &&
+		       copy(&s->root_upper, UPPER_DISK_DEVICE);
+	case ROOT_DISK:
+		s->root = BOOT_ROOT_DISK;
+		return copy(&s->root_device, ROOT_DISK_DEVICE) &&
+		       copy(&s->root_fstype, r->fstype);
+	case ROOT_BIND:
+	case ROOT_NONE:
+	default:
+		s->root = BOOT_ROOT_VIRTIOFS;
+		return copy(&s->root_tag, ROOT_TAG);
+	}
 }
 
 static bool add_rlimits(const struct sandbox_config *c, struct bootspec *s)
@@ -158,85 +195,23 @@ static bool add_scripts(const struct sandbox_config *c, struct bootspec *s)
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 		     size_t nshares, uint64_t wall_ns, struct bootspec *ret)
 {
-	struct bootspec s = { .root = BOOT_ROOT_VIRTIOFS,
-			      .unix_time_ns = wall_ns };
+	struct bootspec s = { .unix_time_ns = wall_ns };
 	char hostname[HOSTNAME_MAX + 1];
+	int rc;
 
 	hostname_from_name(c->name, hostname);
-	if (!copy(&s.root_tag, ROOT_TAG) ||
-	    !copy(&s.hostname, c->hostname ? c->hostname : hostname) ||
-	    !copy(&s.user, c->user) || !copy(&s.workdir, c->workdir) ||
-	    !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
-	    strv_copy(&s.init_args, &c->init_args) ||
-	    strv_copy(&s.init_env, &c->init_env) ||
-	    !add_mounts(c, shares, nshares, &s) || !add_rlimits(c, &s) ||
-	    !add_scripts(c, &s)) {
+	rc = add_mounts(c, shares, nshares, &s);
+	if (!rc && (!add_root(&c->root, &s) ||
+		    !copy(&s.hostname, c->hostname ? c->hostname : hostname) ||
+		    !copy(&s.user, c->user) || !copy(&s.workdir, c->workdir) ||
+		    !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
+		    strv_copy(&s.init_args, &c->init_args) ||
+		    strv_copy(&s.init_env, &c->init_env) ||
+		    !add_rlimits(c, &s) || !add_scripts(c, &s)))
+		rc = -ENOMEM;
+	if (rc)
 		bootspec_fini(&s);
-		return -ENOMEM;
-	}
-	*ret = s;
-	return 0;
-}
-
-/* Field n (from 0) of a colon-separated line, as a copy in out. */
-static bool line_field(const char *line, unsigned n, char *out, size_t size)
-{
-	size_t len;
-
-	for (; n; n--) {
-		line += strcspn(line, ":\n");
-		if (*line != ':')
-			return false;
-		line++;
-	}
-	len = strcspn(line, ":\n");
-	if (len >= size)
-		return false;
-	memcpy(out, line, len);
-	out[len] = 0;
-	return true;
-}
-
-static bool passwd_find(const char *passwd, const char *user, uint32_t uid,
-			uint32_t *ret_uid, uint32_t *ret_gid)
-{
-	for (const char *line = passwd; line && *line;) {
-		char name[64], number[16];
-		uint32_t u, g;
-
-		if (line_field(line, 0, name, sizeof(name)) &&
-		    line_field(line, 2, number, sizeof(number)) &&
-		    !str_to_u32(number, &u) &&
-		    line_field(line, 3, number, sizeof(number)) &&
-		    !str_to_u32(number, &g) &&
-		    (user ? str_eq(name, user) : u == uid)) {
-			*ret_uid = u;
-			*ret_gid = g;
-			return true;
-		}
-		line = strchr(line, '\n');
-		if (line)
-			line++;
-	}
-	return false;
-}
-
-bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
-		 uint32_t *ret_gid)
-{
-	const char *group = strchr(spec, ':');
-	uint32_t uid = 0, gid = 0, number;
-	char user[64];
-
-	if (!line_field(spec, 0, user, sizeof(user)))
-		return false;
-	if (!str_to_u32(user, &uid)) /* without an entry: group 0 */
-		(void)passwd_find(passwd, NULL, uid, &uid, &gid);
-	else if (!passwd_find(passwd, user, 0, &uid, &gid))
-		return false;
-	if (group && !str_to_u32(group + 1, &number))
-		gid = number;
-	*ret_uid = uid;
-	*ret_gid = gid;
-	return true;
+	else
+		*ret = s;
+	return rc;
 }

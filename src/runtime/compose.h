@@ -15,15 +15,21 @@
 #define TAG_MAX 20
 #define HOSTNAME_MAX 63
 
+/* Where the machine has the disks of the root: they come first. */
+#define ROOT_DISK_DEVICE "/dev/vda"
+#define UPPER_DISK_DEVICE "/dev/vdb"
+
+enum share_kind { SHARE_DIR, SHARE_FILE, SHARE_DISK };
+
 /* One mount of a host path; index is that of config.mounts. */
 struct share {
 	size_t index;
-	char tag[TAG_MAX + 1];
-	bool is_file;
+	char tag[TAG_MAX + 1]; /* of a disk its serial number */
+	enum share_kind kind;
 };
 
 /*
- * Tag of a bind mount: a readable part of the guest path and a hash of it,
+ * Tag of a mount: a readable part of the guest path and a hash of it,
  * different from the n tags in others.
  */
 void share_tag(const char *guest_path, const struct share *others, size_t n,
@@ -33,18 +39,11 @@ void share_tag(const char *guest_path, const struct share *others, size_t n,
 void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
 
 /*
- * Fill *ret (bootspec_fini when done) from the configuration; shares names the
- * bind mounts in order. 0 or -ENOMEM with nothing left to free.
+ * Fill *ret (bootspec_fini when done) from the configuration; shares has one
+ * entry for each mount that is not a tmpfs, in any order. 0; -EINVAL: one is
+ * missing; -ENOMEM. After a failure nothing is left to free.
  */
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 		     size_t nshares, uint64_t wall_ns, struct bootspec *ret);
-
-/*
- * Numeric owner a user specification "USER|UID[:GROUP|GID]" stands for, looked
- * up in the text of an /etc/passwd (NULL: none). False when it cannot be told;
- * then the outputs are untouched.
- */
-bool user_lookup(const char *spec, const char *passwd, uint32_t *ret_uid,
-		 uint32_t *ret_gid);
 
 #endif

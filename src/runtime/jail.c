@@ -22,13 +22,12 @@
 
 #define MAX_THREADS 256
 #define FOLLOW_TIMEOUT_S 1
-#define CAP_BIT(c) (1u << (c))
 
 /* What a file server that runs as root needs, and to end the machine. */
 #define KEPT_CAPS                                                              \
-	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |                      \
-	 CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_FOWNER) |                  \
-	 CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_KILL))
+	(JAIL_CAP(CAP_CHOWN) | JAIL_CAP(CAP_DAC_OVERRIDE) |                    \
+	 JAIL_CAP(CAP_DAC_READ_SEARCH) | JAIL_CAP(CAP_FOWNER) |                \
+	 JAIL_CAP(CAP_FSETID) | JAIL_CAP(CAP_KILL))
 
 /* The one place a signal handler can look at; idle unless jail_apply runs. */
 static struct {
@@ -44,27 +43,6 @@ int jail_signal(void)
 	return SIGRTMIN + 6;
 }
 
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &head, data) < 0)
-		return -errno;
-	/* needs CAP_SETPCAP; without it there is nothing to bound */
-	for (int c = 0; c <= CAP_LAST_CAP; c++)
-		if (c > CAP_KILL || !(KEPT_CAPS & CAP_BIT(c)))
-			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	data[0].effective &= KEPT_CAPS;
-	data[0].permitted &= KEPT_CAPS;
-	data[0].inheritable = 0;
-	memset(&data[1], 0, sizeof(data[1]));
-	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
-}
-
 /* Async-signal-safe. The order matters: Landlock and the filter want
  * no_new_privs, and the filter forbids the rest. */
 static void restrict_thread(void)
@@ -73,7 +51,7 @@ static void restrict_thread(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		shared.nnp_error = errno;
-	rc = drop_capabilities();
+	rc = jail_capabilities_keep(KEPT_CAPS);
 	if (rc)
 		shared.cap_error = -rc;
 	if (shared.rules_fd >= 0) {
@@ -194,7 +172,8 @@ static void state(char out[64], const char *on, int error)
 
 void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
 {
-	int abi = 0, rc, rules = jail_landlock_rules(dirs, n, &abi);
+	int abi = 0, rc,
+	    rules = jail_landlock_rules(dirs, n, JAIL_NO_TCP, &abi);
 	int filter = jail_seccomp_prepare();
 	char text[64];
 

@@ -14,31 +14,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-
-/* What a sanitizer's runtime does, a jail would have to allow. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define JAIL_SANITIZER true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define JAIL_SANITIZER true
-#endif
-#endif
-#ifndef JAIL_SANITIZER
-#define JAIL_SANITIZER false
-#endif
-
-enum jail_access {
-	JAIL_READ,
-	JAIL_WRITE,	  /* everything but execution and device nodes */
-	JAIL_READ_FILES,  /* the contents of files, no directories */
-	JAIL_WRITE_FILES, /* the same, and change them */
-	JAIL_REMOVE,	  /* remove empty directories from it */
-};
-
-struct jail_dir {
-	int fd; /* of a directory or file, O_PATH will do; borrowed */
-	enum jail_access access;
-};
+#include "base/jail.h"
 
 struct jail_result {
 	char no_new_privs[64], capabilities[64], landlock[64], seccomp[64];
@@ -62,9 +38,5 @@ int jail_seccomp_prepare(void);
 /* One thread obeys it from now on, unless it is under a narrower one of its
  * own. Async-signal-safe. 0 or -errno. */
 int jail_seccomp_enforce(void);
-/* landlock.c: descriptor of the rules and the host's ABI, or -errno. */
-int jail_landlock_rules(const struct jail_dir *dirs, size_t n, int *ret_abi);
-/* One thread obeys them from now on. Async-signal-safe. 0 or -errno. */
-int jail_landlock_enforce(int rules_fd);
 
 #endif

@@ -64,7 +64,7 @@ static void start_command(struct sandbox *s)
 /* Of a single file the directory is shared, as it is found by name. */
 static enum jail_access share_access(const struct fs_share *f)
 {
-	if (f->share.is_file)
+	if (f->share.kind == SHARE_FILE)
 		return f->readonly ? JAIL_READ_FILES : JAIL_WRITE_FILES;
 	return f->readonly ? JAIL_READ : JAIL_WRITE;
 }

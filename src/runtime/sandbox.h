@@ -40,13 +40,22 @@ enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
  * `stop` waits for. */
 #define FLUSH_WINDOW_MS 8000u
 #define CLOCK_SYNC_MS 60000u
-#define MAX_SHARES 61 /* with the other devices as many as a machine has */
+/* Shares and disks; with the other devices as many as a machine has. */
+#define MAX_SHARES 61
+#define MAX_MOUNTS (MAX_SHARES - 2) /* a root takes one or two */
 
 struct fs_share {
 	struct share share;
 	struct virtio_device *device; /* owned, with the file server in it */
 	int dir_fd; /* of the exported directory, for the jail; owned */
 	bool readonly;
+};
+
+struct vm_disk {
+	struct share share;	      /* its serial number; "" in the root */
+	struct virtio_device *device; /* owned, with the disk in it */
+	dev_t dev;		      /* its file */
+	ino_t ino;
 };
 
 struct sandbox {
@@ -58,8 +67,10 @@ struct sandbox {
 	struct machine *machine;
 	struct vconsole *console;
 	struct virtio_device *rng, *balloon;
-	struct fs_share *shares; /* [0] is the root directory */
+	struct fs_share *shares; /* [0] is the root directory, if it is one */
 	size_t nshares;
+	struct vm_disk *disks; /* those of the root first */
+	size_t ndisks;
 	int dir_fd, runtime_fd, logs_fd, listen_fd, report_fd;
 	struct report_file machine_file, exit_file;
 	uint64_t started_ns; /* monotonic */
@@ -92,6 +103,17 @@ struct sandbox {
 int sandbox_boot(struct sandbox *s);
 /* Free the machine and its devices. */
 void sandbox_unboot(struct sandbox *s);
+/* Keep a filled err, or an errno with what failed, as the reason of the failed
+ * boot; both give back rc. */
+int sandbox_boot_err(struct sandbox *s, const char *stage, int rc,
+		     const struct err *err);
+int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
+		       const char *what);
+
+/* disks.c: open and lock what the configuration names; 0, or -errno with
+ * s->failure set. s->shares are made already. */
+int sandbox_make_disks(struct sandbox *s);
+void sandbox_free_disks(struct sandbox *s);
 
 /* life.c */
 /* The machine runs, before the guest has said anything: from here on this

@@ -6,13 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/seccomp.h"
 #include "runtime/jail.h"
 
 #if defined(__x86_64__)
@@ -167,117 +163,42 @@ static const int allowed[] = {
 	SYS_pipe2,
 };
 
-static const unsigned long allowed_ioctl[] = {
+static const uint32_t allowed_ioctl[] = {
 	FIONREAD,     FIONBIO,	       FICLONE,
 	FICLONERANGE, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR,
 };
 
-#define FILTER_MAX 640
-
-struct filter {
-	struct sock_filter code[FILTER_MAX];
-	size_t len;
-};
-
-static void put(struct filter *f, uint16_t code, uint8_t jt, uint8_t jf,
-		uint32_t k)
+static int build(struct seccomp_filter *f)
 {
-	if (f->len < FILTER_MAX)
-		f->code[f->len] = (struct sock_filter){ code, jt, jf, k };
-	f->len++;
-}
+	static const uint32_t families[] = { AF_UNIX };
+	static const uint32_t names[] = { PR_SET_NAME };
+	const uint32_t self[] = { (uint32_t)getpid() };
 
-static void ret(struct filter *f, uint32_t action)
-{
-	put(f, BPF_RET | BPF_K, 0, 0, action);
-}
-
-static void load(struct filter *f, size_t offset)
-{
-	put(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
-}
-
-static void if_equal(struct filter *f, uint32_t value, uint8_t skip_if_not)
-{
-	put(f, BPF_JMP | BPF_JEQ | BPF_K, 0, skip_if_not, value);
-}
-
-#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + 8 * (n))
-#define DENY(e) (SECCOMP_RET_ERRNO | (e))
-
-/* Allow nr when its argument has none of the bits (or, with want, all). */
-static void check_bits(struct filter *f, uint32_t nr, unsigned arg,
-		       uint32_t bits, bool want)
-{
-	if_equal(f, nr, 4);
-	load(f, ARG_LOW(arg));
-	put(f, BPF_JMP | BPF_JSET | BPF_K, want ? 0 : 1, want ? 1 : 0, bits);
-	ret(f, SECCOMP_RET_ALLOW);
-	ret(f, DENY(EPERM));
-}
-
-static void check_value(struct filter *f, uint32_t nr, unsigned arg,
-			uint32_t value)
-{
-	if_equal(f, nr, 4);
-	load(f, ARG_LOW(arg));
-	if_equal(f, value, 1);
-	ret(f, SECCOMP_RET_ALLOW);
-	ret(f, DENY(EPERM));
-}
-
-static void build(struct filter *f)
-{
-	load(f, offsetof(struct seccomp_data, arch));
-	if_equal(f, THIS_ARCH, 1);
-	put(f, BPF_JMP | BPF_JA, 0, 0, 1);
-	ret(f, SECCOMP_RET_KILL_PROCESS);
-	load(f, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
-		if_equal(f, (uint32_t)allowed[i], 1);
-		ret(f, SECCOMP_RET_ALLOW);
-	}
+	seccomp_begin(f);
+	seccomp_allow(f, allowed, ARRAY_SIZE(allowed));
 	/* no new code, no processes but threads, no network */
-	check_bits(f, SYS_mmap, 2, PROT_EXEC, false);
-	check_bits(f, SYS_mprotect, 2, PROT_EXEC, false);
-	check_bits(f, SYS_clone, 0, CLONE_THREAD, true);
-	check_value(f, SYS_socket, 0, AF_UNIX);
-	check_value(f, SYS_prctl, 0, PR_SET_NAME);
-	check_value(f, SYS_tgkill, 0, (uint32_t)getpid()); /* abort() */
-	if_equal(f, SYS_ioctl, (uint8_t)(2 * ARRAY_SIZE(allowed_ioctl) + 2));
-	load(f, ARG_LOW(1));
-	for (size_t i = 0; i < ARRAY_SIZE(allowed_ioctl); i++) {
-		if_equal(f, (uint32_t)allowed_ioctl[i], 1);
-		ret(f, SECCOMP_RET_ALLOW);
-	}
-	ret(f, DENY(ENOTTY));
-	ret(f, DENY(ENOSYS));
+	seccomp_check_bits(f, SYS_mmap, 2, PROT_EXEC, false);
+	seccomp_check_bits(f, SYS_mprotect, 2, PROT_EXEC, false);
+	seccomp_check_bits(f, SYS_clone, 0, CLONE_THREAD, true);
+	seccomp_check_values(f, SYS_socket, 0, families, 1, EPERM);
+	seccomp_check_values(f, SYS_prctl, 0, names, 1, EPERM);
+	seccomp_check_values(f, SYS_tgkill, 0, self, 1, EPERM); /* abort() */
+	seccomp_check_values(f, SYS_ioctl, 1, allowed_ioctl,
+			     ARRAY_SIZE(allowed_ioctl), ENOTTY);
+	return seccomp_end(f, ENOSYS);
 }
 
 /* Made before any thread needs it, and never changed afterwards. */
-static struct filter rules;
+static struct seccomp_filter rules;
 
 int jail_seccomp_prepare(void)
 {
 	if (JAIL_SANITIZER) /* its runtime makes calls of its own */
 		return -ENOTSUP;
-	rules.len = 0;
-	build(&rules);
-	return rules.len > FILTER_MAX ? -E2BIG : 0;
+	return build(&rules);
 }
 
-/*
- * Not for all threads at once (SECCOMP_FILTER_FLAG_TSYNC): the kernel refuses
- * that as soon as one has a filter of its own. An engine's threads may have
- * one, which allows less than ours and answers with EALREADY.
- */
 int jail_seccomp_enforce(void)
 {
-	const struct sock_fprog prog = { (unsigned short)rules.len,
-					 rules.code };
-
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 &&
-	    errno != EALREADY)
-		return -errno;
-	return 0;
+	return seccomp_enforce(&rules);
 }

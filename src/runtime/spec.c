@@ -12,6 +12,7 @@
 #include "base/io.h"
 
 #define SPEC_MAX (64u << 20)
+#define LOWER_MAX 1024u
 
 static int parse_engine(const char *text, enum engine_kind *ret)
 {
@@ -58,6 +59,52 @@ static int take_startup(const json_t *o, struct strv *ret, struct err *err)
 	return 0;
 }
 
+/* The disks of an image's root: all of them, or none. */
+static int take_disks(const json_t *o, struct runtime_spec *s, struct err *err)
+{
+	const json_t *disks = json_object_get(o, "disks");
+	const json_t *list = json_object_get(disks, "lower");
+	size_t n = json_array_size(list);
+
+	if (s->config.root.kind != ROOT_OCI)
+		return 0;
+	if (!n || n > LOWER_MAX)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: an image root needs 'disks'");
+	for (size_t i = 0; i < n; i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+
+		if (!path || path[0] != '/')
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "specification: 'disks.lower' holds no "
+				       "absolute path");
+		if (strv_add(&s->lower, path))
+			return err_set(err, ERR_NO_MEMORY, ENOMEM,
+				       "specification");
+	}
+	return take_path(disks, "upper", &s->upper, err);
+}
+
+static int take_owner(const json_t *o, struct runtime_spec *s, struct err *err)
+{
+	const json_t *owner = json_object_get(o, "default_owner");
+	const json_t *uid = json_object_get(owner, "uid");
+	const json_t *gid = json_object_get(owner, "gid");
+	json_int_t u = json_integer_value(uid), g = json_integer_value(gid);
+
+	if (!owner || json_is_null(owner))
+		return 0;
+	if (!json_is_integer(uid) || !json_is_integer(gid) || u < 0 || g < 0 ||
+	    u > UINT32_MAX || g > UINT32_MAX)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: 'default_owner' is no pair of "
+			       "numbers");
+	s->has_owner = true;
+	s->owner_uid = (uint32_t)u;
+	s->owner_gid = (uint32_t)g;
+	return 0;
+}
+
 static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
 {
 	autofree char *text = NULL;
@@ -86,6 +133,10 @@ static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
 				&s->engine))
 		rc = err_set(err, ERR_INVALID, EINVAL,
 			     "specification: unknown engine");
+	if (!rc)
+		rc = take_disks(o, s, err);
+	if (!rc)
+		rc = take_owner(o, s, err);
 	s->attached = json_is_true(json_object_get(o, "attached"));
 	return rc;
 }
@@ -136,5 +187,7 @@ void spec_fini(struct runtime_spec *s)
 	free(s->kernel);
 	free(s->initramfs);
 	strv_fini(&s->startup);
+	strv_fini(&s->lower);
+	free(s->upper);
 	sandbox_config_fini(&s->config);
 }

@@ -15,6 +15,13 @@ struct runtime_spec {
 	char *kernel, *initramfs;
 	enum engine_kind engine;
 	struct strv startup; /* n == 0: none */
+	/* Files of an image's root: read-only ones that are one disk in this
+	 * order, and the writable layer. */
+	struct strv lower;
+	char *upper;
+	/* Whom files of bind mounts belong to that are the user's own. */
+	bool has_owner;
+	uint32_t owner_uid, owner_gid;
 	bool attached;
 	struct sandbox_config config;
 };

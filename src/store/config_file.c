@@ -18,17 +18,19 @@
 #include "store/sandbox_config.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
+#define SECTION_DEPTH 2 /* of the deepest section in the table */
 
 enum key_type {
 	KEY_TEXT,
 	KEY_PATH,
 	KEY_U32,
+	KEY_ELSEWHERE, /* an object that another room reads */
 	/* Written by other programs of the same family; of no use here. */
 	KEY_UNSUPPORTED,
 };
 
 struct key {
-	const char *section; /* "" = top level */
+	const char *section; /* "" = top level; "a.b" is b in a */
 	const char *name;
 	enum key_type type;
 	size_t offset;		   /* in struct config_file */
@@ -59,7 +61,7 @@ struct key {
 static const struct key keys[] = {
 	PATH("", "home", home),
 	TEXT("", "log_level", log_level, sandbox_log_levels),
-	UNSUPPORTED("", "registries"),
+	{ "", "registries", KEY_ELSEWHERE, 0, NULL, 0, 0 },
 	UNSUPPORTED("", "metrics"),
 	U32("database", "busy_timeout_secs", busy_timeout_s, 1, 3600),
 	UNSUPPORTED("database", "url"),
@@ -84,7 +86,8 @@ static const struct key keys[] = {
 	     sandbox_engine_modes),
 	TEXT("sandbox_defaults", "engine_jail", engine_jail,
 	     sandbox_engine_jails),
-	UNSUPPORTED("sandbox_defaults", "oci"),
+	U32("sandbox_defaults.oci", "upper_size_mib", upper_size_mib,
+	    SANDBOX_UPPER_MIN_MIB, SANDBOX_UPPER_MAX_MIB),
 	UNSUPPORTED("sandbox_defaults", "metrics_sample_interval_ms"),
 	UNSUPPORTED("sandbox_defaults", "disable_metrics_sample"),
 };
@@ -111,12 +114,21 @@ static const struct key *find_key(const char *section, const char *name)
 	return NULL;
 }
 
-static bool is_section(const char *name)
+/* The section name of the section in, "a.b" in "a"; NULL: there is none. */
+static const char *find_section(const char *in, const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (*keys[i].section && !strcmp(keys[i].section, name))
-			return true;
-	return false;
+	size_t skip = *in ? strlen(in) + 1 : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *section = keys[i].section;
+		bool inside = !skip || (!strncmp(section, in, skip - 1) &&
+					section[skip - 1] == '.');
+
+		if (*section && inside && !strcmp(section + skip, name) &&
+		    !strchr(name, '.'))
+			return section;
+	}
+	return NULL;
 }
 
 static int set_text(const struct key *key, const json_t *value, char **field,
@@ -176,6 +188,10 @@ static int set_key(struct config_file *c, const struct place *at,
 		return set_text(key, value, (char **)(void *)field, at, err);
 	case KEY_U32:
 		return set_u32(key, value, (uint32_t *)(void *)field, at, err);
+	case KEY_ELSEWHERE:
+		return json_is_object(value)
+			       ? 0
+			       : bad_key(err, at, "must be an object");
 	case KEY_UNSUPPORTED:
 	default:
 		return bad_key(err, at,
@@ -183,33 +199,59 @@ static int set_key(struct config_file *c, const struct place *at,
 	}
 }
 
+/* A section that is being read, and what is left of it. */
+struct level {
+	const char *name; /* of the table; "" = top level */
+	json_t *object;
+	void *iter;
+};
+
+/*
+ * One member of the section: a setting is set; for a section in it, *sub is
+ * filled and 1 is returned.
+ */
+static int set_member(struct config_file *c, const char *file,
+		      const struct level *in, struct level *sub,
+		      struct err *err)
+{
+	const char *name = json_object_iter_key(in->iter);
+	json_t *value = json_object_iter_value(in->iter);
+	struct place at = { file, in->name, name };
+
+	sub->name = find_section(in->name, name);
+	if (!sub->name)
+		return set_key(c, &at, value, err);
+	if (json_is_null(value))
+		return 0;
+	if (!json_is_object(value))
+		return bad_key(err, &at, "must be an object");
+	sub->object = value;
+	sub->iter = json_object_iter(value);
+	return 1;
+}
+
 static int set_all(struct config_file *c, const char *file, json_t *root,
 		   struct err *err)
 {
-	const char *name, *sub;
-	json_t *value, *member;
-	int rc;
+	/* the top level, and one for whatever is in the deepest section */
+	struct level levels[SECTION_DEPTH + 2] = {
+		{ .name = "", .object = root, .iter = json_object_iter(root) }
+	};
+	size_t depth = 1;
 
-	json_object_foreach(root, name, value)
-	{
-		struct place at = { file, "", name };
+	while (depth) {
+		struct level *at = &levels[depth - 1];
+		int rc;
 
-		if (!is_section(name)) {
-			rc = set_key(c, &at, value, err);
-			if (rc)
-				return rc;
+		if (!at->iter) {
+			depth--;
 			continue;
 		}
-		if (!json_is_object(value))
-			return bad_key(err, &at, "must be an object");
-		json_object_foreach(value, sub, member)
-		{
-			struct place in = { file, name, sub };
-
-			rc = set_key(c, &in, member, err);
-			if (rc)
-				return rc;
-		}
+		rc = set_member(c, file, at, &levels[depth], err);
+		at->iter = json_object_iter_next(at->object, at->iter);
+		if (rc < 0)
+			return rc;
+		depth += rc > 0;
 	}
 	return 0;
 }
@@ -220,6 +262,7 @@ static int set_defaults(struct config_file *c)
 	c->busy_timeout_s = 5;
 	c->cpus = SANDBOX_DEFAULT_CPUS;
 	c->memory_mib = SANDBOX_DEFAULT_MEMORY_MIB;
+	c->upper_size_mib = SANDBOX_DEFAULT_UPPER_MIB;
 	c->engine = strdup("auto");
 	c->engine_mode = strdup("auto");
 	c->engine_jail = strdup("strict");

@@ -24,6 +24,7 @@ struct config_file {
 	uint32_t memory_mib;
 	char *shell, *workdir; /* NULL = unset */
 	char *engine, *engine_mode, *engine_jail;
+	uint32_t upper_size_mib; /* of writable layers above images */
 };
 
 /* Read the file in dirfd; dir is its name for messages. */

@@ -16,6 +16,7 @@
 
 /* Files of a sandbox directory, relative to it. */
 #define SANDBOX_LOG_DIR "logs"
+#define SANDBOX_UPPER "upper.ext4" /* writable layer above an image */
 #define SANDBOX_BOOT_ERROR "logs/boot-error.json"
 #define SANDBOX_RUNTIME_DIR "runtime"
 /* Files of its runtime directory, relative to that. */

@@ -32,10 +32,40 @@ int sandbox_config_init(struct sandbox_config *c)
 	return -ENOMEM;
 }
 
+void mount_config_fini(struct mount_config *m)
+{
+	free(m->host);
+	free(m->name);
+	free(m->guest);
+	free(m->fstype);
+	memset(m, 0, sizeof(*m));
+}
+
+void root_config_fini(struct root_config *r)
+{
+	free(r->path);
+	free(r->reference);
+	free(r->manifest_digest);
+	free(r->fstype);
+	memset(r, 0, sizeof(*r));
+}
+
+const char *root_config_text(const struct root_config *r)
+{
+	return r->kind == ROOT_OCI ? r->reference : r->path;
+}
+
+enum disk_format disk_format_of(const char *path)
+{
+	if (str_ends(path, ".qcow2"))
+		return DISK_FORMAT_QCOW2;
+	return str_ends(path, ".vmdk") ? DISK_FORMAT_VMDK : DISK_FORMAT_RAW;
+}
+
 void sandbox_config_fini(struct sandbox_config *c)
 {
 	free(c->name);
-	free(c->image);
+	root_config_fini(&c->root);
 	free(c->log_level);
 	free(c->workdir);
 	free(c->shell);
@@ -50,10 +80,8 @@ void sandbox_config_fini(struct sandbox_config *c)
 	}
 	free(c->scripts);
 	free(c->rlimits);
-	for (size_t i = 0; i < c->nmounts; i++) {
-		free(c->mounts[i].host);
-		free(c->mounts[i].guest);
-	}
+	for (size_t i = 0; i < c->nmounts; i++)
+		mount_config_fini(&c->mounts[i]);
 	free(c->mounts);
 	free(c->init);
 	strv_fini(&c->init_args);

@@ -17,6 +17,9 @@
 
 #define SANDBOX_DEFAULT_CPUS 1
 #define SANDBOX_DEFAULT_MEMORY_MIB 512
+#define SANDBOX_DEFAULT_UPPER_MIB 4096
+#define SANDBOX_UPPER_MIN_MIB 64u
+#define SANDBOX_UPPER_MAX_MIB (16u << 20)
 
 /* The texts a setting may have; NULL-terminated. */
 extern const char *const sandbox_log_levels[];
@@ -28,7 +31,33 @@ extern const char *const sandbox_rlimits[]; /* lower case */
 enum stat_virt { STAT_VIRT_STRICT, STAT_VIRT_RELAXED, STAT_VIRT_OFF };
 enum host_perms { HOST_PERMS_PRIVATE, HOST_PERMS_MIRROR };
 
-enum mount_kind { MOUNT_BIND, MOUNT_TMPFS };
+/* Format of a disk image; the texts are those of the JSON form. */
+enum disk_format { DISK_FORMAT_RAW, DISK_FORMAT_QCOW2, DISK_FORMAT_VMDK };
+
+enum root_kind {
+	ROOT_NONE, /* not set yet */
+	ROOT_BIND,
+	ROOT_OCI,
+	ROOT_DISK,
+};
+
+/* Where the root file system comes from. */
+struct root_config {
+	enum root_kind kind;
+	char *path;		 /* Bind, disk: absolute path on the host */
+	char *reference;	 /* Oci: as it is shown */
+	char *manifest_digest;	 /* Oci: "sha256:...", NULL = unresolved */
+	uint32_t upper_size_mib; /* Oci; 0 = default */
+	enum disk_format format; /* disk */
+	char *fstype;		 /* disk; NULL = found out by the guest */
+};
+
+enum mount_kind {
+	MOUNT_BIND,
+	MOUNT_TMPFS,
+	MOUNT_NAMED, /* a volume: a directory, or a raw disk */
+	MOUNT_DISK,
+};
 
 enum mount_flags {
 	MOUNT_READONLY = 1 << 0,
@@ -39,13 +68,41 @@ enum mount_flags {
 
 struct mount_config {
 	enum mount_kind kind;
-	char *host;  /* absolute path; NULL for tmpfs */
+	/* Absolute path of a directory, file or disk image; NULL for tmpfs, and
+	 * for a volume until somebody has looked where it is. */
+	char *host;
+	char *name;  /* of the volume; NULL for other kinds */
 	char *guest; /* absolute path */
 	unsigned flags;
 	enum stat_virt stat_virt;
 	enum host_perms host_perms;
-	uint32_t size_mib; /* tmpfs; 0 = guest default */
+	bool follow_root_symlinks; /* in the host path; else they are refused */
+	uint32_t size_mib;	   /* tmpfs; 0 = guest default */
+	uint32_t quota_mib;	   /* of what the guest adds; 0 = none */
+	bool disk_volume;	   /* the volume is a disk, host a raw image */
+	enum disk_format format;   /* disks */
+	char *fstype;		   /* disks; NULL = found out by the guest */
 };
+
+/* Does the guest get a block device for it? Else, but for tmpfs, a share. */
+static inline bool mount_is_disk(const struct mount_config *m)
+{
+	return m->kind == MOUNT_DISK ||
+	       (m->kind == MOUNT_NAMED && m->disk_volume);
+}
+
+static inline bool mount_is_share(const struct mount_config *m)
+{
+	return m->kind != MOUNT_TMPFS && !mount_is_disk(m);
+}
+
+/* Release what m and r hold, not themselves. */
+void mount_config_fini(struct mount_config *m);
+void root_config_fini(struct root_config *r);
+/* What lists show: the path or the reference; NULL when there is none. */
+const char *root_config_text(const struct root_config *r);
+/* By the ending of its name: .qcow2, .vmdk, else raw. */
+enum disk_format disk_format_of(const char *path);
 
 struct rlimit_config {
 	char resource[16];   /* lower case, as on the wire */
@@ -60,7 +117,7 @@ struct script_config {
 
 struct sandbox_config {
 	char *name;
-	char *image; /* absolute directory; JSON {"Bind": path} */
+	struct root_config root; /* JSON key "image" */
 	uint32_t cpus;
 	uint32_t memory_mib;
 	char *log_level;			 /* NULL = default */

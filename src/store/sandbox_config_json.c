@@ -1,38 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON form of a sandbox's configuration (docs/json.md). */
+/* A sandbox's configuration as JSON (docs/json.md); its reading is in
+ * sandbox_config_read.c. */
 #include <ctype.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "store/sandbox_config.h"
+#include "store/sandbox_config_int.h"
 
-static const char *const stat_virt_names[] = { [STAT_VIRT_STRICT] = "strict",
-					       [STAT_VIRT_RELAXED] = "relaxed",
-					       [STAT_VIRT_OFF] = "off" };
-static const char *const host_perms_names[] = {
-	[HOST_PERMS_PRIVATE] = "private", [HOST_PERMS_MIRROR] = "mirror"
-};
-
-static const struct {
-	const char *key;
-	unsigned flag;
-} mount_flag_keys[] = {
-	{ "readonly", MOUNT_READONLY },
-	{ "noexec", MOUNT_NOEXEC },
-	{ "nosuid", MOUNT_NOSUID },
-	{ "nodev", MOUNT_NODEV },
-};
-
-static void cleanup_json(json_t **j)
-{
-	json_decref(*j);
-}
-#define auto_json MSB_CLEANUP(cleanup_json)
-
-/* ---- writing: a NULL value anywhere means out of memory --------------- */
+/* In all of this file a NULL value means out of memory. */
 
 static json_t *opt_text(const char *text)
 {
@@ -115,28 +92,62 @@ static json_t *rlimit_list(const struct sandbox_config *c)
 	return list;
 }
 
+static json_t *opt_number(uint32_t n)
+{
+	return n ? json_integer(n) : json_null();
+}
+
+/* Takes value; false when out of memory. */
+static bool put(json_t *o, const char *key, json_t *value)
+{
+	return json_object_set_new(o, key, value) == 0;
+}
+
+static bool put_share(json_t *o, const struct mount_config *m)
+{
+	return put(o, "stat_virtualization",
+		   json_string(config_stat_virt[m->stat_virt])) &&
+	       put(o, "host_permissions",
+		   json_string(config_host_perms[m->host_perms])) &&
+	       put(o, "follow_root_symlinks",
+		   json_boolean(m->follow_root_symlinks)) &&
+	       put(o, "quota_mib", opt_number(m->quota_mib));
+}
+
+static bool put_disk(json_t *o, enum disk_format format, const char *fstype)
+{
+	return put(o, "format", json_string(config_disk_formats[format])) &&
+	       put(o, "fstype", opt_text(fstype));
+}
+
+/* What only this kind of mount has. */
+static bool put_kind(json_t *o, const struct mount_config *m)
+{
+	if (m->kind == MOUNT_TMPFS)
+		return put(o, "size_mib", opt_number(m->size_mib));
+	if (!put(o, "host", opt_text(m->host)))
+		return false;
+	if (m->kind == MOUNT_NAMED &&
+	    (!put(o, "name", json_string(m->name)) ||
+	     !put(o, "kind", json_string(m->disk_volume ? "disk" : "dir"))))
+		return false;
+	return mount_is_disk(m) ? put_disk(o, m->format, m->fstype)
+				: put_share(o, m);
+}
+
 static json_t *mount_object(const struct mount_config *m)
 {
-	json_t *o;
+	json_t *o = json_pack("{s:s,s:s}", "type", config_mount_kinds[m->kind],
+			      "guest", m->guest);
+	bool done = o && put_kind(o, m);
 
-	if (m->kind == MOUNT_BIND)
-		o = json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "Bind", "host",
-			      m->host, "guest", m->guest, "stat_virtualization",
-			      stat_virt_names[m->stat_virt], "host_permissions",
-			      host_perms_names[m->host_perms]);
-	else
-		o = json_pack("{s:s,s:s,s:o}", "type", "Tmpfs", "guest",
-			      m->guest, "size_mib",
-			      m->size_mib ? json_integer(m->size_mib)
-					  : json_null());
-	for (size_t i = 0; i < ARRAY_SIZE(mount_flag_keys); i++)
-		if (json_object_set_new(
-			    o, mount_flag_keys[i].key,
-			    json_boolean(m->flags & mount_flag_keys[i].flag))) {
-			json_decref(o);
-			return NULL;
-		}
-	return o;
+	for (size_t i = 0; done && config_mount_flags[i].key; i++)
+		done = put(o, config_mount_flags[i].key,
+			   json_boolean(m->flags & config_mount_flags[i].flag));
+	if (done)
+		return o;
+	json_decref(o);
+	return NULL;
 }
 
 static json_t *mount_list(const struct sandbox_config *c)
@@ -160,9 +171,24 @@ static json_t *init_object(const struct sandbox_config *c)
 			 env_list(&c->init_env));
 }
 
-static json_t *image_object(const struct sandbox_config *c)
+static json_t *root_object(const struct root_config *r)
 {
-	return c->image ? json_pack("{s:s}", "Bind", c->image) : json_null();
+	switch (r->kind) {
+	case ROOT_BIND:
+		return json_pack("{s:s}", "Bind", r->path);
+	case ROOT_OCI:
+		return json_pack("{s:{s:s,s:o}}", "Oci", "reference",
+				 r->reference, "upper_size_mib",
+				 opt_number(r->upper_size_mib));
+	case ROOT_DISK:
+		return json_pack("{s:{s:s,s:s,s:o}}", "DiskImage", "path",
+				 r->path, "format",
+				 config_disk_formats[r->format], "fstype",
+				 opt_text(r->fstype));
+	case ROOT_NONE:
+	default:
+		return json_null();
+	}
 }
 
 static json_t *policy_object(const struct sandbox_config *c)
@@ -183,7 +209,8 @@ char *sandbox_config_to_json(const struct sandbox_config *c)
 		json_t *value;
 	} members[] = {
 		{ "name", opt_text(c->name) },
-		{ "image", image_object(c) },
+		{ "image", root_object(&c->root) },
+		{ "manifest_digest", opt_text(c->root.manifest_digest) },
 		{ "cpus", json_integer(c->cpus) },
 		{ "memory_mib", json_integer(c->memory_mib) },
 		{ "log_level", opt_text(c->log_level) },
@@ -211,372 +238,4 @@ char *sandbox_config_to_json(const struct sandbox_config *c)
 		if (json_object_set_new(o, members[i].key, members[i].value))
 			failed = true;
 	return failed ? NULL : json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
-}
-
-/* ---- reading ---------------------------------------------------------- */
-
-static int bad_value(struct err *err, const char *key, const char *what)
-{
-	return err_set(err, ERR_INVALID, EINVAL,
-		       "stored configuration: '%s' %s", key, what);
-}
-
-static int no_memory(struct err *err)
-{
-	return err_sys(err, ERR_NO_MEMORY, ENOMEM,
-		       "read the stored configuration");
-}
-
-/* A missing key and null leave *field as it is. */
-static int get_text(const json_t *o, const char *key, char **field,
-		    struct err *err)
-{
-	const json_t *v = json_object_get(o, key);
-	char *copy;
-
-	if (!v || json_is_null(v))
-		return 0;
-	if (!json_is_string(v))
-		return bad_value(err, key, "is not a string");
-	copy = strdup(json_string_value(v));
-	if (!copy)
-		return no_memory(err);
-	free(*field);
-	*field = copy;
-	return 0;
-}
-
-/* A text of a list; *ret_index is its place. */
-static int get_choice(const json_t *o, const char *key,
-		      const char *const *names, size_t count,
-		      unsigned *ret_index, struct err *err)
-{
-	const json_t *v = json_object_get(o, key);
-	const char *text = json_string_value(v);
-
-	if (!v || json_is_null(v))
-		return 0;
-	for (unsigned i = 0; text && i < count; i++)
-		if (!strcmp(names[i], text)) {
-			*ret_index = i;
-			return 0;
-		}
-	return bad_value(err, key, "has a value that is not known");
-}
-
-static int get_u64(const json_t *o, const char *key, uint64_t max,
-		   uint64_t *field, struct err *err)
-{
-	const json_t *v = json_object_get(o, key);
-	json_int_t n;
-
-	if (!v || json_is_null(v))
-		return 0;
-	n = json_integer_value(v);
-	if (!json_is_integer(v) || n < 0 || (uint64_t)n > max)
-		return bad_value(err, key, "is not a number in range");
-	*field = (uint64_t)n;
-	return 0;
-}
-
-static int get_u32(const json_t *o, const char *key, uint32_t *field,
-		   struct err *err)
-{
-	uint64_t v = *field;
-	int rc = get_u64(o, key, UINT32_MAX, &v, err);
-
-	*field = (uint32_t)v;
-	return rc;
-}
-
-static int get_list(const json_t *o, const char *key, json_t **ret,
-		    struct err *err)
-{
-	json_t *v = json_object_get(o, key);
-
-	*ret = NULL;
-	if (!v || json_is_null(v))
-		return 0;
-	if (!json_is_array(v))
-		return bad_value(err, key, "is not a list");
-	*ret = v;
-	return 0;
-}
-
-static int get_texts(const json_t *o, const char *key, struct strv *out,
-		     struct err *err)
-{
-	json_t *list, *item;
-	size_t i;
-	int rc = get_list(o, key, &list, err);
-
-	if (rc)
-		return rc;
-	json_array_foreach(list, i, item)
-	{
-		if (!json_is_string(item))
-			return bad_value(err, key, "holds what is not text");
-		if (strv_add(out, json_string_value(item)))
-			return no_memory(err);
-	}
-	return 0;
-}
-
-static int get_env(const json_t *o, const char *key, struct strv *out,
-		   struct err *err)
-{
-	json_t *list, *item;
-	size_t i;
-	int rc = get_list(o, key, &list, err);
-
-	if (rc)
-		return rc;
-	json_array_foreach(list, i, item)
-	{
-		const char *k = json_string_value(json_array_get(item, 0));
-		const char *v = json_string_value(json_array_get(item, 1));
-		autofree char *entry = NULL;
-
-		if (!k || !v || json_array_size(item) != 2)
-			return bad_value(err, key,
-					 "holds what is not [key, value]");
-		entry = str_fmt("%s=%s", k, v);
-		if (!entry || strv_env_set(out, entry))
-			return no_memory(err);
-	}
-	return 0;
-}
-
-static int get_scripts(const json_t *o, struct sandbox_config *c,
-		       struct err *err)
-{
-	json_t *map = json_object_get(o, "scripts"), *body;
-	const char *name;
-
-	if (!map || json_is_null(map))
-		return 0;
-	if (!json_is_object(map))
-		return bad_value(err, "scripts", "is not an object");
-	if (!json_object_size(map))
-		return 0;
-	c->scripts = calloc(json_object_size(map), sizeof(*c->scripts));
-	if (!c->scripts)
-		return no_memory(err);
-	json_object_foreach(map, name, body)
-	{
-		struct script_config *s = &c->scripts[c->nscripts];
-
-		if (!json_is_string(body))
-			return bad_value(err, "scripts",
-					 "holds what is not text");
-		s->len = json_string_length(body);
-		s->name = strdup(name);
-		s->data = malloc(s->len + 1);
-		c->nscripts++; /* so that what there is gets freed */
-		if (!s->name || !s->data)
-			return no_memory(err);
-		memcpy(s->data, json_string_value(body), s->len + 1);
-	}
-	return 0;
-}
-
-static int get_limit(const json_t *o, const char *key, uint64_t *field,
-		     struct err *err)
-{
-	*field = UINT64_MAX;
-	return get_u64(o, key, INT64_MAX, field, err);
-}
-
-static int get_rlimit(const json_t *o, struct rlimit_config *r, struct err *err)
-{
-	const char *name = json_string_value(json_object_get(o, "resource"));
-	int rc;
-
-	for (size_t i = 0; name && sandbox_rlimits[i]; i++) {
-		if (strcasecmp(name, sandbox_rlimits[i]) != 0)
-			continue;
-		(void)stpncpy(r->resource, sandbox_rlimits[i],
-			      sizeof(r->resource) - 1);
-		rc = get_limit(o, "soft", &r->soft, err);
-		return rc ? rc : get_limit(o, "hard", &r->hard, err);
-	}
-	return bad_value(err, "rlimits", "holds a resource that is not known");
-}
-
-static int get_rlimits(const json_t *o, struct sandbox_config *c,
-		       struct err *err)
-{
-	json_t *list, *item;
-	size_t i;
-	int rc = get_list(o, "rlimits", &list, err);
-
-	if (rc || !json_array_size(list))
-		return rc;
-	c->rlimits = calloc(json_array_size(list), sizeof(*c->rlimits));
-	if (!c->rlimits)
-		return no_memory(err);
-	json_array_foreach(list, i, item)
-	{
-		rc = get_rlimit(item, &c->rlimits[c->nrlimits++], err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int get_mount(const json_t *o, struct mount_config *m, struct err *err)
-{
-	const char *type = json_string_value(json_object_get(o, "type"));
-	unsigned stat_virt = STAT_VIRT_STRICT, perms = HOST_PERMS_PRIVATE;
-	int rc;
-
-	if (str_eq(type, "Bind"))
-		m->kind = MOUNT_BIND;
-	else if (str_eq(type, "Tmpfs"))
-		m->kind = MOUNT_TMPFS;
-	else
-		return bad_value(err, "mounts",
-				 "holds a kind this version does not have");
-	for (size_t i = 0; i < ARRAY_SIZE(mount_flag_keys); i++)
-		if (json_is_true(json_object_get(o, mount_flag_keys[i].key)))
-			m->flags |= mount_flag_keys[i].flag;
-	rc = get_text(o, "host", &m->host, err);
-	if (!rc)
-		rc = get_text(o, "guest", &m->guest, err);
-	if (!rc)
-		rc = get_u32(o, "size_mib", &m->size_mib, err);
-	if (!rc)
-		rc = get_choice(o, "stat_virtualization", stat_virt_names,
-				ARRAY_SIZE(stat_virt_names), &stat_virt, err);
-	if (!rc)
-		rc = get_choice(o, "host_permissions", host_perms_names,
-				ARRAY_SIZE(host_perms_names), &perms, err);
-	if (rc)
-		return rc;
-	m->stat_virt = (enum stat_virt)stat_virt;
-	m->host_perms = (enum host_perms)perms;
-	if (!m->guest || (m->kind == MOUNT_BIND && !m->host))
-		return bad_value(err, "mounts", "holds one without a path");
-	return 0;
-}
-
-static int get_mounts(const json_t *o, struct sandbox_config *c,
-		      struct err *err)
-{
-	json_t *list, *item;
-	size_t i;
-	int rc = get_list(o, "mounts", &list, err);
-
-	if (rc || !json_array_size(list))
-		return rc;
-	c->mounts = calloc(json_array_size(list), sizeof(*c->mounts));
-	if (!c->mounts)
-		return no_memory(err);
-	json_array_foreach(list, i, item)
-	{
-		rc = get_mount(item, &c->mounts[c->nmounts++], err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int get_init(const json_t *o, struct sandbox_config *c, struct err *err)
-{
-	const json_t *init = json_object_get(o, "init");
-	int rc;
-
-	if (!init || json_is_null(init))
-		return 0;
-	rc = get_text(init, "cmd", &c->init, err);
-	if (!rc && !c->init)
-		rc = bad_value(err, "init", "has no cmd");
-	if (!rc)
-		rc = get_texts(init, "args", &c->init_args, err);
-	return rc ? rc : get_env(init, "env", &c->init_env, err);
-}
-
-static int get_image(const json_t *o, struct sandbox_config *c, struct err *err)
-{
-	const json_t *image = json_object_get(o, "image");
-
-	if (!image || json_is_null(image))
-		return 0;
-	if (!json_object_get(image, "Bind"))
-		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			       "stored configuration: the image is of a kind "
-			       "this version does not have");
-	return get_text(image, "Bind", &c->image, err);
-}
-
-static int get_scalars(const json_t *o, struct sandbox_config *c,
-		       struct err *err)
-{
-	const struct {
-		const char *key;
-		char **field;
-	} texts[] = {
-		{ "name", &c->name },
-		{ "log_level", &c->log_level },
-		{ "workdir", &c->workdir },
-		{ "shell", &c->shell },
-		{ "hostname", &c->hostname },
-		{ "user", &c->user },
-		{ "engine", &c->engine },
-		{ "engine_mode", &c->engine_mode },
-		{ "engine_jail", &c->engine_jail },
-	};
-	const json_t *policy = json_object_get(o, "policy");
-	int rc = get_u32(o, "cpus", &c->cpus, err);
-
-	if (!rc)
-		rc = get_u32(o, "memory_mib", &c->memory_mib, err);
-	for (size_t i = 0; !rc && i < ARRAY_SIZE(texts); i++)
-		rc = get_text(o, texts[i].key, texts[i].field, err);
-	if (!rc)
-		rc = get_u64(policy, "max_duration_secs", INT64_MAX,
-			     &c->max_duration_s, err);
-	if (!rc)
-		rc = get_u64(policy, "idle_timeout_secs", INT64_MAX,
-			     &c->idle_timeout_s, err);
-	c->ephemeral = json_is_true(json_object_get(o, "ephemeral"));
-	return rc;
-}
-
-int sandbox_config_from_json(const char *text, struct sandbox_config *c,
-			     struct err *err)
-{
-	auto_json json_t *o = NULL;
-	json_error_t at;
-	int rc;
-
-	if (sandbox_config_init(c))
-		return no_memory(err);
-	o = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &at);
-	if (!json_is_object(o)) {
-		sandbox_config_fini(c);
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "stored configuration: %s",
-			       o ? "not a JSON object" : at.text);
-	}
-	rc = get_scalars(o, c, err);
-	if (!rc)
-		rc = get_image(o, c, err);
-	if (!rc)
-		rc = get_env(o, "env", &c->env, err);
-	if (!rc)
-		rc = get_texts(o, "entrypoint", &c->entrypoint, err);
-	if (!rc)
-		rc = get_texts(o, "cmd", &c->cmd, err);
-	if (!rc)
-		rc = get_scripts(o, c, err);
-	if (!rc)
-		rc = get_rlimits(o, c, err);
-	if (!rc)
-		rc = get_mounts(o, c, err);
-	if (!rc)
-		rc = get_init(o, c, err);
-	if (rc)
-		sandbox_config_fini(c);
-	return rc;
 }

@@ -23,15 +23,18 @@ MEMORY_MIB = 256
 class Box:
     """One runtime process with its descriptors."""
 
-    def __init__(self, base, startup=None, attached=False, image=None, **config):
+    def __init__(self, base, startup=None, attached=False, image=None, disks=None,
+                 **config):
         self.base = base
         self.dir = base / "box"
         (self.dir / "runtime").mkdir(parents=True, exist_ok=True)
-        self.image = image or base / "rootfs"
+        if not isinstance(image, dict):
+            image = {"Bind": str(image or base / "rootfs")}
         spec = {"sandbox_dir": str(self.dir), "kernel": str(KERNELS[ENGINE]),
                 "initramfs": str(BUILD / "guest/initramfs.cpio"), "engine": ENGINE,
                 "startup": startup, "attached": attached,
-                "config": {"name": "box", "image": {"Bind": str(self.image)}, "cpus": 1,
+                "disks": disks,
+                "config": {"name": "box", "image": image, "cpus": 1,
                            "memory_mib": MEMORY_MIB, **config}}
         fds = [os.memfd_create("spec")]
         os.write(fds[0], json.dumps(spec).encode())

@@ -68,16 +68,15 @@ static void agent_open(void *ctx, bool open)
 
 static int make_block(struct server *s, const char *path, bool readonly)
 {
-	struct vblock_config config = { .serial = "msb-vhost",
-					.read_only = readonly };
-	int rc;
+	struct vblock_config config = { .serial = "msb-vhost" };
+	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : disk_raw(fd, readonly, &config.disk, NULL);
 
-	config.fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (config.fd < 0)
-		return -errno;
+	if (rc)
+		return rc;
 	rc = vblock_new(&config, &s->dev);
 	if (rc)
-		(void)close(config.fd);
+		disk_free(config.disk);
 	return rc;
 }
 

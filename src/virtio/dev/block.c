@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A request is {type:4 reserved:4 sector:8}, data, {status:1}; data goes
- * between the file and guest memory without a copy. Requests are carried out
- * one after the other on the device's own thread: the page cache behind the
+ * between the disk and guest memory without a copy. Requests are carried out
+ * one after the other on the device's own thread: the page cache behind a
  * file is what makes that fast, and the guest's elevator has merged already.
  */
 #include "virtio/dev/block.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/falloc.h>
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/cleanup.h"
-#include "base/io.h"
+#include "base/compiler.h"
+#include "virtio/disk/disk_int.h"
 
-#define SECTOR 512u
+#define SECTOR DISK_SECTOR
 #define HEADER_LEN 16u
 #define SEG_MAX 254u /* what fits a queue of 256 beside header and status */
 #define DISCARD_SEGS 32u
@@ -38,13 +34,11 @@
 /* Completed requests before the driver hears of them, at the latest. */
 #define SIGNAL_BATCH 32u
 
-static_assert(VQ_MAX_IOV <= IOV_MAX, "one request fits one system call");
+static_assert(VQ_MAX_IOV <= DISK_IOV_MAX, "a request fits one call");
 
 struct vblock {
 	struct virtio_device dev;
-	int fd; /* owned */
-	bool read_only;
-	uint64_t size; /* in bytes */
+	struct disk *disk; /* owned */
 	char serial[VBLOCK_SERIAL_MAX];
 	struct virtio_blk_config config;
 	struct deferred more;
@@ -56,135 +50,57 @@ static struct vblock *of(struct virtio_device *d)
 	return container_of(d, struct vblock, dev);
 }
 
-/* Data of a request: buffers without header and status. */
-struct data {
-	struct iovec *iov;
-	unsigned n;
-	size_t len;
-};
-
-static void skip_front(struct data *d, size_t len)
-{
-	d->len -= len;
-	while (len) {
-		size_t part = len < d->iov->iov_len ? len : d->iov->iov_len;
-
-		d->iov->iov_base = (uint8_t *)d->iov->iov_base + part;
-		d->iov->iov_len -= part;
-		len -= part;
-		if (d->iov->iov_len == 0) {
-			d->iov++;
-			d->n--;
-		}
-	}
-}
-
-/* Where a transfer starts, or -EIO when it leaves the disk. */
-static int check_range(const struct vblock *b, uint64_t sector, uint64_t len,
-		       off_t *ret)
-{
-	uint64_t sectors = b->size / SECTOR;
-
-	if (len % SECTOR || sector > sectors || len / SECTOR > sectors - sector)
-		return -EIO;
-	*ret = (off_t)(sector * SECTOR);
-	return 0;
-}
-
 static int transfer(struct vblock *b, bool write, uint64_t sector,
-		    struct data d)
+		    const struct disk_data *d)
 {
 	/* without the FLUSH feature every write is durable by itself */
-	int flags = write && !virtio_has(&b->dev, BIT(VIRTIO_BLK_F_FLUSH))
-			    ? RWF_DSYNC
-			    : 0;
-	off_t off;
-	int rc = check_range(b, sector, d.len, &off);
+	bool durable = !virtio_has(&b->dev, BIT(VIRTIO_BLK_F_FLUSH));
 
-	if (d.len > TRANSFER_MAX)
+	if (d->len > TRANSFER_MAX || sector > UINT64_MAX / SECTOR)
 		return -EIO;
-	while (!rc && d.len) {
-		ssize_t n =
-			write ? io_pwritev(b->fd, d.iov, (int)d.n, off, flags)
-			      : io_preadv(b->fd, d.iov, (int)d.n, off, 0);
-
-		if (n <= 0)
-			return n ? (int)n : -EIO; /* the file has shrunk */
-		off += n;
-		skip_front(&d, (size_t)n);
-	}
-	return rc;
-}
-
-static int write_zeroes(const struct vblock *b, off_t off, off_t len)
-{
-	static const uint8_t zeroes[65536];
-
-	while (len) {
-		struct iovec v = { .iov_base = (void *)(uintptr_t)zeroes };
-		ssize_t n;
-
-		v.iov_len = len < (off_t)sizeof(zeroes) ? (size_t)len
-							: sizeof(zeroes);
-		n = io_pwritev(b->fd, &v, 1, off, 0);
-		if (n <= 0)
-			return n ? (int)n : -EIO;
-		off += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static int file_allocate(const struct vblock *b, int mode, off_t off, off_t len)
-{
-	if (fallocate(b->fd, mode | FALLOC_FL_KEEP_SIZE, off, len) == 0)
-		return 0;
-	return -errno;
+	if (write)
+		return disk_write(b->disk, d->iov, d->n, sector * SECTOR,
+				  durable);
+	return disk_read(b->disk, d->iov, d->n, sector * SECTOR);
 }
 
 static int discard_range(const struct vblock *b, bool zero, uint32_t flags,
-			 off_t off, off_t len)
+			 uint64_t off, uint64_t len)
 {
 	bool unmap = flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-	int rc = -EOPNOTSUPP;
 
-	if (flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
+	if (flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP || (!zero && unmap))
 		return -EOPNOTSUPP;
-	if (!zero && unmap)
-		return -EOPNOTSUPP;
-	rc = file_allocate(
-		b, zero && !unmap ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE,
-		off, len);
-	if (rc != -EOPNOTSUPP)
-		return rc;
-	return zero ? write_zeroes(b, off, len) : 0; /* a hint may be lost */
+	return zero ? disk_zero(b->disk, off, len, unmap)
+		    : disk_discard(b->disk, off, len);
 }
 
-static int discard(struct vblock *b, bool zero, const struct data *d)
+static int discard(struct vblock *b, bool zero, const struct disk_data *d)
 {
 	uint8_t segs[DISCARD_SEGS * DISCARD_SEG_LEN];
 
-	if (b->read_only || d->len == 0 || d->len % DISCARD_SEG_LEN ||
+	if (disk_read_only(b->disk) || d->len == 0 ||
+	    d->len % DISCARD_SEG_LEN ||
 	    d->len > (zero ? DISCARD_SEG_LEN : sizeof(segs)))
 		return -EIO;
 	(void)iov_read(d->iov, d->n, 0, segs, d->len);
 	for (size_t i = 0; i < d->len; i += DISCARD_SEG_LEN) {
-		uint64_t len = (uint64_t)le32_get(segs + i + 8) * SECTOR;
-		off_t off;
-		int rc = check_range(b, le64_get(segs + i), len, &off);
+		uint64_t sector = le64_get(segs + i);
+		uint32_t sectors = le32_get(segs + i + 8);
+		int rc = -EIO;
 
-		if (!rc && len > (uint64_t)DISCARD_MAX_SECTORS * SECTOR)
-			rc = -EIO;
-		if (!rc && len)
+		if (sector <= UINT64_MAX / SECTOR &&
+		    sectors <= DISCARD_MAX_SECTORS)
 			rc = discard_range(b, zero, le32_get(segs + i + 12),
-					   off, (off_t)len);
+					   sector * SECTOR,
+					   (uint64_t)sectors * SECTOR);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static int get_id(const struct vblock *b, const struct data *d)
+static int get_id(const struct vblock *b, const struct disk_data *d)
 {
 	if (d->len < sizeof(b->serial))
 		return -EIO;
@@ -193,15 +109,15 @@ static int get_id(const struct vblock *b, const struct data *d)
 }
 
 static int execute(struct vblock *b, uint32_t type, uint64_t sector,
-		   const struct data *out, const struct data *in)
+		   const struct disk_data *out, const struct disk_data *in)
 {
 	switch (type) {
 	case VIRTIO_BLK_T_IN:
-		return transfer(b, false, sector, *in);
+		return transfer(b, false, sector, in);
 	case VIRTIO_BLK_T_OUT:
-		return b->read_only ? -EIO : transfer(b, true, sector, *out);
+		return transfer(b, true, sector, out);
 	case VIRTIO_BLK_T_FLUSH:
-		return !b->read_only && fdatasync(b->fd) < 0 ? -errno : 0;
+		return disk_flush(b->disk);
 	case VIRTIO_BLK_T_GET_ID:
 		return get_id(b, in);
 	case VIRTIO_BLK_T_DISCARD:
@@ -217,8 +133,8 @@ static int execute(struct vblock *b, uint32_t type, uint64_t sector,
 static bool serve_request(struct vblock *b, struct virtqueue *vq,
 			  struct vq_chain *c)
 {
-	struct data out = { c->readable, c->nread, c->read_len };
-	struct data in = { c->writable, c->nwrite, c->write_len };
+	struct disk_data out = { c->readable, c->nread, c->read_len };
+	struct disk_data in = { c->writable, c->nwrite, c->write_len };
 	uint8_t header[HEADER_LEN], *status;
 	struct iovec *last;
 	uint32_t type, written = 1;
@@ -229,7 +145,7 @@ static bool serve_request(struct vblock *b, struct virtqueue *vq,
 	    in.len == 0)
 		return false;
 	type = le32_get(header);
-	skip_front(&out, sizeof(header));
+	disk_data_skip(&out, sizeof(header));
 	last = &in.iov[in.n - 1];
 	status = (uint8_t *)last->iov_base + --last->iov_len;
 	in.len--;
@@ -309,7 +225,7 @@ static void block_free(struct virtio_device *d)
 {
 	struct vblock *b = of(d);
 
-	close_fd(&b->fd);
+	b->disk = disk_free(b->disk);
 	free(b);
 }
 
@@ -327,7 +243,7 @@ static void fill_config(struct vblock *b)
 {
 	struct virtio_blk_config *c = &b->config;
 
-	c->capacity = htole64(b->size / SECTOR);
+	c->capacity = htole64(disk_size(b->disk) / SECTOR);
 	c->seg_max = htole32(SEG_MAX);
 	c->blk_size = htole32(SECTOR);
 	/* file systems below work in pages: 2^3 sectors of 512 */
@@ -344,19 +260,14 @@ static void fill_config(struct vblock *b)
 int vblock_new(const struct vblock_config *config, struct virtio_device **ret)
 {
 	size_t serial_len = config->serial ? strlen(config->serial) : 0;
-	off_t size = lseek(config->fd, 0, SEEK_END);
 	struct vblock *b;
 
-	if (size < 0)
-		return -errno;
-	if (size % SECTOR || serial_len > VBLOCK_SERIAL_MAX)
+	if (serial_len > VBLOCK_SERIAL_MAX)
 		return -EINVAL;
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	b->fd = config->fd;
-	b->read_only = config->read_only;
-	b->size = (uint64_t)size;
+	b->disk = config->disk;
 	if (serial_len)
 		memcpy(b->serial, config->serial, serial_len);
 	fill_config(b);
@@ -369,7 +280,7 @@ int vblock_new(const struct vblock_config *config, struct virtio_device **ret)
 		.config_len = sizeof(b->config),
 		.nqueues = 1,
 	};
-	b->dev.features |= b->read_only
+	b->dev.features |= disk_read_only(b->disk)
 				   ? BIT(VIRTIO_BLK_F_RO)
 				   : BIT(VIRTIO_BLK_F_DISCARD) |
 					     BIT(VIRTIO_BLK_F_WRITE_ZEROES);

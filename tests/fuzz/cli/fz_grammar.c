@@ -35,9 +35,9 @@ static void words(const char *text)
 	const char *value;
 	struct err err;
 	char *key;
-	uint32_t mib;
+	int policy;
 
-	(void)grammar_image(text, &err);
+	(void)grammar_pull(text, &policy, &err);
 	(void)grammar_shell(text, &err);
 	(void)grammar_init(text, &err);
 	(void)grammar_log_level(text, &err);
@@ -46,20 +46,26 @@ static void words(const char *text)
 			abort();
 		free(key);
 	}
-	if (!grammar_tmpfs(text, &key, &mib, &err))
-		free(key);
 }
 
 static void parts(const char *text)
 {
+	struct mount_arg m;
 	struct script s;
-	struct volume v;
 	struct err err;
 
-	if (!grammar_volume(text, &v, &err)) {
-		if (!*v.host || strchr(v.guest, ','))
+	for (int f = MOUNT_ARG_VOLUME; f < MOUNT_ARG_TMPFS; f++) {
+		if (grammar_mount((enum mount_flavour)f, text, &m, &err))
+			continue;
+		if (!*m.source || strpbrk(m.guest, ",:") ||
+		    (m.disk && !m.size_mib))
 			abort();
-		volume_fini(&v);
+		mount_arg_fini(&m);
+	}
+	if (!grammar_tmpfs(text, &m, &err)) {
+		if (m.source || !*m.guest)
+			abort();
+		mount_arg_fini(&m);
 	}
 	for (int kind = SCRIPT_SNIPPET; kind <= SCRIPT_PATH; kind++) {
 		if (grammar_script((enum script_kind)kind, text, "bash", &s,

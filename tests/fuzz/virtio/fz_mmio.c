@@ -113,12 +113,12 @@ static int make_console(struct guest *g)
 static int make_block(struct guest *g)
 {
 	struct vblock_config config = { .serial = "fuzz" };
-	int rc = -1;
+	int fd = io_memfd("disk", NULL, 0);
 
-	config.fd = io_memfd("disk", NULL, 0);
-	if (config.fd >= 0 && ftruncate(config.fd, DISK_LEN) == 0)
-		rc = vblock_new(&config, &g->dev);
-	return rc;
+	if (fd < 0 || ftruncate(fd, DISK_LEN) < 0 ||
+	    disk_raw(fd, false, &config.disk, NULL))
+		return -1;
+	return vblock_new(&config, &g->dev);
 }
 
 static int make_device(struct guest *g, unsigned which)

@@ -101,7 +101,7 @@ static int make_device(struct world *w, bool console)
 						.on_writable = on_writable,
 						.on_open = on_open };
 	struct vblock_config config = { .serial = "fuzz" };
-	int rc;
+	int rc, fd;
 
 	if (console) {
 		rc = vconsole_new(&events, &w->console);
@@ -109,14 +109,11 @@ static int make_device(struct world *w, bool console)
 			w->dev = vconsole_device(w->console);
 		return rc;
 	}
-	config.fd = io_memfd("disk", NULL, 0);
-	if (config.fd < 0)
-		return config.fd;
-	rc = ftruncate(config.fd, MEM_LEN) < 0 ? -1
-					       : vblock_new(&config, &w->dev);
-	if (rc)
-		(void)close(config.fd);
-	return rc;
+	fd = io_memfd("disk", NULL, 0);
+	if (fd < 0 || ftruncate(fd, MEM_LEN) < 0 ||
+	    disk_raw(fd, false, &config.disk, NULL))
+		return -1;
+	return vblock_new(&config, &w->dev);
 }
 
 static void add_fd(struct vu_msg *m, int fd)

@@ -76,7 +76,6 @@ static void names(void **state)
 static void images(void **state)
 {
 	char path[128], shown[256];
-	msb_error_t *u = NULL;
 
 	(void)state;
 	REFUSED(msb_config_set_image(c, "", &e), "image source is required");
@@ -87,20 +86,32 @@ static void images(void **state)
 	(void)snprintf(shown, sizeof(shown),
 		       "rootfs bind path is not a directory: %s", path);
 	REFUSED(msb_config_set_image(c, path, &e), shown);
-	assert_true(msb_config_set_image(c, "alpine", &u) < 0);
-	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
-	expect_in(msb_error_text(u), "'alpine' is a registry reference");
-	msb_error_free(u);
-	u = NULL;
-	assert_true(msb_config_set_image(c, "./disk.qcow2", &u) < 0);
-	assert_int_equal(msb_error_kind(u), MSB_ERR_UNSUPPORTED);
-	msb_error_free(u);
+	TAKEN(msb_config_set_image(c, "alpine", &e));
+	assert_int_equal(c->c.root.kind, ROOT_OCI);
+	assert_string_equal(c->c.root.reference, "alpine");
+	REFUSED(msb_config_set_image(c, "Alpine", &e),
+		"invalid image reference: ");
+	REFUSED(msb_config_set_image(c, ".hidden", &e),
+		"rootfs bind path does not exist: .hidden");
+	REFUSED(msb_config_set_image(c, "./disk.qcow2", &e),
+		"disk image does not exist: ./disk.qcow2");
+	(void)snprintf(path, sizeof(path), "%s/disk.qcow2", w->base);
+	world_file(path, "x");
+	TAKEN(msb_config_set_image(c, path, &e));
+	assert_int_equal(c->c.root.kind, ROOT_DISK);
+	assert_int_equal(c->c.root.format, DISK_FORMAT_QCOW2);
+	assert_string_equal(c->c.root.path, path);
+	(void)snprintf(path, sizeof(path), "%s/dir.raw", w->base);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void)snprintf(shown, sizeof(shown),
+		       "disk image is not a regular file: %s", path);
+	REFUSED(msb_config_set_image(c, path, &e), shown);
 	/* Kept without links and relative parts. */
 	(void)snprintf(path, sizeof(path), "%s/link", w->base);
 	assert_int_equal(symlink(w->rootfs, path), 0);
 	(void)snprintf(shown, sizeof(shown), "%s/./", path);
 	TAKEN(msb_config_set_image(c, shown, &e));
-	assert_string_equal(c->c.image, w->rootfs);
+	assert_string_equal(c->c.root.path, w->rootfs);
 }
 
 static void sizes(void **state)
@@ -210,16 +221,16 @@ static void guest_paths(void **state)
 		     { "/..a/b..", "/..a/b.." } };
 
 	(void)state;
-	REFUSED(msb_config_add_tmpfs(c, "data", 0, &e), "must be absolute");
-	REFUSED(msb_config_add_tmpfs(c, "", 0, &e), "must be absolute");
-	REFUSED(msb_config_add_tmpfs(c, "/", 0, &e), "must not be '/'");
-	REFUSED(msb_config_add_tmpfs(c, "/./", 0, &e), "must not be '/'");
-	REFUSED(msb_config_add_tmpfs(c, "/a/../b", 0, &e), "hold '..'");
-	REFUSED(msb_config_add_tmpfs(c, "/a:b", 0, &e), "':' or ';'");
-	REFUSED(msb_config_add_tmpfs(c, "/a;b", 0, &e), "':' or ';'");
-	REFUSED(msb_config_add_tmpfs(c, "/.msb", 0, &e), "is reserved");
-	REFUSED(msb_config_add_tmpfs(c, "/.msb/x", 0, &e), "is reserved");
-	REFUSED(msb_config_add_tmpfs(c, "/proc/", 0, &e), "guest's system");
+	REFUSED(msb_config_add_tmpfs(c, "data", NULL, &e), "must be absolute");
+	REFUSED(msb_config_add_tmpfs(c, "", NULL, &e), "must be absolute");
+	REFUSED(msb_config_add_tmpfs(c, "/", NULL, &e), "must not be '/'");
+	REFUSED(msb_config_add_tmpfs(c, "/./", NULL, &e), "must not be '/'");
+	REFUSED(msb_config_add_tmpfs(c, "/a/../b", NULL, &e), "hold '..'");
+	REFUSED(msb_config_add_tmpfs(c, "/a:b", NULL, &e), "':' or ';'");
+	REFUSED(msb_config_add_tmpfs(c, "/a;b", NULL, &e), "':' or ';'");
+	REFUSED(msb_config_add_tmpfs(c, "/.msb", NULL, &e), "is reserved");
+	REFUSED(msb_config_add_tmpfs(c, "/.msb/x", NULL, &e), "is reserved");
+	REFUSED(msb_config_add_tmpfs(c, "/proc/", NULL, &e), "guest's system");
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		char *path;
 
@@ -232,41 +243,74 @@ static void guest_paths(void **state)
 
 static void mounts(void **state)
 {
+	const msb_mount_options_t sized = { .size_mib = 16 };
+	msb_mount_options_t o = { .flags = 0 };
 	char fifo[128];
 
 	(void)state;
-	REFUSED(msb_config_add_bind(c, "/no/such", "/d", 0,
-				    MSB_STAT_VIRT_STRICT,
-				    MSB_HOST_PERMS_PRIVATE, &e),
+	REFUSED(msb_config_add_bind(c, "/no/such", "/d", NULL, &e),
 		"host path does not exist: /no/such");
-	REFUSED(msb_config_add_bind(c, "", "/d", 0, MSB_STAT_VIRT_STRICT,
-				    MSB_HOST_PERMS_PRIVATE, &e),
+	REFUSED(msb_config_add_bind(c, "", "/d", NULL, &e),
 		"must not be empty");
 	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", w->base);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	REFUSED(msb_config_add_bind(c, fifo, "/d", 0, MSB_STAT_VIRT_STRICT,
-				    MSB_HOST_PERMS_PRIVATE, &e),
+	REFUSED(msb_config_add_bind(c, fifo, "/d", NULL, &e),
 		"neither a directory nor a regular file");
-	REFUSED(msb_config_add_bind(c, w->base, "/d", 0, MSB_STAT_VIRT_OFF,
-				    MSB_HOST_PERMS_MIRROR, &e),
+	o.stat_virt = MSB_STAT_VIRT_OFF;
+	o.host_perms = MSB_HOST_PERMS_MIRROR;
+	REFUSED(msb_config_add_bind(c, w->base, "/d", &o, &e),
 		"cannot be combined");
-	REFUSED(msb_config_add_bind(c, w->base, "/d", 1u << 20,
-				    MSB_STAT_VIRT_OFF, MSB_HOST_PERMS_PRIVATE,
-				    &e),
+	o.host_perms = MSB_HOST_PERMS_PRIVATE;
+	REFUSED(msb_config_add_tmpfs(c, "/d", &o, &e), "does not take");
+	o.flags = 1u << 20;
+	REFUSED(msb_config_add_bind(c, w->base, "/d", &o, &e),
 		"an option this version does not have");
-	TAKEN(msb_config_add_bind(c, w->base, "/a/b/c", MSB_MOUNT_READONLY,
-				  MSB_STAT_VIRT_STRICT, MSB_HOST_PERMS_PRIVATE,
-				  &e));
-	TAKEN(msb_config_add_tmpfs(c, "/ab", 0, &e));
-	TAKEN(msb_config_add_tmpfs(c, "/a", 16, &e));
-	REFUSED(msb_config_add_tmpfs(c, "/a/", 0, &e),
+	o = (msb_mount_options_t){ .flags = MSB_MOUNT_READONLY };
+	TAKEN(msb_config_add_bind(c, w->base, "/a/b/c", &o, &e));
+	TAKEN(msb_config_add_tmpfs(c, "/ab", NULL, &e));
+	TAKEN(msb_config_add_tmpfs(c, "/a", &sized, &e));
+	REFUSED(msb_config_add_tmpfs(c, "/a/", NULL, &e),
 		"guest path '/a' is mounted more than once");
 	/* A parent goes before its children, whatever order they came in. */
 	assert_int_equal(c->c.nmounts, 3);
 	assert_string_equal(c->c.mounts[0].guest, "/a");
 	assert_string_equal(c->c.mounts[1].guest, "/a/b/c");
 	assert_string_equal(c->c.mounts[2].guest, "/ab");
+	assert_int_equal(c->c.mounts[0].size_mib, 16);
 	assert_int_equal(c->c.mounts[1].flags, MOUNT_READONLY);
+	assert_int_equal(c->c.mounts[1].quota_mib, MSB_BIND_QUOTA_MIB);
+}
+
+static void links_in_host_paths(void **state)
+{
+	const msb_mount_options_t follow = {
+		.flags = MSB_MOUNT_FOLLOW_SYMLINKS
+	};
+	char path[256], link[256];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/dir", w->base);
+	(void)snprintf(link, sizeof(link), "%s/link", w->base);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(symlink("dir", link), 0);
+	REFUSED(msb_config_add_bind(c, link, "/d", NULL, &e),
+		"follow-root-symlinks");
+	TAKEN(msb_config_add_bind(c, link, "/d", &follow, &e));
+	assert_string_equal(c->c.mounts[0].host, path);
+	assert_true(c->c.mounts[0].follow_root_symlinks);
+	(void)snprintf(link, sizeof(link), "%s//./dir/../dir/", w->base);
+	TAKEN(msb_config_add_bind(c, link, "/e", NULL, &e));
+	assert_string_equal(c->c.mounts[1].host, path);
+	/* link/.. is not where it stands */
+	(void)snprintf(link, sizeof(link), "%s/dir/out", w->base);
+	assert_int_equal(symlink("/", link), 0);
+	(void)snprintf(link, sizeof(link), "%s/dir/out/../etc", w->base);
+	REFUSED(msb_config_add_bind(c, link, "/f", NULL, &e),
+		"symbolic link before a");
+	(void)snprintf(path, sizeof(path), "%s/dir/etc", w->base);
+	assert_int_equal(mkdir(path, 0700), 0);
+	REFUSED(msb_config_add_bind(c, link, "/f", NULL, &e),
+		"follow-root-symlinks");
 }
 
 static void hostname_is_derived_from_long_names(void **state)
@@ -331,6 +375,7 @@ int main(void)
 		TEST(scripts),
 		TEST(guest_paths),
 		TEST(mounts),
+		TEST(links_in_host_paths),
 		TEST(hostname_is_derived_from_long_names),
 		TEST(defaults_come_from_the_file),
 	};

@@ -72,6 +72,36 @@ static void trees_go_without_following_links(void **state)
 	assert_int_equal(io_mkdir_p(dir, "keep/file/x", 0700), -ENOTDIR);
 }
 
+static void trees_may_be_deeper_than_descriptors_last(void **state)
+{
+	autoclose int at = -1;
+	int dir = *(int *)*state;
+	uint64_t bytes = 0;
+
+	at = dup(dir);
+	for (int i = 0; i < 3000; i++) {
+		const char *name = i ? "d" : "deep";
+		int next;
+
+		assert_int_equal(mkdirat(at, name, 0700), 0);
+		next = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close_fd(&at);
+		at = next;
+		if (i % 1000 == 0)
+			assert_int_equal(
+				io_write_file_at(at, "f", "12345", 5, 0400), 0);
+	}
+	assert_int_equal(io_write_file_at(at, "g", "1234", 4, 0400), 0);
+	assert_int_equal(linkat(at, "g", at, "h", 0), 0);
+	assert_int_equal(io_tree_usage(dir, "deep", &bytes), 0);
+	assert_int_equal(bytes, 19); /* two names, one file */
+	assert_int_equal(fchmod(at, 0400), 0);
+	assert_int_equal(io_remove_tree(dir, "deep"), 0);
+	assert_int_equal(faccessat(dir, "deep", F_OK, 0), -1);
+	assert_int_equal(io_tree_usage(dir, "deep", &bytes), -ENOENT);
+}
+
 static void sockets_work_below_long_paths(void **state)
 {
 	char name[101];
@@ -108,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_replaced_whole),
 		cmocka_unit_test(trees_go_without_following_links),
+		cmocka_unit_test(trees_may_be_deeper_than_descriptors_last),
 		cmocka_unit_test(sockets_work_below_long_paths),
 	};
 

@@ -22,7 +22,8 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "doctor", "help"]
+            "inspect", "remove", "volume", "pull", "load", "save", "image", "registry",
+            "doctor", "help"]
 
 
 class Base(unittest.TestCase):
@@ -134,9 +135,12 @@ class Usage(Base):
     def test_wrong_values_are_failures_of_msb(self):
         for code, command in ((125, "run"), (1, "create")):
             self.expect(code, "invalid size", command, "-m", "12X", "./rootfs")
-            self.expect(code, "registry are not available yet", command, "alpine")
-            self.expect(code, "named volumes are not available yet", command, "-v", "data:/d",
-                        "./rootfs")
+            self.expect(code, "invalid pull policy: maybe", command, "--pull", "maybe", "alpine")
+            self.expect(code, "invalid size", command, "--oci-upper-size", "big", "alpine")
+            self.expect(code, "--mount-dir takes a directory", command, "--mount-dir",
+                        "/etc/passwd:/d", "./rootfs")
+            self.expect(code, "takes the name of a volume", command, "--mount-named",
+                        "./d:/d", "./rootfs")
             self.expect(code, "script name 'a' specified more than once", command, "--script",
                         "a=x", "--script-raw", "a=y", "./rootfs")
             self.expect(code, "failed to read script file 'none': No such file", command,
@@ -152,12 +156,12 @@ class Usage(Base):
         self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
 
     def test_what_comes_later_is_refused_by_name(self):
-        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"], ["--pull", "never"],
+        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"],
                      ["--snapshot", "x"], ["--label", "a=b"]):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
-        for command in ("logs", "pull", "image", "volume", "vol", "self", "ssh", "cp"):
+        for command in ("logs", "self", "ssh", "cp"):
             self.expect(1, "is not available yet", command, "anything", "--at-all")
 
     def test_unknown_names(self):
@@ -192,19 +196,83 @@ class Life(Base):
     def test_options_reach_the_library(self):
         (self.base / "s.sh").write_text("echo x\n")
         self.ok("--debug", "create", "-n", "box", "-c2", "-m", "1G", "-v", "./rootfs:/d:ro,noexec,"
-                "stat-virt=off", "--tmpfs", "/t:8M", "--script", "one=a\\nb", "--script-path",
+                "stat-virt=off", "--tmpfs", "/t:8M", "-v", "data:/n:ro", "--mount-named",
+                "v:/q:quota=1G,stat-virt=relaxed,host-perms=mirror", "--mount-named",
+                "d:/e:kind=disk,size=2G,noexec", "--mount-file",
+                "./s.sh:/s:follow-root-symlinks", "--mount-dir", "./rootfs:/f,quota=0",
+                "--mount-disk", "x.img:/x:format=qcow2,fstype=xfs", "--script", "one=a\\nb", "--script-path",
                 "two:s.sh", "--init", "auto", "--init-arg", "-x", "--init-env", "K=V",
                 "--hostname", "h", "-u", "me", "--max-duration", "1m", "--idle-timeout", "2s",
                 "--rlimit", "nofile=1:2", "--engine", "uml", "--engine-mode", "seccomp",
                 "--engine-jail", "relaxed", "--replace-with-grace", "500ms", "./rootfs")
         calls = self.calls()
-        for want in ("add_bind ./rootfs /d 3 2 0", "add_tmpfs /t 8", "add_script one #!/bin/sh",
+        for want in ("add_bind ./rootfs /d 3 2 0 quota=0 size=0 - -",
+                     "add_tmpfs - /t 0 0 0 quota=0 size=8 - -",
+                     "add_named data /n 1 0 0 quota=0 size=0 - -",
+                     "add_named v /q 0 1 1 quota=0 size=0 - -", "volume 0 0 1024 0",
+                     "add_named d /e 2 0 0 quota=0 size=0 - -", "volume 0 1 0 2048",
+                     "add_bind ./s.sh /s 16 0 0 quota=0 size=0 - -",
+                     "add_bind ./rootfs /f 0 0 0 quota=-1 size=0 - -",
+                     "add_disk x.img /x 0 0 0 quota=0 size=0 qcow2 xfs", "add_script one #!/bin/sh",
                      "add_script two echo x", "set_init auto", "add_init_arg -x",
                      "add_init_env K=V", "set_hostname h", "set_user me", "set_max_duration_s 60",
                      "set_idle_timeout_s 2", "add_rlimit nofile 1 2", "set_engine uml",
                      "set_engine_mode seccomp", "set_engine_jail relaxed", "set_replace 500",
                      "set_log_level debug", "create box ephemeral=0 cpus=2 memory=1024"):
             self.assertIn(want, calls)
+
+    def test_volumes(self):
+        self.assertEqual(self.ok("volume", "create", "new", "--size", "2G", "--label", "k=v"),
+                         "new\n")
+        self.assertEqual(self.ok("vol", "create", "-q", "big", "--kind", "disk", "--size", "3G"),
+                         "")
+        self.assertEqual(self.calls(), ["volume_create new 0 2048 0", "label k=v",
+                                        "volume_create big 1 0 3072"])
+        p = self.msb("volume", "create", "data")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("error: volume already exists: data", p.stderr)
+        self.assertEqual(self.ok("volume", "ls", "-q"), "data\ndisk\nplain\n")
+        lines = self.ok("volume", "ls").splitlines()
+        self.assertEqual(lines[0].split(), ["NAME", "KIND", "QUOTA", "CREATED"])
+        self.assertEqual(lines[1].split()[:4], ["data", "dir", "2", "GiB"])
+        self.assertEqual(lines[2].split()[:4], ["disk", "disk", "1500", "MiB"])
+        self.assertEqual(lines[3].split()[:3], ["plain", "dir", "-"])
+        listed = json.loads(self.ok("volume", "list", "--format", "json"))
+        self.assertEqual(listed[0], {
+            "capacity_bytes": None, "created_at": "2026-05-22T10:11:12+00:00",
+            "disk_format": None, "disk_fstype": None, "kind": "dir", "name": "data",
+            "quota_mib": 2048, "used_bytes": 4711})
+        self.assertEqual((listed[1]["capacity_bytes"], listed[1]["disk_format"],
+                          listed[1]["disk_fstype"], listed[1]["quota_mib"]),
+                         (1500 << 20, "raw", "ext4", None))
+        self.assertEqual(self.ok("volume", "inspect", "data"),
+                         "Name:           data\nKind:           dir\nQuota:          2 GiB\n"
+                         "Created:        2026-05-22 10:11:12\nPath:           /home/volumes/some\n"
+                         "Labels:         a=1, b=x=y\n")
+        self.assertIn("Quota:          unlimited\n", self.ok("volume", "inspect", "plain"))
+        self.assertIn("Labels:         -\n", self.ok("volume", "inspect", "plain"))
+        one = json.loads(self.ok("volume", "inspect", "data", "--format", "json"))
+        self.assertEqual((one["labels"], one["path"]), ({"a": "1", "b": "x=y"},
+                                                        "/home/volumes/some"))
+        empty = self.env(FAKE_NO_VOLUMES="1")
+        p = self.msb("volume", "ls", env=empty)
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", "No volumes found.\n"))
+        self.assertEqual(self.ok("volume", "ls", "--format", "json", env=empty), "[]\n")
+
+    def test_removing_volumes_goes_on_after_a_failure(self):
+        p = self.msb("volume", "rm", "data", "none", "disk")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("error: volume not found: none", p.stderr)
+        self.assertEqual(p.stderr.count("Removed"), 2)
+        self.assertEqual(self.calls(), ["volume_remove data", "volume_remove disk"])
+
+    def test_pruning_volumes_is_not_done_unasked(self):
+        p = self.msb("volume", "prune")
+        self.assertEqual((p.returncode, self.calls()), (1, []))
+        self.assertIn("use --yes", p.stderr)
+        self.assertEqual(json.loads(self.ok("volume", "prune", "-y", "--format", "json")),
+                         ["data", "disk"])
+        self.assertEqual(self.ok("volume", "prune", "-y", "-q"), "")
 
     def test_create_prints_only_a_name_it_made_up(self):
         self.assertEqual(self.ok("create", "-n", "box", "./rootfs"), "")
@@ -361,6 +429,146 @@ class Show(Base):
         self.assertEqual((p.returncode, err), (1, b""))
 
 
+class Images(Base):
+    DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+    def test_listing(self):
+        p = self.msb("image", "list")
+        self.assertEqual(p.stdout.splitlines(), [
+            "REFERENCE             DIGEST                 SIZE       CREATED",
+            "alpine                sha256:0123456789ab    1.5 MiB    2026-05-22 10:11:12",
+            "ghcr.io/org/app:v1    sha256:0123456789ab    -          2026-05-22 10:11:12"])
+        self.assertEqual(self.ok("images"), p.stdout)
+        self.assertEqual(self.ok("image", "ls", "-q"), "alpine\nghcr.io/org/app:v1\n")
+        listed = json.loads(self.ok("images", "--format", "json"))
+        self.assertEqual([i["size_bytes"] for i in listed], [1572864, None])
+        p = self.msb("images", env=self.env(FAKE_NO_IMAGES="1"))
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", "No images found.\n"))
+
+    def test_inspecting(self):
+        self.assertEqual(self.ok("image", "inspect", "alpine"), f"""\
+Reference:      alpine
+Digest:         {self.DIGEST}
+Architecture:   amd64
+OS:             linux
+Size:           1.5 MiB
+Created:        2026-05-22 10:11:12
+
+Config
+  Entrypoint:   -
+  Cmd:          sh -c
+  WorkingDir:   /srv
+  User:         web
+  Env:
+    A=b
+
+Layers (1)
+  1    sha256:0123456789ab 1.5 MiB    application/x
+""")
+        image = json.loads(self.ok("image", "inspect", "alpine", "--format", "json"))
+        self.assertEqual(image["layers"][0]["position"], 0)
+        p = self.msb("image", "inspect", "missing")
+        self.assertEqual((p.returncode, p.stderr), (1, "error: image not found: missing\n"))
+
+    def test_removing_tries_all(self):
+        p = self.msb("rmi", "used", "alpine", "missing")
+        self.assertEqual(p.returncode, 1)
+        self.assertEqual(p.stderr.splitlines(), [
+            "error: image in use by sandbox(es): box", "   ✓ Removed      alpine",
+            "error: image not found: missing", "error: some images failed to remove"])
+        p = self.msb("image", "rm", "-f", "-q", "used", "missing")
+        self.assertEqual((p.returncode, p.stderr), (1, ""))
+        self.assertEqual(self.calls()[-2:], ["rmi used 1", "rmi missing 1"])
+
+    def test_pruning(self):
+        p = self.msb("image", "prune")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("--yes", p.stderr)
+        p = self.msb("image", "prune", "-y")
+        self.assertEqual((p.returncode, p.stdout, p.stderr),
+                         (0, "", "   ✓ Pruned       1 image (5.0 MiB)\n"))
+        self.assertEqual(json.loads(self.ok("image", "prune", "-y", "--format", "json")), {
+            "image_refs_removed": 1, "manifests_removed": 2, "layers_removed": 3,
+            "fsmeta_removed": 4, "vmdk_removed": 0, "bytes_reclaimed": 5 << 20})
+
+    def test_pulling_in_lines(self):
+        p = self.msb("pull", "ghcr.io/org/app:v1")
+        self.assertEqual((p.returncode, p.stdout), (0, ""))
+        self.assertEqual(p.stderr.splitlines(), [
+            "Pulling ghcr.io/org/app:v1 (3 layers, 3.0 GiB)", "layer 1/3: cached",
+            "note: a ?[31mnote", "layer 2/3: done", "layer 3/3: done",
+            "   ✓ Pulled       ghcr.io/org/app:v1"])
+        p = self.msb("image", "pull", "alpine")
+        self.assertEqual(p.stderr, "   ✓ Pulled       alpine (already cached)\n")
+        p = self.msb("pull", "-q", "-f", "--insecure", "--ca-certs", "/ca.pem", "app")
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", ""))
+        self.assertEqual(self.calls()[-1], "pull app 1 1 /ca.pem")
+        p = self.msb("pull", "broken")
+        self.assertEqual((p.returncode, p.stderr.splitlines()), (
+            1, ["   ✗ Pulling      broken", "error: image error: the registry is broken"]))
+        p = self.msb("pull", "-q", "broken")
+        self.assertEqual(p.stderr, "error: image error: the registry is broken\n")
+
+    def test_loading(self):
+        p = self.msb("load", "-t", "a", "-t", "b", input="data")
+        self.assertEqual(p.returncode, 0)
+        self.assertEqual(p.stderr.splitlines()[-2:], [
+            "   ✓ Loaded       alpine", "   ✓ Loaded       ghcr.io/org/app:v1"])
+        self.assertEqual(self.calls()[-1], "load standard input <data> b")
+        (self.base / "a.tar").write_text("tar")
+        self.assertEqual(self.msb("image", "load", "-q", "-i", "a.tar").stderr, "")
+        self.assertEqual(self.calls()[-1], "load a.tar <tar> -")
+        p = self.msb("load", "-i", "none.tar")
+        self.assertEqual((p.returncode, p.stderr), (
+            1, "error: cannot open 'none.tar': No such file or directory\n"))
+
+    def test_saving(self):
+        self.assertEqual(self.ok("save", "alpine", "app"), "alpineappdocker")
+        self.ok("save", "-q", "--format", "oci", "-o", "a.tar", "alpine")
+        self.assertEqual((self.base / "a.tar").read_text(), "alpineoci")
+        p = self.msb("save", "-o", "a.tar", "alpine", "missing")
+        self.assertEqual(p.returncode, 1)
+        self.assertEqual((self.base / "a.tar").read_text(), "alpineoci")
+        self.ok("save", "-o", "a.tar", "app")
+        self.assertEqual((self.base / "a.tar").read_text(), "appdocker")
+        self.assertEqual(self.ok("save", "-o", "/dev/stdout", "app"), "appdocker")
+        p = self.msb("save", "-o", "/dev/full", "app")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("cannot write '/dev/full': No space left on device", p.stderr)
+        self.assertEqual([p.name for p in self.base.glob(".msb*")], [])
+
+    def test_options_of_sandboxes(self):
+        self.ok("create", "-n", "box", "--pull", "never", "--oci-upper-size", "1.5G", "./rootfs")
+        self.assertIn("set_image_options 2", self.calls())
+        self.assertIn("set_oci_upper_size_mib 1536", self.calls())
+        p = self.msb("run", "-n", "box", "--pull", "always", "./rootfs", "--", "true")
+        self.assertIn("creation flags ignored", p.stderr)
+
+    def test_logins(self):
+        p = self.msb("registry", "login", "ghcr.io", "-u", "me", "--password-stdin",
+                     input="pass word\r\n\n")
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (
+            0, "ghcr.io me <pass word>\n", "   ✓ Logged in    ghcr.io\n"))
+        for given in ("", "\n", "\r\n"):
+            p = self.msb("registry", "login", "ghcr.io", "-u", "me", "--password-stdin",
+                         input=given)
+            self.assertEqual((p.returncode, p.stderr), (
+                1, "error: password/token cannot be empty\n"))
+        self.assertEqual(self.msb("registry", "login", "ghcr.io").returncode, 2)
+        p = self.msb("registry", "login", "ghcr.io", "-u", "me")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("use --password-stdin", p.stderr)
+        self.assertEqual(self.msb("registry", "logout", "ghcr.io").stderr,
+                         "   ✓ Logged out   ghcr.io\n")
+        p = self.msb("registry", "logout", "other.io")
+        self.assertEqual((p.returncode, p.stderr), (
+            0, "warn: no stored registry credentials found for `other.io`\n"))
+        self.assertEqual(self.ok("registry", "ls").splitlines(), [
+            "REGISTRY    USERNAME    SOURCE", "ghcr.io     me          secret_name"])
+        self.assertEqual(self.ok("registry", "list", env=self.env(FAKE_NO_REGISTRIES="1")),
+                         "No registries configured.\n")
+
+
 class Streams(Base):
     def run_sh(self, script, *options, **kw):
         return self.msb("run", *options, "./rootfs", "--", "sh", "-c", script, **kw)
@@ -470,13 +678,13 @@ class Streams(Base):
 class Terminal:
     """msb on a pseudo-terminal of its own."""
 
-    def __init__(self, case, *args, rows=24, cols=80):
+    def __init__(self, case, *args, rows=24, cols=80, **env):
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(case.base)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
-            os.execve(MSB, [MSB, *args], case.env())
+            os.execve(MSB, [MSB, *args], case.env(**env))
         case.addCleanup(self.close)
         self.modes = termios.tcgetattr(self.fd)
 
@@ -557,6 +765,52 @@ class Tty(Base):
         t.send(b"echo shell-is-$((1+1)); exit 4\n")
         t.expect("shell-is-2")
         self.assertEqual(t.wait(), 4)
+
+    def test_password_is_not_shown(self):
+        t = Terminal(self, "registry", "login", "ghcr.io", "-u", "me")
+        t.expect("Password/token: ")
+        t.send(b"s3cret\n")
+        t.expect("<s3cret>")  # what the library was given, not an echo
+        self.assertEqual(t.wait(), 0)
+        self.assertTrue(t.restored)
+        t = Terminal(self, "registry", "login", "ghcr.io", "-u", "me")
+        t.expect("Password/token: ")
+        t.send(b"half\x03")
+        self.assertEqual(t.wait(), -signal.SIGINT)
+        self.assertTrue(t.restored)
+        self.assertNotIn("half", t.text)
+
+    def test_bars_fit_and_go(self):
+        for cols in (100, 80, 50, 30):
+            t = Terminal(self, "pull", "ghcr.io/org/app:v1", cols=cols, FAKE_PULL_MS="60")
+            t.expect("layer 3/3")
+            self.assertEqual(t.wait(), 0)
+            self.assertTrue(t.restored)
+            for line in re.split(r"\r|\n", re.sub(r"\033\[[0-9;]*[A-Za-z]", "", t.text)):
+                if "✓ Pulled" not in line:
+                    self.assertLessEqual(len(line), cols)
+            self.assertIn("\033[J", t.text)
+
+    def test_interrupts_leave_a_clean_terminal(self):
+        for how in (lambda t: t.send(b"\x03"), lambda t: os.kill(t.pid, signal.SIGTERM),
+                    lambda t: os.kill(t.pid, signal.SIGHUP)):
+            t = Terminal(self, "pull", "app", FAKE_PULL_MS="300")
+            t.expect("layer 3/3")
+            self.assertFalse(termios.tcgetattr(t.fd)[3] & termios.ECHO)
+            how(t)
+            self.assertLess(t.wait(), 0)
+            self.assertTrue(t.restored)
+            self.assertRegex(t.text, r"\r\033\[3A\033\[J$")
+
+    def test_stopping_and_going_on(self):
+        t = Terminal(self, "pull", "app", FAKE_PULL_MS="300")
+        t.expect("layer 3/3")
+        t.send(b"\x1a")
+        os.waitpid(t.pid, os.WUNTRACED)
+        self.assertTrue(termios.tcgetattr(t.fd)[3] & termios.ECHO)
+        os.kill(t.pid, signal.SIGCONT)
+        t.expect("Pulled       app")
+        self.assertEqual(t.wait(), 0)
 
     def test_detach(self):
         t = self.sh("echo up; sleep 600")

@@ -24,25 +24,14 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "fake.h"
 #include "microsandbox/microsandbox.h"
-
-struct msb {
-	char *home;
-};
 
 struct msb_error {
 	msb_error_kind_t kind;
 	int sys;
 	char message[512], text[600];
 	char stage[32], sandbox[160], exec_kind[32], command[256];
-};
-
-struct msb_config {
-	msb_t *m;
-	char *name, *image, *shell, *workdir, *entrypoint;
-	bool named, ephemeral, replace;
-	unsigned cpus, memory_mib;
-	struct strv env;
 };
 
 struct msb_sandbox {
@@ -73,9 +62,7 @@ struct msb_exec {
 	char failed[256]; /* command that could not be started */
 };
 
-static void called(const msb_t *m, const char *fmt, ...) MSB_PRINTF(2, 3);
-
-static void called(const msb_t *m, const char *fmt, ...)
+void fake_called(const msb_t *m, const char *fmt, ...)
 {
 	char *path = str_fmt("%s/calls", m->home);
 	FILE *f = fopen(path, "ae");
@@ -91,8 +78,8 @@ static void called(const msb_t *m, const char *fmt, ...)
 	(void)fclose(f);
 }
 
-static int fail(msb_error_t **e, msb_error_kind_t kind, int sys,
-		const char *prefix, const char *message)
+int fake_fail(msb_error_t **e, msb_error_kind_t kind, int sys,
+	      const char *prefix, const char *message)
 {
 	if (e) {
 		*e = calloc(1, sizeof(**e));
@@ -218,8 +205,8 @@ static int keep(char **field, const char *text)
 int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e)
 {
 	if (strchr(name, '/'))
-		return fail(e, MSB_ERR_INVALID, EINVAL,
-			    "invalid config: ", "bad sandbox name");
+		return fake_fail(e, MSB_ERR_INVALID, EINVAL,
+				 "invalid config: ", "bad sandbox name");
 	c->named = true;
 	return keep(&c->name, name);
 }
@@ -227,8 +214,8 @@ int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e)
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
 {
 	if (access(image, F_OK))
-		return fail(e, MSB_ERR_INVALID, ENOENT, "invalid config: ",
-			    "rootfs bind path does not exist");
+		return fake_fail(e, MSB_ERR_INVALID, ENOENT, "invalid config: ",
+				 "rootfs bind path does not exist");
 	return keep(&c->image, image);
 }
 
@@ -278,7 +265,7 @@ int msb_config_add_env(msb_config_t *c, const char *key, const char *value,
 			      msb_error_t **e)                                 \
 	{                                                                      \
 		(void)e;                                                       \
-		called(c->m, #name " %s", text);                               \
+		fake_called(c->m, #name " %s", text);                          \
 		return 0;                                                      \
 	}
 RECORDED_TEXT(set_hostname)
@@ -294,7 +281,7 @@ int msb_config_add_init_env(msb_config_t *c, const char *key, const char *value,
 			    msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "add_init_env %s=%s", key, value);
+	fake_called(c->m, "add_init_env %s=%s", key, value);
 	return 0;
 }
 
@@ -302,16 +289,8 @@ int msb_config_add_rlimit(msb_config_t *c, const char *resource, uint64_t soft,
 			  uint64_t hard, msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "add_rlimit %s %llu %llu", resource,
-	       (unsigned long long)soft, (unsigned long long)hard);
-	return 0;
-}
-
-int msb_config_add_tmpfs(msb_config_t *c, const char *guest_path,
-			 uint32_t size_mib, msb_error_t **e)
-{
-	(void)e;
-	called(c->m, "add_tmpfs %s %u", guest_path, size_mib);
+	fake_called(c->m, "add_rlimit %s %llu %llu", resource,
+		    (unsigned long long)soft, (unsigned long long)hard);
 	return 0;
 }
 
@@ -319,34 +298,22 @@ int msb_config_add_script(msb_config_t *c, const char *name, const void *data,
 			  size_t len, msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "add_script %s %.*s", name, (int)len, (const char *)data);
-	return 0;
-}
-
-int msb_config_add_bind(msb_config_t *c, const char *host,
-			const char *guest_path, unsigned flags,
-			msb_stat_virt_t stat_virt, msb_host_perms_t host_perms,
-			msb_error_t **e)
-{
-	if (guest_path[0] != '/')
-		return fail(e, MSB_ERR_INVALID, EINVAL,
-			    "invalid config: ", "guest path must be absolute");
-	called(c->m, "add_bind %s %s %u %d %d", host, guest_path, flags,
-	       (int)stat_virt, (int)host_perms);
+	fake_called(c->m, "add_script %s %.*s", name, (int)len,
+		    (const char *)data);
 	return 0;
 }
 
 int msb_config_set_max_duration_s(msb_config_t *c, uint64_t s, msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "set_max_duration_s %llu", (unsigned long long)s);
+	fake_called(c->m, "set_max_duration_s %llu", (unsigned long long)s);
 	return 0;
 }
 
 int msb_config_set_idle_timeout_s(msb_config_t *c, uint64_t s, msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "set_idle_timeout_s %llu", (unsigned long long)s);
+	fake_called(c->m, "set_idle_timeout_s %llu", (unsigned long long)s);
 	return 0;
 }
 
@@ -357,21 +324,22 @@ void msb_config_set_ephemeral(msb_config_t *c, bool on)
 
 void msb_config_set_attached(msb_config_t *c, bool on)
 {
-	called(c->m, "set_attached %d", on);
+	fake_called(c->m, "set_attached %d", on);
 }
 
 void msb_config_set_replace(msb_config_t *c, bool on, uint64_t grace_ms)
 {
 	c->replace = on;
 	if (on)
-		called(c->m, "set_replace %llu", (unsigned long long)grace_ms);
+		fake_called(c->m, "set_replace %llu",
+			    (unsigned long long)grace_ms);
 }
 
 int msb_config_set_startup(msb_config_t *c, const char *const *argv, size_t n,
 			   msb_error_t **e)
 {
 	(void)e;
-	called(c->m, "set_startup %zu %s", n, n ? argv[0] : "");
+	fake_called(c->m, "set_startup %zu %s", n, n ? argv[0] : "");
 	return 0;
 }
 
@@ -429,18 +397,18 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 	const char *name = c->name ? c->name : "msb-0badcafe";
 	msb_sandbox_t *s = load(m, name);
 
-	called(m, "create %s ephemeral=%d cpus=%u memory=%u", name,
-	       c->ephemeral, c->cpus, c->memory_mib);
+	fake_called(m, "create %s ephemeral=%d cpus=%u memory=%u", name,
+		    c->ephemeral, c->cpus, c->memory_mib);
 	if (s && !c->replace) {
 		msb_sandbox_free(s);
-		return fail(ret_err, MSB_ERR_SANDBOX_EXISTS, EEXIST,
-			    "sandbox already exists: ",
-			    "sandbox 'box' already exists; remove it");
+		return fake_fail(ret_err, MSB_ERR_SANDBOX_EXISTS, EEXIST,
+				 "sandbox already exists: ",
+				 "sandbox 'box' already exists; remove it");
 	}
 	msb_sandbox_free(s);
 	if (getenv("FAKE_BOOT_ERROR")) {
-		int rc = fail(ret_err, MSB_ERR_BOOT, ENOENT, "",
-			      "no such directory");
+		int rc = fake_fail(ret_err, MSB_ERR_BOOT, ENOENT, "",
+				   "no such directory");
 
 		(void)snprintf((*ret_err)->stage, sizeof((*ret_err)->stage),
 			       "mount");
@@ -475,8 +443,8 @@ int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
 	*ret = load(m, name);
 	if (*ret)
 		return 0;
-	return fail(ret_err, MSB_ERR_SANDBOX_NOT_FOUND, ENOENT,
-		    "sandbox not found: ", name);
+	return fake_fail(ret_err, MSB_ERR_SANDBOX_NOT_FOUND, ENOENT,
+			 "sandbox not found: ", name);
 }
 
 void msb_sandbox_free(msb_sandbox_t *s)
@@ -490,11 +458,11 @@ void msb_sandbox_free(msb_sandbox_t *s)
 
 int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err)
 {
-	called(s->m, "start %s attached=%d", s->name, attached);
+	fake_called(s->m, "start %s attached=%d", s->name, attached);
 	if (s->status == MSB_STATUS_RUNNING)
-		return fail(ret_err, MSB_ERR_SANDBOX_RUNNING, EBUSY,
-			    "sandbox still running: ",
-			    "cannot start sandbox: already running");
+		return fake_fail(ret_err, MSB_ERR_SANDBOX_RUNNING, EBUSY,
+				 "sandbox still running: ",
+				 "cannot start sandbox: already running");
 	s->status = MSB_STATUS_RUNNING;
 	store(s);
 	return 0;
@@ -503,7 +471,7 @@ int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err)
 int msb_sandbox_release(msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	(void)ret_err;
-	called(s->m, "release %s", s->name);
+	fake_called(s->m, "release %s", s->name);
 	return 0;
 }
 
@@ -511,7 +479,8 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 		     msb_stop_result_t *ret_result, msb_error_t **ret_err)
 {
 	(void)ret_err;
-	called(s->m, "stop %s %llu", s->name, (unsigned long long)timeout_ms);
+	fake_called(s->m, "stop %s %llu", s->name,
+		    (unsigned long long)timeout_ms);
 	if (ret_result)
 		*ret_result = s->status != MSB_STATUS_RUNNING
 				      ? MSB_STOP_NOT_RUNNING
@@ -528,7 +497,7 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 int msb_sandbox_hold(msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	(void)ret_err;
-	called(s->m, "hold %s", s->name);
+	fake_called(s->m, "hold %s", s->name);
 	s->held = s->status != MSB_STATUS_RUNNING;
 	s->status = MSB_STATUS_RUNNING;
 	store(s);
@@ -541,7 +510,7 @@ int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
 	(void)timeout_ms;
 	(void)ret_result;
 	(void)ret_err;
-	called(s->m, "drop %s", s->name);
+	fake_called(s->m, "drop %s", s->name);
 	if (s->held)
 		s->status = MSB_STATUS_STOPPED;
 	store(s);
@@ -551,9 +520,9 @@ int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
 int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err)
 {
 	if (s->status == MSB_STATUS_RUNNING && !force)
-		return fail(ret_err, MSB_ERR_SANDBOX_RUNNING, EBUSY,
-			    "sandbox still running: ",
-			    "cannot remove sandbox: still running");
+		return fake_fail(ret_err, MSB_ERR_SANDBOX_RUNNING, EBUSY,
+				 "sandbox still running: ",
+				 "cannot remove sandbox: still running");
 	forget(s);
 	return 0;
 }
@@ -788,7 +757,7 @@ int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
 	msb_exec_t *x = calloc(1, sizeof(*x));
 
 	(void)ret_err;
-	called(s->m, "exec %s", o->argv.v[0]);
+	fake_called(s->m, "exec %s", o->argv.v[0]);
 	x->epoll = epoll_create1(EPOLL_CLOEXEC);
 	x->in = x->out = x->err = -1;
 	x->tty = o->tty;
@@ -839,8 +808,8 @@ bool msb_exec_is_tty(const msb_exec_t *x)
 
 static int exec_failed(const msb_exec_t *x, msb_error_t **e)
 {
-	int rc = fail(e, MSB_ERR_EXEC_FAILED, ENOENT, "",
-		      "No such file or directory");
+	int rc = fake_fail(e, MSB_ERR_EXEC_FAILED, ENOENT, "",
+			   "No such file or directory");
 
 	(void)snprintf((*e)->exec_kind, sizeof((*e)->exec_kind), "%s",
 		       getenv("FAKE_EXEC_KIND"));
@@ -945,8 +914,8 @@ int msb_sandbox_attach(msb_sandbox_t *s, msb_exec_t **ret,
 {
 	(void)s;
 	(void)ret;
-	return fail(ret_err, MSB_ERR_SANDBOX_STATE, ENOENT, "",
-		    "no command to come back to");
+	return fake_fail(ret_err, MSB_ERR_SANDBOX_STATE, ENOENT, "",
+			 "no command to come back to");
 }
 
 int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
@@ -956,8 +925,8 @@ int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 
 	(void)s;
 	if (stat(path, &st))
-		return fail(ret_err, MSB_ERR_FS, errno,
-			    "sandbox fs error: ", strerror(errno));
+		return fake_fail(ret_err, MSB_ERR_FS, errno,
+				 "sandbox fs error: ", strerror(errno));
 	return S_ISDIR(st.st_mode);
 }
 

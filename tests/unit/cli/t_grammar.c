@@ -146,23 +146,29 @@ static void environment(void **state)
 	     "with MSB_ belong to msb");
 }
 
-static void expect_volume(const char *text, const char *host, const char *guest,
-			  bool ro, int stat_virt, int host_perms)
+static void expect_volume(const char *text, const char *source,
+			  const char *guest, bool ro, int stat_virt,
+			  int host_perms)
 {
-	struct volume v;
+	struct mount_arg m;
 
-	assert_int_equal(grammar_volume(text, &v, &err), 0);
-	assert_string_equal(v.host, host);
-	assert_string_equal(v.guest, guest);
-	assert_true(v.readonly == ro);
-	assert_int_equal(v.stat_virt, stat_virt);
-	assert_int_equal(v.host_perms, host_perms);
-	volume_fini(&v);
+	assert_int_equal(grammar_mount(MOUNT_ARG_VOLUME, text, &m, &err), 0);
+	assert_string_equal(m.source, source);
+	assert_string_equal(m.guest, guest);
+	assert_true(m.readonly == ro);
+	assert_int_equal(m.stat_virt, stat_virt);
+	assert_int_equal(m.host_perms, host_perms);
+	assert_true(m.named == (source[0] != '.' && source[0] != '/'));
+	mount_arg_fini(&m);
 }
+
+#define VOLUME(text) grammar_mount(MOUNT_ARG_VOLUME, text, &m, &err)
+#define NAMED(text) grammar_mount(MOUNT_ARG_NAMED, text, &m, &err)
+#define DISK(text) grammar_mount(MOUNT_ARG_DISK, text, &m, &err)
 
 static void volumes(void **state)
 {
-	struct volume v;
+	struct mount_arg m;
 
 	(void)state;
 	expect_volume("./a:/b", "./a", "/b", false, 0, 0);
@@ -176,58 +182,137 @@ static void volumes(void **state)
 	expect_volume("/a:/b:stat-virt=off, ro ,,", "/a", "/b", true, 2, 0);
 	expect_volume("./a:b:/c", "./a:b", "/c", false, 0, 0);
 	expect_volume("./a:c", "./a", "c", false, 0, 0);
-	assert_int_equal(grammar_volume("/a:/b:noexec,nosuid,nodev", &v, &err),
-			 0);
-	assert_true(v.noexec && v.nosuid && v.nodev && !v.readonly);
-	volume_fini(&v);
-	WANT(grammar_volume("/a", &v, &err),
-	     "volume must be in format source:guest");
-	WANT(grammar_volume(":/a", &v, &err),
-	     "volume must be in format source:guest");
-	WANT(grammar_volume("data:/a", &v, &err),
-	     "named volumes are not available yet: give a host directory or "
-	     "file such as ./data");
-	WANT(grammar_volume("~/x:/a", &v, &err),
-	     "named volumes are not available yet: give a host directory or "
-	     "file such as ./data");
-	WANT(grammar_volume("/a:/b,ro,rw", &v, &err),
+	expect_volume("data:/c", "data", "/c", false, 0, 0);
+	expect_volume("data:/c:ro,host-perms=mirror", "data", "/c", true, 0, 1);
+	expect_volume("~/x:/c", "~/x", "/c", false, 0, 0);
+	assert_int_equal(VOLUME("/a:/b:noexec,nosuid,nodev"), 0);
+	assert_true(m.noexec && m.nosuid && m.nodev && !m.readonly);
+	assert_false(m.has_quota);
+	mount_arg_fini(&m);
+	assert_int_equal(VOLUME("/a:/b:quota=1G,follow-root-symlinks"), 0);
+	assert_true(m.has_quota && m.follow_symlinks);
+	assert_int_equal(m.quota_mib, 1024);
+	mount_arg_fini(&m);
+	assert_int_equal(VOLUME("v:/b,quota=0"), 0);
+	assert_true(m.has_quota && m.named);
+	assert_int_equal(m.quota_mib, 0);
+	mount_arg_fini(&m);
+}
+
+static void wrong_volumes(void **state)
+{
+	struct mount_arg m;
+
+	(void)state;
+	WANT(VOLUME("/a"), "volume must be in format source:guest");
+	WANT(VOLUME(":/a"), "volume must be in format source:guest");
+	WANT(VOLUME("/a:/b,ro,rw"),
 	     "volume option `ro`/`rw` specified more than once");
-	WANT(grammar_volume("/a:/b,stat-virt=off,stat-virt=off", &v, &err),
+	WANT(VOLUME("/a:/b,ro,ro"),
+	     "volume option `ro`/`rw` specified more than once");
+	WANT(VOLUME("/a:/b,stat-virt=off,stat-virt=off"),
 	     "volume option `stat-virt` specified more than once");
-	WANT(grammar_volume("/a:/b,host-perms=mirror,host-perms=mirror", &v,
-			    &err),
+	WANT(VOLUME("/a:/b,host-perms=mirror,host-perms=mirror"),
 	     "volume option `host-perms` specified more than once");
-	WANT(grammar_volume("/a:/b,stat-virt=x", &v, &err),
+	WANT(VOLUME("/a:/b,stat-virt=x"),
 	     "invalid stat-virt \"x\" (expected strict|relaxed|off)");
-	WANT(grammar_volume("/a:/b,host-perms=", &v, &err),
+	WANT(VOLUME("/a:/b,host-perms="),
 	     "invalid host-perms \"\" (expected private|mirror)");
-	WANT(grammar_volume("/a:/b,frob", &v, &err),
-	     "volume option \"frob\" must be key=value");
-	WANT(grammar_volume("/a:/b,frob=1", &v, &err),
-	     "unknown volume option \"frob=1\"");
-	WANT(grammar_volume("/a:/b:exec", &v, &err),
-	     "unknown volume option \"exec\"");
-	WANT(grammar_volume("/a:/b:quota=1G", &v, &err),
-	     "volume option \"quota=1G\" is not available yet");
-	WANT(grammar_volume("/a:/b,stat-virt=off,host-perms=mirror", &v, &err),
+	WANT(VOLUME("/a:/b,frob"), "volume option \"frob\" must be key=value");
+	WANT(VOLUME("/a:/b,quota"),
+	     "volume option \"quota\" must be key=value");
+	WANT(VOLUME("/a:/b,frob=1"), "unknown volume option \"frob=1\"");
+	WANT(VOLUME("/a:/b,ro=1"), "unknown volume option \"ro=1\"");
+	WANT(VOLUME("/a:/b:exec"),
+	     "unsupported mount option `exec`: it is the default");
+	WANT(VOLUME("/a:/b:size=1"), "volume option `size` is not valid here");
+	WANT(VOLUME("v:/b:follow-root-symlinks"),
+	     "volume option `follow-root-symlinks` is not valid here");
+	WANT(VOLUME("/a:/b,stat-virt=off,host-perms=mirror"),
 	     "stat-virt=off and host-perms=mirror cannot be combined");
+}
+
+static void explicit_mounts(void **state)
+{
+	struct mount_arg m;
+
+	(void)state;
+	assert_int_equal(NAMED("v:/b:kind=disk,size=10G,ro"), 0);
+	assert_true(m.named && m.disk && m.readonly);
+	assert_int_equal(m.size_mib, 10240);
+	mount_arg_fini(&m);
+	assert_int_equal(NAMED("v:/b,kind=directory,quota=5"), 0);
+	assert_false(m.disk);
+	mount_arg_fini(&m);
+	WANT(NAMED("./v:/b"), "--mount-named takes the name of a volume, not a "
+			      "path: ./v");
+	WANT(NAMED("v:/b:kind=disk"), "kind=disk and size= belong together");
+	WANT(NAMED("v:/b:size=1"), "kind=disk and size= belong together");
+	WANT(NAMED("v:/b:kind=disk,size=0"), "size must be more than zero");
+	WANT(NAMED("v:/b:kind=disk,size=1,quota=1"),
+	     "kind=disk has neither a quota nor stat-virt and host-perms");
+	WANT(NAMED("v:/b:kind=disk,size=1,stat-virt=off"),
+	     "kind=disk has neither a quota nor stat-virt and host-perms");
+	WANT(NAMED("v:/b:kind=tape"),
+	     "invalid kind \"tape\" (expected dir|directory|disk)");
+	assert_int_equal(DISK("d.img:/b:format=qcow2,fstype=xfs"), 0);
+	assert_false(m.named);
+	assert_int_equal(m.format, 1);
+	assert_string_equal(m.fstype, "xfs");
+	mount_arg_fini(&m);
+	WANT(DISK("d:/b:fstype=a:b"), "invalid fstype \"a:b\"");
+	WANT(DISK("d:/b:quota=1"), "mount option `quota` is not valid here");
+	WANT(DISK("d:/b:fstype=ext4,fstype=ext4"),
+	     "mount option `fstype` specified more than once");
+	assert_int_equal(grammar_mount(MOUNT_ARG_FILE, "f:/b:ro", &m, &err), 0);
+	assert_false(m.named);
+	assert_string_equal(m.source, "f");
+	mount_arg_fini(&m);
+	WANT(grammar_mount(MOUNT_ARG_FILE, "f:/b:quota=1", &m, &err),
+	     "mount option `quota` is not valid here");
+	WANT(grammar_mount(MOUNT_ARG_DIR, "f", &m, &err),
+	     "mount must be in format source:guest");
+}
+
+static void expect_tmpfs(const char *text, uint32_t mib, bool ro)
+{
+	struct mount_arg m;
+
+	assert_int_equal(grammar_tmpfs(text, &m, &err), 0);
+	assert_string_equal(m.guest, "/t");
+	assert_null(m.source);
+	assert_int_equal(m.size_mib, mib);
+	assert_true(m.readonly == ro);
+	mount_arg_fini(&m);
 }
 
 static void tmpfs(void **state)
 {
-	uint32_t mib;
-	char *path;
+	struct mount_arg m;
 
 	(void)state;
-	assert_int_equal(grammar_tmpfs("/t", &path, &mib, &err), 0);
-	assert_string_equal(path, "/t");
-	assert_int_equal(mib, 0);
-	free(path);
-	assert_int_equal(grammar_tmpfs("/t:1G", &path, &mib, &err), 0);
-	assert_int_equal(mib, 1024);
-	free(path);
-	WANT(grammar_tmpfs("/t:x", &path, &mib, &err),
+	expect_tmpfs("/t", 0, false);
+	expect_tmpfs("/t:64", 64, false);
+	expect_tmpfs("/t:64M", 64, false);
+	expect_tmpfs("/t:1.5G", 1536, false);
+	expect_tmpfs("/t:64:ro", 64, true);
+	expect_tmpfs("/t:ro", 0, true);
+	expect_tmpfs("/t:size=8,ro", 8, true);
+	expect_tmpfs("/t:size=8", 8, false);
+	expect_tmpfs("/t:noexec,nosuid", 0, false);
+	WANT(grammar_tmpfs("/t:x", &m, &err),
 	     "invalid size (expected e.g. 512M, 1G): x");
+	WANT(grammar_tmpfs("", &m, &err), "tmpfs path must not be empty");
+	WANT(grammar_tmpfs(":1G", &m, &err), "tmpfs path must not be empty");
+	WANT(grammar_tmpfs("/t::ro", &m, &err),
+	     "tmpfs must be in format PATH[:SIZE][:OPTIONS]");
+	WANT(grammar_tmpfs("/t:8:size=8", &m, &err),
+	     "mount option `size` specified more than once");
+	WANT(grammar_tmpfs("/t:exec", &m, &err),
+	     "unsupported mount option `exec`: it is the default");
+	WANT(grammar_tmpfs("/t:stat-virt=off", &m, &err),
+	     "mount option `stat-virt` is not valid here");
+	WANT(grammar_tmpfs("/t:0", &m, &err), "size must be more than zero");
 }
 
 static void rlimits(void **state)
@@ -260,21 +345,21 @@ static void rlimits(void **state)
 	     "invalid hard limit in rlimit: nofile=1:unlimited");
 }
 
-static void images(void **state)
+static void pull_policies(void **state)
 {
+	int policy = -1;
+
 	(void)state;
-	assert_int_equal(grammar_image(".", &err), 0);
-	assert_int_equal(grammar_image("..", &err), 0);
-	assert_int_equal(grammar_image("./rootfs", &err), 0);
-	assert_int_equal(grammar_image("../rootfs", &err), 0);
-	assert_int_equal(grammar_image("/srv/rootfs", &err), 0);
-	WANT(grammar_image("", &err), "image source is required");
-	WANT(grammar_image("alpine", &err),
-	     "images from a registry are not available yet: instead of alpine "
-	     "give a directory such as ./rootfs");
-	WANT(grammar_image("./disk.qcow2", &err),
-	     "disk images are not available yet: instead of ./disk.qcow2 give "
-	     "a directory such as ./rootfs");
+	assert_int_equal(grammar_pull("if-missing", &policy, &err), 0);
+	assert_int_equal(policy, 0);
+	assert_int_equal(grammar_pull("always", &policy, &err), 0);
+	assert_int_equal(policy, 1);
+	assert_int_equal(grammar_pull("never", &policy, &err), 0);
+	assert_int_equal(policy, 2);
+	WANT(grammar_pull("sometimes", &policy, &err),
+	     "invalid pull policy: sometimes (expected: always, if-missing, "
+	     "never)");
+	assert_int_equal(policy, 2);
 }
 
 static void words(void **state)
@@ -423,9 +508,11 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(environment),
 		cmocka_unit_test(volumes),
+		cmocka_unit_test(wrong_volumes),
+		cmocka_unit_test(explicit_mounts),
 		cmocka_unit_test(tmpfs),
 		cmocka_unit_test(rlimits),
-		cmocka_unit_test(images),
+		cmocka_unit_test(pull_policies),
 		cmocka_unit_test(words),
 		cmocka_unit_test(scripts),
 		cmocka_unit_test(detach_keys),

@@ -445,6 +445,36 @@ static void t_single(void **state)
 }
 
 /* Time stamps decide whether the guest may keep its pages. */
+/* A file behind links is the file they lead to. */
+static void t_single_linked(void **state)
+{
+	struct fs_config cfg = { .file = "link", .follow_symlinks = true };
+	struct fuse_entry_out e;
+	struct fuse_attr a;
+	struct fs_server *s;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(mkdirat(c.dirfd, "far", 0700), 0);
+	host_write(&c, "far/real", "text");
+	assert_int_equal(symlinkat("far/real", c.dirfd, "link"), 0);
+	cfg.path = c.dir;
+	client_start(&c, cfg);
+	assert_int_equal(client_lookup(&c, ROOT, "real", &e), -ENOENT);
+	assert_int_equal(client_lookup(&c, ROOT, "link", &e), 0);
+	assert_int_equal(e.attr.mode & S_IFMT, S_IFREG);
+	assert_int_equal(e.attr.size, 4);
+	assert_int_equal(unlinkat(c.dirfd, "far/real", 0), 0);
+	host_write(&c, "far/real", "longer");
+	assert_int_equal(client_getattr(&c, e.nodeid, &a), 0);
+	assert_int_equal(a.size, 6);
+	cfg.follow_symlinks = false;
+	assert_int_equal(fs_server_new(&cfg, &s, &err), -EINVAL);
+	cfg.follow_symlinks = true;
+	cfg.file = "none";
+	assert_int_equal(fs_server_new(&cfg, &s, &err), -ENOENT);
+}
+
 static void t_keep_cache(void **state)
 {
 	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
@@ -715,10 +745,12 @@ static void t_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_private),  T(t_mirror),    T(t_old_name),	T(t_corrupt),
-		T(t_off),      T(t_symlinks),  T(t_owner_map),	T(t_readonly),
-		T(t_noexec),   T(t_single),    T(t_keep_cache), T(t_timeouts),
-		T(t_refusals), T(t_no_xattrs), U(t_widen),	U(t_unreadable),
+		T(t_private),	T(t_mirror),	    T(t_old_name),
+		T(t_corrupt),	T(t_off),	    T(t_symlinks),
+		T(t_owner_map), T(t_readonly),	    T(t_noexec),
+		T(t_single),	T(t_single_linked), T(t_keep_cache),
+		T(t_timeouts),	T(t_refusals),	    T(t_no_xattrs),
+		U(t_widen),	U(t_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ static const char minimal[] =
 	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":null,\"init\":null,"
-	"\"log_level\":null,\"memory_mib\":512,\"mounts\":[],\"name\":null,"
+	"\"log_level\":null,\"manifest_digest\":null,\"memory_mib\":512,"
+	"\"mounts\":[],\"name\":null,"
 	"\"policy\":{\"idle_timeout_secs\":null,\"max_duration_secs\":null},"
 	"\"rlimits\":[],\"scripts\":{},\"shell\":null,\"user\":null,"
 	"\"workdir\":null}";
@@ -26,11 +28,14 @@ static const char full[] =
 	"\"env\":[[\"A\",\"b=c\"],[\"E\",\"\"]],\"ephemeral\":true,"
 	"\"hostname\":\"h\",\"image\":{\"Bind\":\"/r\"},\"init\":{\"args\":"
 	"[\"-x\"],\"cmd\":\"auto\",\"env\":[[\"I\",\"1\"]]},\"log_level\":"
-	"\"debug\",\"memory_mib\":256,\"mounts\":[{\"guest\":\"/t\","
+	"\"debug\",\"manifest_digest\":null,\"memory_mib\":256,\"mounts\":[{"
+	"\"guest\":\"/t\","
 	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":false,"
-	"\"size_mib\":16,\"type\":\"Tmpfs\"},{\"guest\":\"/t/b\",\"host\":"
+	"\"size_mib\":16,\"type\":\"Tmpfs\"},{\"follow_root_symlinks\":true,"
+	"\"guest\":\"/t/b\",\"host\":"
 	"\"/h\",\"host_permissions\":\"mirror\",\"nodev\":true,\"noexec\":"
-	"true,\"nosuid\":true,\"readonly\":true,\"stat_virtualization\":"
+	"true,\"nosuid\":true,\"quota_mib\":9,\"readonly\":true,\"stat_"
+	"virtualization\":"
 	"\"relaxed\",\"type\":\"Bind\"}],\"name\":\"box\",\"policy\":"
 	"{\"idle_timeout_secs\":5,\"max_duration_secs\":60},\"rlimits\":"
 	"[{\"hard\":null,\"resource\":\"Nofile\",\"soft\":7}],\"scripts\":"
@@ -64,7 +69,7 @@ static void values_are_read(void **state)
 	(void)state;
 	assert_int_equal(sandbox_config_from_json(full, &c, NULL), 0);
 	assert_string_equal(c.name, "box");
-	assert_string_equal(c.image, "/r");
+	assert_string_equal(c.root.path, "/r");
 	assert_int_equal(c.nmounts, 2);
 	assert_int_equal(c.mounts[0].kind, MOUNT_TMPFS);
 	assert_int_equal(c.mounts[0].size_mib, 16);
@@ -78,6 +83,83 @@ static void values_are_read(void **state)
 	assert_int_equal(c.max_duration_s, 60);
 	assert_int_equal(c.scripts[0].len, 10);
 	assert_true(c.ephemeral);
+	sandbox_config_fini(&c);
+}
+
+/* Roots and mounts of the other kinds. */
+static const char other_kinds[] =
+	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
+	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
+	"\"ephemeral\":false,\"hostname\":null,\"image\":%s,\"init\":null,"
+	"\"log_level\":null,\"manifest_digest\":%s,\"memory_mib\":512,"
+	"\"mounts\":[%s],\"name\":null,\"policy\":{\"idle_timeout_secs\":"
+	"null,\"max_duration_secs\":null},\"rlimits\":[],\"scripts\":{},"
+	"\"shell\":null,\"user\":null,\"workdir\":null}";
+#define NO_FLAGS                                                               \
+	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":"      \
+	"false"
+
+static void other_roots_and_mounts(void **state)
+{
+	static const char volume[] =
+		"{\"follow_root_symlinks\":false,\"guest\":\"/"
+		"v\",\"host\":null,"
+		"\"host_permissions\":\"private\",\"kind\":\"dir\",\"name\":"
+		"\"data\"," NO_FLAGS ",\"stat_virtualization\":\"strict\","
+		"\"type\":\"Named\"}";
+	static const char disks[] =
+		"{\"format\":\"Qcow2\",\"fstype\":\"xfs\",\"guest\":\"/d\","
+		"\"host\":\"/h/d.img\"," NO_FLAGS ",\"type\":\"DiskImage\"},"
+		"{\"format\":\"Raw\",\"fstype\":null,\"guest\":\"/w\","
+		"\"host\":\"/h/disk.raw\",\"kind\":\"disk\",\"name\":"
+		"\"w\"," NO_FLAGS ",\"type\":\"Named\"}";
+	char text[2048], want[512];
+	struct sandbox_config c;
+
+	(void)state;
+	(void)snprintf(want, sizeof(want), "%.*s\"quota_mib\":null,%s",
+		       (int)(strstr(volume, "\"readonly") - volume), volume,
+		       strstr(volume, "\"readonly"));
+	(void)snprintf(text, sizeof(text), other_kinds,
+		       "{\"Oci\":{\"reference\":\"alpine\","
+		       "\"upper_size_mib\":64}}",
+		       "\"sha256:0\"", want);
+	expect_round_trip(text);
+	assert_int_equal(sandbox_config_from_json(text, &c, NULL), 0);
+	assert_int_equal(c.root.kind, ROOT_OCI);
+	assert_string_equal(root_config_text(&c.root), "alpine");
+	assert_string_equal(c.root.manifest_digest, "sha256:0");
+	assert_int_equal(c.root.upper_size_mib, 64);
+	assert_true(mount_is_share(&c.mounts[0]));
+	sandbox_config_fini(&c);
+	(void)snprintf(text, sizeof(text), other_kinds,
+		       "{\"DiskImage\":{\"format\":\"Vmdk\",\"fstype\":null,"
+		       "\"path\":\"/h/r\"}}",
+		       "null", disks);
+	expect_round_trip(text);
+	assert_int_equal(sandbox_config_from_json(text, &c, NULL), 0);
+	assert_int_equal(c.root.kind, ROOT_DISK);
+	assert_int_equal(c.root.format, DISK_FORMAT_VMDK);
+	assert_string_equal(c.mounts[0].fstype, "xfs");
+	assert_true(mount_is_disk(&c.mounts[0]) && mount_is_disk(&c.mounts[1]));
+	sandbox_config_fini(&c);
+}
+
+/* Without a format the name tells. */
+static void format_is_guessed(void **state)
+{
+	struct sandbox_config c;
+
+	(void)state;
+	assert_int_equal(
+		sandbox_config_from_json("{\"image\":{\"DiskImage\":{\"path\":"
+					 "\"/a.qcow2\"}},\"mounts\":[{\"type\":"
+					 "\"DiskImage\",\"host\":\"/b.img\","
+					 "\"guest\":\"/b\"}]}",
+					 &c, NULL),
+		0);
+	assert_int_equal(c.root.format, DISK_FORMAT_QCOW2);
+	assert_int_equal(c.mounts[0].format, DISK_FORMAT_RAW);
 	sandbox_config_fini(&c);
 }
 
@@ -116,14 +198,28 @@ static void broken_records_are_refused(void **state)
 		{ "{\"scripts\":[]}", "'scripts' is not an object" },
 		{ "{\"scripts\":{\"a\":1}}", "'scripts' holds what is not" },
 		{ "{\"rlimits\":[{\"resource\":\"x\"}]}", "'rlimits' holds" },
-		{ "{\"mounts\":[{\"type\":\"Named\"}]}", "'mounts' holds a" },
+		{ "{\"mounts\":[{}]}", "'mounts' holds one without a type" },
+		{ "{\"mounts\":[{\"type\":\"Nfs\"}]}", "'type' has a value" },
+		{ "{\"mounts\":[{\"type\":\"Named\",\"guest\":\"/x\"}]}",
+		  "'mounts' holds a volume without name" },
+		{ "{\"mounts\":[{\"type\":\"DiskImage\",\"guest\":\"/x\"}]}",
+		  "'mounts' holds one without a path" },
+		{ "{\"mounts\":[{\"type\":\"DiskImage\",\"guest\":\"/x\","
+		  "\"host\":\"/y\",\"format\":\"Vhd\"}]}",
+		  "'format' has a value" },
+		{ "{\"mounts\":[{\"type\":\"Bind\",\"guest\":\"/x\","
+		  "\"host\":\"/y\",\"follow_root_symlinks\":1}]}",
+		  "'follow_root_symlinks' is neither true nor false" },
 		{ "{\"mounts\":[{\"type\":\"Bind\",\"guest\":\"/x\"}]}",
 		  "'mounts' holds one without a path" },
 		{ "{\"mounts\":[{\"type\":\"Bind\",\"guest\":\"/x\","
 		  "\"host\":\"/y\",\"stat_virtualization\":\"?\"}]}",
 		  "'stat_virtualization' has a value" },
 		{ "{\"init\":{}}", "'init' has no cmd" },
-		{ "{\"image\":{\"Oci\":{}}}", "the image is of a kind" },
+		{ "{\"image\":{\"Tape\":{}}}", "the image is of a kind" },
+		{ "{\"image\":{\"Oci\":{}}}", "'image' has no reference" },
+		{ "{\"image\":{\"DiskImage\":{}}}", "'image' has no path" },
+		{ "{\"image\":{\"Bind\":7}}", "'Bind' is not a string" },
 		{ "{\"policy\":{\"idle_timeout_secs\":-1}}",
 		  "'idle_timeout_secs' is not a number" },
 	};
@@ -166,6 +262,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_as_documented),
 		cmocka_unit_test(values_are_read),
+		cmocka_unit_test(other_roots_and_mounts),
+		cmocka_unit_test(format_is_guessed),
 		cmocka_unit_test(older_and_later_records_load),
 		cmocka_unit_test(broken_records_are_refused),
 		cmocka_unit_test(unlimited_is_null),

@@ -30,12 +30,12 @@ struct fixture {
 
 static void open_disk(struct fixture *f, bool read_only)
 {
-	struct vblock_config config = { .read_only = read_only,
-					.serial = "serial-of-20-bytes!!" };
+	struct vblock_config config = { .serial = "serial-of-20-bytes!!" };
 
-	f->disk = config.fd = io_memfd("disk", NULL, 0);
+	f->disk = io_memfd("disk", NULL, 0);
 	assert_true(f->disk >= 0);
 	assert_int_equal(ftruncate(f->disk, DISK_LEN), 0);
+	assert_int_equal(disk_raw(f->disk, read_only, &config.disk, NULL), 0);
 	assert_int_equal(vblock_new(&config, &f->dev), 0);
 	fe_open(&f->fe, f->dev, 0);
 	fe_negotiate(&f->fe, FLUSH_F);
@@ -353,16 +353,14 @@ static void bad_configurations_are_refused(void **state)
 {
 	struct vblock_config config = { .serial = "123456789012345678901" };
 	struct virtio_device *dev;
+	int fd;
 
 	(void)state;
-	config.fd = io_memfd("disk", NULL, 0);
+	fd = io_memfd("disk", NULL, 0);
+	assert_int_equal(ftruncate(fd, 512), 0);
+	assert_int_equal(disk_raw(fd, false, &config.disk, NULL), 0);
 	assert_int_equal(vblock_new(&config, &dev), -EINVAL);
-	config.serial = NULL;
-	assert_int_equal(ftruncate(config.fd, 513), 0);
-	assert_int_equal(vblock_new(&config, &dev), -EINVAL);
-	(void)close(config.fd);
-	config.fd = -1;
-	assert_int_equal(vblock_new(&config, &dev), -EBADF);
+	disk_free(config.disk);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

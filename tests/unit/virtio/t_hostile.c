@@ -115,9 +115,10 @@ static int setup_block(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct vblock_config config = { .serial = "hostile" };
+	int fd = io_memfd("disk", NULL, 0);
 
-	config.fd = io_memfd("disk", NULL, 0);
-	assert_int_equal(ftruncate(config.fd, DISK_LEN), 0);
+	assert_int_equal(ftruncate(fd, DISK_LEN), 0);
+	assert_int_equal(disk_raw(fd, false, &config.disk, NULL), 0);
 	assert_int_equal(vblock_new(&config, &f->dev), 0);
 	f->features = f->dev->features;
 	*state = f;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Landlock: which files the runtime may still reach. */
+/* Landlock: which files a process may still reach. */
 #include <errno.h>
 #include <linux/landlock.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "runtime/jail.h"
+#include "base/jail.h"
 
 /* Newer than the distribution's header. */
 #define FS_REFER (1ull << 13)	 /* ABI 2 */
@@ -85,7 +85,8 @@ static int add_dir(int rules, const struct jail_dir *d, uint64_t handled)
 	return 0;
 }
 
-int jail_landlock_rules(const struct jail_dir *dirs, size_t n, int *ret_abi)
+int jail_landlock_rules(const struct jail_dir *dirs, size_t n,
+			enum jail_network network, int *ret_abi)
 {
 	struct rules_attr attr = { .net = NET_BIND_TCP | NET_CONNECT_TCP,
 				   .scoped = SCOPE_ABSTRACT_UNIX };
@@ -101,6 +102,8 @@ int jail_landlock_rules(const struct jail_dir *dirs, size_t n, int *ret_abi)
 	if (abi < 2)
 		return -ENOTSUP; /* it could not rename between directories */
 	attr.fs = handled_files((int)abi);
+	if (network == JAIL_CONNECT_TCP)
+		attr.net &= ~NET_CONNECT_TCP;
 	if (abi < 6)
 		size = abi < 4 ? sizeof(attr.fs) : 2 * sizeof(attr.fs);
 	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sandboxes made from images: what they inherit, their writable layer, the
+ * files that their disks consist of.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/image_int.h"
+#include "base/user.h"
+#include "image/ext4.h"
+
+#define TMP_SHARE 4u /* of the memory */
+#define TMP_MIN_MIB 1u
+#define TMP_MAX_MIB 512u
+
+/* What a boot needs of the image. */
+static int add_image(const struct image_store *s, const struct image *img,
+		     const char *user, struct boot_plan *p, struct err *err)
+{
+	char *path = image_store_merged_path(s, &img->manifest_digest);
+	int rc = path ? strv_take(&p->lower, path) : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < img->nlayers; i++) {
+		path = image_store_layer_path(s, &img->layers[i].diff_id);
+		rc = path ? strv_take(&p->lower, path) : -ENOMEM;
+	}
+	if (rc)
+		return api_no_memory(err);
+	/* one that is not known is told by the guest */
+	if (user)
+		(void)user_lookup(user, img->passwd, &p->uid, &p->gid);
+	return 0;
+}
+
+/* ---- inheritance -------------------------------------------------------- */
+
+/* The image's entries first, without those that the user gave another value;
+ * then the user's. */
+static int inherit_env(struct sandbox_config *c, const struct strv *env)
+{
+	struct strv all = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < env->n; i++) {
+		size_t n = strcspn(env->v[i], "=");
+		autofree char *key = strndup(env->v[i], n);
+
+		if (!key)
+			rc = -ENOMEM;
+		else if (n && env->v[i][n] && !strv_env_get(&c->env, key))
+			rc = strv_env_set(&all, env->v[i]);
+	}
+	for (size_t i = 0; !rc && i < c->env.n; i++)
+		rc = strv_env_set(&all, c->env.v[i]);
+	if (rc) {
+		strv_fini(&all);
+		return rc;
+	}
+	strv_fini(&c->env);
+	c->env = all;
+	return 0;
+}
+
+static int inherit_words(struct strv *to, const struct strv *from)
+{
+	return to->n ? 0 : strv_copy(to, from);
+}
+
+static int inherit_user(struct sandbox_config *c, const char *user,
+			struct err *err)
+{
+	int rc;
+
+	if (c->user || !user || !*user)
+		return 0;
+	rc = user_check(user, err);
+	if (rc) {
+		err_prefix(err, "the image's user");
+		return rc;
+	}
+	c->user = strdup(user);
+	return c->user ? 0 : api_no_memory(err);
+}
+
+/* Images may name their directory without the "/" in front. */
+static int inherit_workdir(struct sandbox_config *c, const char *workdir,
+			   bool given)
+{
+	char *path;
+
+	if (given || !workdir || !*workdir)
+		return 0;
+	path = str_fmt("%s%s", *workdir == '/' ? "" : "/", workdir);
+	if (!path)
+		return -ENOMEM;
+	free(c->workdir);
+	c->workdir = path;
+	return 0;
+}
+
+static int inherit(struct sandbox_config *c, const struct oci_config *from,
+		   bool workdir_given, struct err *err)
+{
+	int rc = inherit_env(c, &from->env);
+
+	if (!rc)
+		rc = inherit_words(&c->entrypoint, &from->entrypoint);
+	if (!rc)
+		rc = inherit_words(&c->cmd, &from->cmd);
+	if (!rc)
+		rc = inherit_workdir(c, from->workdir, workdir_given);
+	return rc ? api_no_memory(err) : inherit_user(c, from->user, err);
+}
+
+/* ---- defaults ----------------------------------------------------------- */
+
+/* /tmp in memory, unless something is mounted there already. */
+static int default_tmp(struct sandbox_config *c, struct err *err)
+{
+	struct mount_config m = { .kind = MOUNT_TMPFS };
+
+	for (size_t i = 0; i < c->nmounts; i++)
+		if (!strcmp(c->mounts[i].guest, "/tmp"))
+			return 0;
+	m.size_mib = c->memory_mib / TMP_SHARE;
+	if (m.size_mib < TMP_MIN_MIB)
+		m.size_mib = TMP_MIN_MIB;
+	if (m.size_mib > TMP_MAX_MIB)
+		m.size_mib = TMP_MAX_MIB;
+	m.guest = strdup("/tmp");
+	return m.guest ? mounts_add(c, &m, err) : api_no_memory(err);
+}
+
+static int settle(struct sandbox_config *c, const struct image *img,
+		  bool workdir_given, struct err *err)
+{
+	int rc = inherit(c, &img->config, workdir_given, err);
+
+	if (!rc)
+		rc = default_tmp(c, err);
+	if (rc)
+		return rc;
+	free(c->root.manifest_digest);
+	c->root.manifest_digest = strdup(img->manifest_digest.text);
+	return c->root.manifest_digest ? 0 : api_no_memory(err);
+}
+
+int image_root_settle(msb_t *m, const struct image_store *s,
+		      const msb_config_t *given, struct sandbox_config *c,
+		      struct boot_plan *p, struct err *err)
+{
+	struct image_ref ref;
+	struct image img;
+	int rc = image_reference_parse(c->root.reference, &ref, err);
+
+	if (rc)
+		return rc;
+	rc = image_resolve(m, s, &ref, given->image_options, &img, NULL, err);
+	image_ref_fini(&ref);
+	if (rc)
+		return rc;
+	c->root.upper_size_mib = given->upper_size_mib ? given->upper_size_mib
+						       : m->cfg.upper_size_mib;
+	rc = settle(c, &img, given->workdir_given, err);
+	if (!rc)
+		rc = add_image(s, &img, c->user, p, err);
+	image_fini(&img);
+	return rc;
+}
+
+int image_root_make_upper(const msb_t *m, const struct sandbox_config *c,
+			  struct err *err)
+{
+	autoclose int dirfd = home_sandbox_open(&m->home, c->name, NULL);
+	autoclose int fd = -1;
+
+	if (dirfd < 0)
+		return path_err(err, -dirfd, "open the directory of", c->name);
+	fd = openat(dirfd, SANDBOX_UPPER,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return path_err(err, errno, "make the writable layer of",
+				c->name);
+	return ext4_create(fd, (uint64_t)c->root.upper_size_mib << 20, err);
+}
+
+/* ---- disks of a boot ---------------------------------------------------- */
+
+/* The image is not in the cache any more, or not whole. */
+static int repair(msb_t *m, const struct image_store *s,
+		  const struct root_config *r, const struct digest *digest,
+		  struct image *ret, struct err *err)
+{
+	struct image_ref ref;
+	struct image img;
+	int rc = image_reference_parse(r->reference, &ref, err);
+
+	if (rc)
+		return rc;
+	rc = image_resolve(m, s, &ref, NULL, &img, NULL, err);
+	image_ref_fini(&ref);
+	if (rc) {
+		err_prefix(err,
+			   "the image '%.200s' that the sandbox was made from "
+			   "is damaged or missing, and could not be got again",
+			   r->reference);
+		return rc;
+	}
+	image_fini(&img);
+	rc = image_store_find_digest(s, digest, ret, err);
+	if (rc == -ENOENT)
+		return err_set(err, ERR_IMAGE, ENOENT,
+			       "the image that the sandbox was made from, %s, "
+			       "is damaged or missing, and '%.200s' is another "
+			       "one now",
+			       digest->text, r->reference);
+	return rc;
+}
+
+static int check_upper(const msb_t *m, const char *name, struct err *err)
+{
+	autoclose int dirfd = home_sandbox_open(&m->home, name, NULL);
+
+	if (dirfd >= 0 && faccessat(dirfd, SANDBOX_UPPER, R_OK | W_OK, 0) == 0)
+		return 0;
+	return path_err(err, dirfd < 0 ? -dirfd : errno,
+			"open the writable layer of", name);
+}
+
+static int plan(msb_t *m, const struct image_store *s,
+		const struct sandbox_config *c, struct boot_plan *p,
+		struct err *err)
+{
+	struct digest digest;
+	struct image img;
+	int rc;
+
+	if (!c->root.reference || !c->root.manifest_digest ||
+	    digest_parse(c->root.manifest_digest, &digest))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the stored configuration names no image");
+	rc = image_store_find_digest(s, &digest, &img, err);
+	if (rc == -ENOENT)
+		rc = repair(m, s, &c->root, &digest, &img, err);
+	if (rc)
+		return rc;
+	rc = add_image(s, &img, c->user, p, err);
+	image_fini(&img);
+	return rc;
+}
+
+int image_root_plan(msb_t *m, const struct sandbox_config *c,
+		    struct boot_plan *p, struct err *err)
+{
+	struct image_store s;
+	int rc = check_upper(m, c->name, err);
+
+	if (rc)
+		return rc;
+	rc = image_store_of(m, &s, err);
+	if (rc)
+		return rc;
+	rc = image_store_lock(&s, false, err);
+	if (!rc)
+		rc = plan(m, &s, c, p, err);
+	image_store_close(&s);
+	return rc;
+}

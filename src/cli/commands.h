@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of commands: pieces of them, for those that make a table. */
+#ifndef MSB_CLI_COMMANDS_H
+#define MSB_CLI_COMMANDS_H
+
+#include "cli/options.h"
+
+#define END                                                                    \
+	{                                                                      \
+		0                                                              \
+	}
+#define QUIET_OPTION(help_)                                                    \
+	{                                                                      \
+		.id = O_QUIET, .kind = OPT_SWITCH, .letter = 'q',              \
+		.name = "quiet", .help = (help_)                               \
+	}
+#define FORMAT_OPTION                                                          \
+	{                                                                      \
+		.id = O_FORMAT, .kind = OPT_CHOICE, .name = "format",          \
+		.value = "FORMAT", .help = "Output format: json",              \
+		.choices = cli_formats                                         \
+	}
+
+extern const char *const cli_formats[]; /* "json" */
+
+/* Commands of a group, for the table of the program; and those of them that it
+ * has, too. */
+extern const struct command cli_image_commands[];
+extern const struct command cli_registry_commands[];
+extern const struct command cli_volume_commands[];
+extern const struct option cli_image_list_options[];
+extern const struct option cli_image_remove_options[];
+extern const struct option cli_load_options[];
+extern const struct option cli_pull_options[];
+extern const struct option cli_save_options[];
+#define IMAGE_REFERENCE_WORD                                                   \
+	{                                                                      \
+		.name = "REFERENCE", .required = true,                         \
+		.help = "Image, such as alpine or ghcr.io/org/app:v1"          \
+	}
+#define IMAGE_REFERENCES_WORD                                                  \
+	{                                                                      \
+		.name = "REFERENCE", .required = true, .many = true,           \
+		.help = "Images, such as alpine or ghcr.io/org/app:v1"         \
+	}
+
+#endif

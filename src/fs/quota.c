@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The quota of a mount. What counts are the sizes of regular files, extended
+ * attributes, and the number of inodes; files without a name count as long as
+ * the guest keeps them.
+ *
+ * 1. Growth is charged when it happens. What the guest removes is credited when
+ *    the host has the space again: when our last descriptor of it is closed.
+ * 2. Others change the tree as well, so before anything is refused the tree is
+ *    counted again: used = tree - base.
+ * 3. base is what the guest is not charged for. For a limit on growth it comes
+ *    out of the first count, as tree - used: counting before the first write
+ *    would cost every mount a walk that few ever need. For a limit on the
+ *    whole it is nothing, and the first charge counts.
+ * 4. Counting takes a small share of the time, or a guest at its limit could
+ *    keep us counting.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
+
+#include "base/clock.h"
+#include "fs/fs_int.h"
+
+#define BLOCK 4096u
+#define MIN_FILES 65536
+/* After a count that took t, the next one is t times this away. */
+#define COUNT_REST 20u
+
+static int64_t bounded(int64_t v)
+{
+	if (v > FS_USE_MAX)
+		return FS_USE_MAX;
+	return v < -FS_USE_MAX ? -FS_USE_MAX : v;
+}
+
+int64_t fs_use_sum(int64_t a, int64_t b)
+{
+	return bounded(bounded(a) + bounded(b));
+}
+
+void fs_quota_init(struct fs_server *s, const struct fs_config *c)
+{
+	struct fs_quota *q = &s->quota;
+
+	q->limit.bytes = c->quota_bytes < FS_USE_MAX ? (int64_t)c->quota_bytes
+						     : FS_USE_MAX;
+	q->limit.files = q->limit.bytes / BLOCK > MIN_FILES
+				 ? q->limit.bytes / BLOCK
+				 : MIN_FILES;
+	q->whole = c->quota_whole;
+	q->on = c->quota_bytes != 0;
+}
+
+/* A file that the guest has and the tree has not. */
+static void count_nameless(struct fs_use *sum, const struct fs_inode *in)
+{
+	int fd = in->fd >= 0 ? in->fd : in->handles ? in->handles->fd : -1;
+	struct statx st;
+
+	if (fd < 0 || fs_statx(fd, "", &st) || st.stx_nlink)
+		return;
+	sum->files++;
+	if (S_ISREG(st.stx_mode))
+		sum->bytes = fs_use_sum(sum->bytes, (int64_t)st.stx_size);
+}
+
+static int count(struct fs_server *s)
+{
+	uint64_t start = clock_mono_ms(), took;
+	struct fs_quota *q = &s->quota;
+	struct fs_use sum;
+	int rc;
+
+	if (start < q->next_count_ms)
+		return -EAGAIN;
+	rc = fs_count_tree(s, &sum);
+	for (uint32_t i = 0; i < s->inodes.n; i++) {
+		const struct fs_inode *in = s->inodes.v[i].p;
+
+		if (in && (in->pinned || in->handles))
+			count_nameless(&sum, in);
+	}
+	took = clock_mono_ms() - start;
+	q->next_count_ms = start + took + took * COUNT_REST;
+	if (rc)
+		return rc;
+	if (!q->counted && !q->whole) {
+		q->base.bytes = sum.bytes - q->used.bytes;
+		q->base.files = sum.files - q->used.files;
+	}
+	q->counted = true;
+	q->used.bytes = sum.bytes - q->base.bytes;
+	q->used.files = sum.files - q->base.files;
+	return 0;
+}
+
+static int64_t bytes_left(const struct fs_quota *q)
+{
+	return q->used.bytes < q->limit.bytes ? q->limit.bytes - q->used.bytes
+					      : 0;
+}
+
+static int64_t files_left(const struct fs_quota *q)
+{
+	return q->used.files < q->limit.files ? q->limit.files - q->used.files
+					      : 0;
+}
+
+uint64_t fs_quota_room(struct fs_server *s, uint64_t want)
+{
+	struct fs_quota *q = &s->quota;
+
+	if (!q->on)
+		return want;
+	/* Where a count fails, what was charged stands. */
+	if ((q->whole && !q->counted) || want > (uint64_t)bytes_left(q))
+		(void)count(s);
+	return want < (uint64_t)bytes_left(q) ? want : (uint64_t)bytes_left(q);
+}
+
+int fs_quota_inode(struct fs_server *s)
+{
+	struct fs_quota *q = &s->quota;
+
+	if (!q->on)
+		return 0;
+	if ((q->whole && !q->counted) || !files_left(q))
+		(void)count(s);
+	return files_left(q) ? 0 : -ENOSPC;
+}
+
+void fs_quota_add(struct fs_server *s, int64_t bytes, int64_t files)
+{
+	if (!s->quota.on)
+		return;
+	s->quota.used.bytes = fs_use_sum(s->quota.used.bytes, bytes);
+	s->quota.used.files += files;
+}
+
+void fs_quota_removed(struct fs_server *s, const struct statx *st)
+{
+	if (!s->quota.on || (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1))
+		return;
+	fs_quota_add(s, S_ISREG(st->stx_mode) ? -(int64_t)st->stx_size : 0, -1);
+}
+
+void fs_quota_closing(struct fs_server *s, int fd)
+{
+	struct statx st;
+
+	if (s->quota.on && !fs_statx(fd, "", &st) && !st.stx_nlink)
+		fs_quota_removed(s, &st);
+}
+
+int fs_quota_write(struct fs_server *s, int fd, uint64_t off, uint64_t *len,
+		   uint64_t *ret_size)
+{
+	uint64_t end, room;
+	struct statx st;
+	int rc;
+
+	*ret_size = 0;
+	if (!s->quota.on)
+		return 0;
+	rc = fs_statx(fd, "", &st);
+	if (rc)
+		return rc;
+	*ret_size = st.stx_size;
+	if (off == FS_AT_END)
+		off = st.stx_size;
+	end = off + *len; /* no overflow: both are below 1 << 63 */
+	if (end <= st.stx_size)
+		return 0;
+	room = fs_quota_room(s, end - st.stx_size);
+	if (room < end - st.stx_size) {
+		end = st.stx_size + room;
+		*len = end > off ? end - off : 0;
+	}
+	return *len ? 0 : -ENOSPC;
+}
+
+void fs_quota_written(struct fs_server *s, uint64_t size, uint64_t off,
+		      uint64_t len)
+{
+	if (off == FS_AT_END)
+		off = size;
+	if (off + len > size)
+		fs_quota_add(s, (int64_t)(off + len - size), 0);
+}
+
+int fs_quota_allocate(struct fs_server *s, int fd, uint32_t mode, uint64_t end,
+		      uint64_t *ret_size)
+{
+	int rc = fs_quota_resize(s, fd, end, ret_size);
+
+	if (!s->quota.on || mode & FALLOC_FL_PUNCH_HOLE)
+		return 0;
+	if (mode & FALLOC_FL_KEEP_SIZE && end > *ret_size)
+		return -EOPNOTSUPP;
+	return rc;
+}
+
+int fs_quota_resize(struct fs_server *s, int fd, uint64_t size,
+		    uint64_t *ret_old)
+{
+	struct statx st;
+	int rc;
+
+	*ret_old = size;
+	if (!s->quota.on)
+		return 0;
+	rc = fs_statx(fd, "", &st);
+	if (rc)
+		return rc;
+	*ret_old = st.stx_size;
+	if (size <= st.stx_size)
+		return 0;
+	return fs_quota_room(s, size - st.stx_size) < size - st.stx_size
+		       ? -ENOSPC
+		       : 0;
+}
+
+void fs_quota_statfs(struct fs_server *s, struct fuse_kstatfs *st)
+{
+	uint64_t host_free = st->bavail * st->frsize / BLOCK, left;
+	const struct fs_quota *q = &s->quota;
+
+	if (!q->on)
+		return;
+	(void)count(s); /* else what was charged stands */
+	left = (uint64_t)bytes_left(q) / BLOCK;
+	st->bsize = st->frsize = BLOCK;
+	st->blocks = (uint64_t)(q->base.bytes + q->limit.bytes) / BLOCK;
+	st->bfree = st->bavail = left < host_free ? left : host_free;
+	st->files = (uint64_t)(q->base.files + q->limit.files);
+	if (st->ffree > (uint64_t)files_left(q))
+		st->ffree = (uint64_t)files_left(q);
+}

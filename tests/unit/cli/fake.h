@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the stand-in library share. */
+#ifndef MSB_TEST_CLI_FAKE_H
+#define MSB_TEST_CLI_FAKE_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/str.h"
+#include "microsandbox/microsandbox.h"
+
+struct msb {
+	char *home;
+};
+
+struct msb_config {
+	msb_t *m;
+	char *name, *image, *shell, *workdir, *entrypoint;
+	bool named, ephemeral, replace;
+	unsigned cpus, memory_mib;
+	struct strv env;
+};
+
+/* Append a line to $MSB_HOME/calls. */
+void fake_called(const msb_t *m, const char *fmt, ...) MSB_PRINTF(2, 3);
+/* Make an error; its text is prefix and message. */
+int fake_fail(msb_error_t **e, msb_error_kind_t kind, int sys,
+	      const char *prefix, const char *message);
+
+#endif
