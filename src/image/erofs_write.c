@@ -404,6 +404,13 @@ static int write_superblock(struct writer *w)
 	return out_flush(w);
 }
 
+static enum err_kind error_kind(int r)
+{
+	if (r == -ENOMEM)
+		return ERR_NO_MEMORY;
+	return r == -ENOSPC ? ERR_NO_SPACE : ERR_IO;
+}
+
 int erofs_write(struct tree *t, const struct erofs_target *target,
 		uint64_t *ret_size, struct err *err)
 {
@@ -423,7 +430,7 @@ int erofs_write(struct tree *t, const struct erofs_target *target,
 	free(w.out);
 	free(w.order);
 	if (r)
-		return err_sys(err, r == -ENOMEM ? ERR_NO_MEMORY : ERR_IO, -r,
+		return err_sys(err, error_kind(r), -r,
 			       "cannot write the file system image");
 	*ret_size = size;
 	return 0;

@@ -25,7 +25,7 @@
 #define NSEC_PER_SEC 1000000000L
 #define MAJOR_MAX 0xfffu /* of the kernel's encoding */
 #define MINOR_MAX 0xfffffu
-#define LINK_HOPS 40u
+#define LINK_HOPS 8u /* hard links to later hard links */
 
 int tar_unpack_init(struct tar_unpack *u, const struct layer_limits *limits,
 		    int out, struct err *err)
@@ -84,6 +84,12 @@ static int fail(struct archive_entry *e, int sys, const char *what,
 	return fail_path(path ? path : "", sys, what, err);
 }
 
+static int write_fail(int r, struct err *err)
+{
+	return err_sys(err, r == -ENOSPC ? ERR_NO_SPACE : ERR_IO, -r,
+		       "cannot write a layer");
+}
+
 static int tree_fail(struct archive_entry *e, int r, struct err *err)
 {
 	switch (-r) {
@@ -100,7 +106,7 @@ static int tree_fail(struct archive_entry *e, int r, struct err *err)
 	case ENOMEM:
 		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
 	default:
-		return err_sys(err, ERR_IO, -r, "cannot write a layer");
+		return write_fail(r, err);
 	}
 }
 
@@ -465,7 +471,5 @@ int tar_unpack_finish(struct tar_unpack *u, struct err *err)
 	if (r)
 		return r;
 	r = erofs_data_flush(&u->data);
-	if (r)
-		return err_sys(err, ERR_IO, -r, "cannot write a layer");
-	return 0;
+	return r ? write_fail(r, err) : 0;
 }
