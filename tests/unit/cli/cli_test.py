@@ -22,7 +22,7 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "volume", "pull", "load", "save", "image", "registry",
+            "inspect", "remove", "copy", "volume", "pull", "load", "save", "image", "registry",
             "doctor", "help"]
 
 
@@ -161,7 +161,7 @@ class Usage(Base):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
-        for command in ("logs", "self", "ssh", "cp"):
+        for command in ("logs", "self", "ssh"):
             self.expect(1, "is not available yet", command, "anything", "--at-all")
 
     def test_unknown_names(self):
@@ -273,6 +273,23 @@ class Life(Base):
         self.assertEqual(json.loads(self.ok("volume", "prune", "-y", "--format", "json")),
                          ["data", "disk"])
         self.assertEqual(self.ok("volume", "prune", "-y", "-q"), "")
+
+    def test_copy(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        self.ok("create", "-n", "two", "./rootfs")
+        before = len(self.calls())
+        self.assertEqual(self.ok("cp", "./a", "box:/b"), "")
+        self.ok("copy", "-q", "box:/a", "b")
+        self.ok("cp", "box:/a", "box:/b")
+        self.ok("cp", "box:/a", "two:/b")
+        copies = [c for c in self.calls()[before:] if c.startswith("copy")]
+        self.assertEqual(copies, ["copy - ./a box /b", "copy box /a - b", "copy box /a box /b",
+                                  "copy box /a two /b"])
+        p = self.msb("cp", "box:/bad", ".")
+        self.assertEqual((p.returncode, p.stderr), (1, "error: sandbox fs error: /bad\n"))
+        p = self.msb("cp", "box:/some", ".")
+        self.assertEqual((p.returncode, p.stderr),
+                         (1, "error: not copied: /some: no reason\n"))
 
     def test_create_prints_only_a_name_it_made_up(self):
         self.assertEqual(self.ok("create", "-n", "box", "./rootfs"), "")
