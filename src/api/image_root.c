@@ -47,7 +47,7 @@ static int inherit_env(struct sandbox_config *c, const struct strv *env)
 
 	for (size_t i = 0; !rc && i < env->n; i++) {
 		size_t n = strcspn(env->v[i], "=");
-		autofree char *key = strndup(env->v[i], n);
+		autofree char *key = str_fmt("%.*s", (int)n, env->v[i]);
 
 		if (!key)
 			rc = -ENOMEM;

@@ -697,13 +697,18 @@ class Terminal:
 
     def __init__(self, case, *args, rows=24, cols=80, **env):
         self.text = ""
+        go, ready = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.read(go, 1)  # the modes are to be those from before
             os.chdir(case.base)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
             os.execve(MSB, [MSB, *args], case.env(**env))
         case.addCleanup(self.close)
         self.modes = termios.tcgetattr(self.fd)
+        os.write(ready, b"x")
+        os.close(go)
+        os.close(ready)
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
