@@ -140,9 +140,9 @@ static int open_layer(const char *path, struct disk_extent *e, struct err *err)
 static int add_lower(struct sandbox *s, struct err *err)
 {
 	const struct strv *files = &s->spec.lower;
-	autofree struct disk_extent *e = calloc(files->n, sizeof(*e));
+	struct disk_extent *e = calloc(files->n, sizeof(*e));
 	struct vm_disk d = { 0 };
-	struct disk *disk;
+	struct disk *disk = NULL;
 	size_t n = 0;
 	int rc = 0;
 
@@ -157,6 +157,7 @@ static int add_lower(struct sandbox *s, struct err *err)
 	else
 		while (n--)
 			close_fd(&e[n].fd);
+	free(e);
 	return rc ? rc : add_device(s, &d, disk, err);
 }
 
@@ -175,7 +176,7 @@ static int add_upper(struct sandbox *s, struct err *err)
 static int open_image(int fd, enum disk_format format, bool read_only,
 		      struct disk **ret, struct err *err)
 {
-	struct disk *all;
+	struct disk *all = NULL;
 	int rc;
 
 	switch (format) {
@@ -203,7 +204,7 @@ static int add_image(struct sandbox *s, const char *path,
 {
 	struct vm_disk d = { .share = *share };
 	const char *type;
-	struct disk *disk;
+	struct disk *disk = NULL;
 	int fd = open_locked(s, &d, path, read_only, err);
 	int rc = fd;
 

@@ -18,7 +18,7 @@
 void disk_data_skip(struct disk_data *d, size_t len)
 {
 	d->len -= len;
-	while (len) {
+	while (len && d->n) {
 		size_t part = len < d->iov->iov_len ? len : d->iov->iov_len;
 
 		d->iov->iov_base = (uint8_t *)d->iov->iov_base + part;
