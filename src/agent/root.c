@@ -102,11 +102,29 @@ static int mount_upper(const char *device, int *ret_upper, struct err *err)
 	return 0;
 }
 
+/*
+ * What the topmost layer says of the root directory would be hidden by the
+ * upper layer's. overlayfs makes work/work when it is mounted for the first
+ * time; later that directory is the sandbox's own.
+ */
+static int take_root_owner(const char *lower, struct err *err)
+{
+	struct stat st;
+
+	if (access(UPPER "/work/work", F_OK) == 0)
+		return 0;
+	if (stat(lower, &st) < 0 ||
+	    chown(UPPER "/upper", st.st_uid, st.st_gid) < 0 ||
+	    chmod(UPPER "/upper", st.st_mode & 07777) < 0)
+		return err_sys(err, ERR_IO, errno, "prepare the upper layer");
+	return 0;
+}
+
 static int root_oci(const struct bootspec *spec, int *ret_upper,
 		    struct err *err)
 {
 	/* mount(2) takes a page of options: room for some 600 layers */
-	char data[4096] = "lowerdir=";
+	char data[4096] = "lowerdir=", top[32];
 	size_t used = strlen(data), n = spec->root_lower.n;
 	int rc = 0;
 
@@ -118,6 +136,10 @@ static int root_oci(const struct bootspec *spec, int *ret_upper,
 	if (rc)
 		return rc;
 	rc = mount_upper(spec->root_upper, ret_upper, err);
+	if (rc)
+		return rc;
+	(void)snprintf(top, sizeof(top), "/l%zu", n - 1);
+	rc = take_root_owner(top, err);
 	if (rc)
 		return rc;
 	/* overlayfs wants the topmost first */

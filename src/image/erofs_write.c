@@ -175,6 +175,8 @@ static int place_all(struct writer *w)
 	w->slots_end = EROFS_SLOT;
 	for (uint32_t i = 0; !r && i < w->n; i++)
 		r = place(w, w->order[i]);
+	/* fsck.erofs looks for attributes behind an inode without any, too. */
+	w->slots_end += EROFS_XATTR_HEADER;
 	w->total = meta + round_up(w->slots_end, EROFS_BLOCK) / EROFS_BLOCK +
 		   w->blocks;
 	/* The last number means "none". */

@@ -134,12 +134,24 @@ static int take_xattrs(struct tar_unpack *u, struct archive_entry *e,
 	return r ? tree_fail(e, r, err) : 0;
 }
 
+static void take_mtime(struct tree_node *n, struct archive_entry *e)
+{
+	long nsec = archive_entry_mtime_nsec(e);
+
+	n->mtime = archive_entry_mtime(e);
+	n->mtime_nsec = nsec >= 0 && nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0;
+	/* Before 1970 libarchive counts the fraction backwards, we do not. */
+	if (n->mtime < 0 && n->mtime_nsec) {
+		n->mtime--;
+		n->mtime_nsec = NSEC_PER_SEC - n->mtime_nsec;
+	}
+}
+
 /* What all types have. */
 static int take_metadata(struct tar_unpack *u, struct archive_entry *e,
 			 uint32_t node, struct err *err)
 {
 	int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
-	long nsec = archive_entry_mtime_nsec(e);
 	struct tree_node *n = tree_node(&u->tree, node);
 
 	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
@@ -150,8 +162,7 @@ static int take_metadata(struct tar_unpack *u, struct archive_entry *e,
 				    : (uint16_t)(archive_entry_perm(e) & 07777);
 	n->uid = (uint32_t)uid;
 	n->gid = (uint32_t)gid;
-	n->mtime = archive_entry_mtime(e);
-	n->mtime_nsec = nsec >= 0 && nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0;
+	take_mtime(n, e);
 	return take_xattrs(u, e, node, err);
 }
 

@@ -57,7 +57,6 @@ class Msb(func.Msb):
             directory.mkdir(mode=0o700)
             if user is not None:
                 os.chown(directory, user, user)
-        base.chmod(0o755)
         self.registries = {}
 
     def env(self, **extra):
@@ -149,6 +148,7 @@ def pytest_sessionstart(session):
 @pytest.fixture
 def base():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="msb-images-"))
+    directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 

@@ -30,7 +30,7 @@ def whiteout_directory():
 
 
 def whiteout_of_nothing():
-    return [base().dir("d"), Tar().whiteout("d/never").whiteout("nor/this").file("x", "1")]
+    return [base().dir("d"), Tar().whiteout("d/never").whiteout("nor-this").file("x", "1")]
 
 
 def whiteout_then_again():
