@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import stat
+import urllib.parse
 
 import pytest
 
@@ -12,6 +13,9 @@ from conftest import ORDINARY
 from hostile import Server
 from oci import DOCKER_LIST, INDEX, Image, Tar, index, simple
 from registry import PASSWORD, USER, DockerRegistry
+
+
+DENIED = "msb registry login|password|credential"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def test_tls_without_password(trusting, authority):
 # -- basic authentication ---------------------------------------------------
 
 def test_no_password(trusting, private):
-    trusting.refused(trusting.pull(private[1]), "401|unauthori|authenticat|credential|denied")
+    trusting.refused(trusting.pull(private[1]), DENIED)
     trusting.nothing_kept()
 
 
@@ -103,7 +107,7 @@ def test_wrong_password(trusting, private):
     registry, reference = private
     docker_config(trusting, {"auths": {registry.host: encoded(USER, "wrong")}})
     p = trusting.pull(reference)
-    trusting.refused(p, "401|unauthori|authenticat|credential|denied")
+    trusting.refused(p, DENIED)
     assert "wrong" not in p.stderr and encoded(USER, "wrong")["auth"] not in p.stderr
     trusting.nothing_kept()
 
@@ -177,7 +181,7 @@ def test_password_in_a_secret(trusting, private):
 def test_secret_names_stay_in_their_directory(trusting, private, name):
     registry, reference = private
     trusting.configure({registry.host: {"auth": {"username": USER, "secret_name": name}}})
-    trusting.refused(trusting.pull(reference), "secret")
+    trusting.refused(trusting.pull(reference), "secret|no password")
 
 
 def test_two_sources_are_an_error(trusting, private):
@@ -216,7 +220,7 @@ def test_identity_tokens_are_passed_over(trusting, private):
     registry, reference = private
     docker_config(trusting, {"auths": {registry.host: {"identitytoken": "abc", **encoded(
         "<token>", "")}}})
-    trusting.refused(trusting.pull(reference), "401|unauthori|authenticat|credential|denied")
+    trusting.refused(trusting.pull(reference), DENIED)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"auths": []}', '{"auths": {"{host}": {"auth": "%"}}}',
@@ -263,15 +267,16 @@ def test_anonymous_token(msb, server, key):
     msb.pulled(server.add(simple(), "some/thing"))
     assert all(a is None for _, a in server.auth.asked)
     query = server.auth.asked[-1][0]
-    assert "service=test" in query and "scope=repository%3Asome%2Fthing%3Apull" in query.replace(
-        ":", "%3A").replace("some/", "some%2F")
+    asked = urllib.parse.parse_qs(query)
+    assert asked["service"] == ["test registry"]
+    assert asked["scope"] == ["repository:some/thing:pull"]
     assert len(server.auth.asked) <= 2  # kept while it is valid
 
 
 def test_token_for_a_password(msb, server):
     server.auth = hostile.TokenAuth({"u": "p w"})
     reference = server.add(simple())
-    msb.refused(msb.pull(reference), "401|unauthori|authenticat|credential|denied")
+    msb.refused(msb.pull(reference), DENIED)
     docker_config(msb, {"auths": {server.host: encoded("u", "p w")}})
     msb.pulled(reference)
 
@@ -296,7 +301,7 @@ def test_token_that_expires_during_a_pull(msb, server):
     def expire(h, data, content_type):
         hostile.honest(h, data, content_type)
         server.auth.tokens.clear()
-    server.on("/blobs/", expire)
+    server.on("/blobs/", expire, times=1)
     msb.pulled(reference)
     assert len(server.auth.asked) > 1
 

@@ -56,11 +56,11 @@ def test_layer(msb, server, name):
     refused_then_works(msb, server, reference)
 
 
-@pytest.mark.parametrize("name", ["empty", "other", "longer", "truncated", "404"])
+@pytest.mark.parametrize("name", ["empty", "other", "longer", "cut off", "404"])
 def test_config(msb, server, name):
     image = big_image()
     reference = server.add(image)
-    server.blob(sha256(image.config), LAYER_FAULTS[name])
+    server.blob(sha256(image.config), LAYER_FAULTS.get(name, hostile.truncate(50)))
     refused_then_works(msb, server, reference)
 
 
@@ -97,7 +97,7 @@ def test_index_entry_other_than_its_digest(msb, server):
     server.add(image)
     reference = server.manifest(INDEX, index((image, "amd64")))
     server.claim("manifests", image.digest, other.manifest, MANIFEST)
-    msb.refused(msb.pull(reference), "digest|size")
+    msb.refused(msb.pull(reference), "digest|bytes")
     msb.nothing_kept()
 
 
@@ -161,7 +161,7 @@ def test_manifest(msb, server, name):
 
 def test_huge_manifest(msb, server):
     reference = server.manifest(MANIFEST, simple().manifest + b" " * (64 << 20))
-    msb.refused(msb.pull(reference), "large|long|limit|bytes")
+    msb.refused(msb.pull(reference), "too big|larger")
     assert max(r.sent for r in server.requests("/manifests/")) < 32 << 20
     msb.nothing_kept()
 
@@ -234,7 +234,7 @@ def test_deeply_nested_indexes(msb, server):
 @pytest.mark.parametrize("entries", [0, 1, 5000])
 def test_index_of_attestations(msb, server, entries):
     listing = index(*[((MANIFEST, b"%d" % i), "unknown") for i in range(entries)])
-    msb.refused(msb.pull(server.manifest(INDEX, listing)), "platform")
+    msb.refused(msb.pull(server.manifest(INDEX, listing)), "platform|entries")
 
 
 # -- archives ---------------------------------------------------------------
@@ -257,7 +257,7 @@ BAD_LAYERS = {
     "name of 256": (tiny(Tar().file("n" * 256, "x")), "long"),
     "target of 4097": (tiny(Tar().symlink("l", "t" * 4097)), "long"),
     "empty target": (tiny(Tar().symlink("l", "")), "target|link|empty"),
-    "hard link outside": (tiny(Tar().hardlink("h", "../../../etc/passwd")), r"link|\.\."),
+    "hard link outside": (tiny(Tar().hardlink("h", "../../../etc/passwd")), "traversal"),
     "hard link to nothing": (tiny(Tar().hardlink("h", "nothing")), "link"),
     "hard link to a directory": (tiny(Tar().dir("d").hardlink("h", "d")), "link|directory"),
     "hard link to itself": (tiny(Tar().hardlink("h", "h")), "link"),
@@ -271,8 +271,6 @@ BAD_LAYERS = {
         Tar().file("f", BIG).end())[:1 << 20]), ""),
     "gzip checksum": (lambda: Layer(Tar().file("f", "x"), blob=gzipped(
         Tar().file("f", "x").end())[:-8] + bytes(8)), ""),
-    "gzip then garbage": (lambda: Layer(Tar().file("f", "x"), blob=gzipped(
-        Tar().file("f", "x").end()) + b"garbage" * 100), ""),
     "zstd cut off": (lambda: Layer(Tar().file("f", BIG), "zstd", blob=zstd(
         Tar().file("f", BIG).end())[:1 << 20]), ""),
     "zstd with a huge window": (lambda: Layer(b"", "zstd", blob=bytes.fromhex(
@@ -321,17 +319,16 @@ def test_million_entries(msb, server):
     unit = bytes(Tar("ustar").entry("f", "6").out) * 10_000
     layer = Layer(b"", blob=gzipped(bytes(Tar().dir("./").out)) + gzipped(unit) * 101,
                   diff_id=sha256(b"unused"))
-    msb.refused(msb.pull(server.add(Image(layer))), "entries")
+    msb.refused(msb.pull(server.add(Image(layer))), "entry count")
     msb.nothing_kept()
 
 
-@pytest.mark.slow
 def test_zeros_after_the_end(msb, server):
     """What follows the end of an archive is read for its digest, but not without end."""
     tail = zeros_gzip(256 << 20)
     layer = Layer(b"", blob=gzipped(Tar().dir("./").end()) + tail * 80,
                   diff_id=sha256(b"unused"))
-    msb.refused(msb.pull(server.add(Image(layer)), timeout=DEADLINE))
+    msb.refused(msb.pull(server.add(Image(layer))), "size exceeded")
     msb.nothing_kept()
 
 
@@ -395,14 +392,14 @@ def test_corrupt_partial_download_is_not_believed(msb, server):
     """What lies in the cache from an earlier attempt may be damaged."""
     image = big_image()
     reference = server.add(image)
-    server.blob(image.layers[0].digest, hostile.reset_after(1 << 20))
+    server.blob(image.layers[0].digest, hostile.status(404, "gone"))
+    server.blob(image.layers[0].digest, hostile.reset_after(1 << 20), times=1)
     msb.refused(msb.pull(reference))
     server.heal()
-    parts = [f for f in (msb.home / "cache").rglob("*.part") if f.stat().st_size > 1000]
-    for part in parts:
-        data = bytearray(part.read_bytes())
-        data[500] ^= 0xff
-        part.write_bytes(data)
+    part, = [f for f in (msb.home / "cache").rglob("*.part") if f.stat().st_size > 1000]
+    data = bytearray(part.read_bytes())
+    data[500] ^= 0xff
+    part.write_bytes(data)
     msb.pulled(reference)
     assert msb.tree(reference)["/big"]["size"] == str(len(BIG))
 
@@ -438,22 +435,30 @@ def test_passing_trouble_is_retried(msb, server, code):
 def test_what_is_not_going_to_change_is_not_retried(msb, server, code):
     reference = server.add(simple())
     server.on("/manifests/", hostile.status(code, "no such \x1b[31mthing"))
-    msb.refused(msb.pull(reference), f"{code}|not found|denied|forbidden|unknown|no such")
+    msb.refused(msb.pull(reference), f"{code}|login|not found|unknown|no such")
     assert len(server.requests("/manifests/")) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [hostile.stall(0), hostile.stall(100_000), hostile.trickle],
-                         ids=["before", "in the middle", "trickle"])
-def test_stall(msb, server, fault):
-    """A server that stops talking does not hold a pull for ever."""
-    image = big_image()
-    reference = server.add(image)
-    server.blob(image.layers[0].digest, fault, times=1)
-    p = msb.pull(reference, timeout=DEADLINE)
-    if p.returncode:
-        msb.refused(p)
-        msb.pulled(reference)
+def test_stall(msb, server):
+    """A server that stops talking does not hold a pull for ever; each here is asked again."""
+    pulls = []
+    for i, fault in enumerate([hostile.stall(0), hostile.stall(100_000), hostile.trickle]):
+        image = Image(Tar().file(f"big{i}", os.urandom(1 << 20)))
+        reference = server.add(image, f"stall{i}")
+        server.blob(image.layers[0].digest, fault, times=1)
+        pulls.append(msb.popen("pull", reference))
+    for process in pulls:
+        _, stderr = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, stderr
+    assert len(msb.images()) == len(pulls)
+
+
+def test_garbage_behind_a_gzip_member(msb, server):
+    """As gzip itself does: it is not looked at."""
+    tar = Tar().dir("./").file("f", "x")
+    layer = Layer(tar, blob=gzipped(tar.end()) + b"garbage" * 100)
+    assert msb.tree(server.add(Image(layer)))["/f"]["size"] == "1"
 
 
 def test_nobody_listens(msb):
@@ -495,7 +500,7 @@ def test_redirects_in_a_circle(msb, server):
     reference = server.add(image)
     server.blob(image.layers[0].digest, hostile.redirect(
         lambda: f"{server.url}/v2/image/blobs/{image.layers[0].digest}"))
-    msb.refused(msb.pull(reference), "redirect")
+    msb.refused(msb.pull(reference), "circles|redirect")
     assert len(server.requests(image.layers[0].digest)) < 120
 
 
@@ -523,9 +528,10 @@ def test_a_resumable_part_survives_but_stays_small(msb, server):
     """Failing again and again does not fill the disk."""
     image = big_image()
     reference = server.add(image)
-    for n in range(6):
+    for n in range(1, 4):
         server.heal()
-        server.blob(image.layers[0].digest, hostile.truncate(100_000 * (n + 1)))
+        server.blob(image.layers[0].digest, hostile.status(404, "gone"))
+        server.blob(image.layers[0].digest, hostile.truncate(100_000 * n), times=1)
         msb.refused(msb.pull(reference))
     msb.nothing_kept(8 << 20)
     server.heal()

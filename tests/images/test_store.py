@@ -20,6 +20,10 @@ def layered(*texts):
     return Image(*[Tar().dir("./").file(f"f{i}", text * 1000) for i, text in enumerate(texts)])
 
 
+def one_error(p):
+    return [line[:7] for line in p.stderr.splitlines()].count("error: ") == 1
+
+
 # -- policies ---------------------------------------------------------------
 
 def test_if_missing_needs_no_network(msb, server):
@@ -47,7 +51,7 @@ def test_never(msb, server):
 
 def test_failed_pull_leaves_no_sandbox(msb, server):
     p = msb("run", "-n", "box", f"{server.host}/nothing", "--", "x")
-    assert p.returncode == 125 and p.stderr.count("error: ") == 1
+    assert p.returncode == 125 and one_error(p)
     assert msb.json("ls") == [] and not list((msb.home / "sandboxes").glob("*"))
 
 
@@ -69,7 +73,7 @@ def test_always_without_the_registry_fails(msb, server):
     msb.pulled(reference)
     server.on("", lambda h, data, t: h.reset())
     p = msb("run", "--pull", "always", reference, "--", "x")
-    assert p.returncode == 125 and p.stderr.count("error: ") == 1
+    assert p.returncode == 125 and one_error(p)
 
 
 def test_force_downloads_again(msb, server):
@@ -139,13 +143,15 @@ def test_damaged_name_is_repaired(msb, server):
     assert len(msb.images()) == 1
 
 
-def test_merged_image_is_rebuilt_without_the_registry(msb, server):
-    reference = server.add(layered("a", "b"))
+def test_merged_image_is_rebuilt_from_layers(msb, server):
+    image = layered("a", "b")
+    reference = server.add(image)
     msb.pulled(reference)
-    server.on("/blobs/", lambda h, data, t: h.reset())
+    server.log.clear()
     for f in (msb.home / "cache/manifests").glob("*.erofs"):
         f.unlink()
     assert msb.tree(reference)["/f0"]["size"] == "1000"
+    assert not {x.digest for x in image.layers} & set(server.downloads())
 
 
 # -- listing ----------------------------------------------------------------
@@ -220,7 +226,7 @@ def test_two_names_of_one_image(msb, server):
     msb.pulled(second)
     msb.ok("rmi", first)
     assert msb.tree(second)["/hello"]["size"] == "5"
-    assert [i["reference"] for i in msb.images()] == [second]
+    assert [i["reference"] for i in msb.images()] == [second.removesuffix(":latest")]
 
 
 def test_image_in_use_is_not_removed(msb, server):
@@ -248,7 +254,7 @@ def test_removal_goes_on_after_a_failure(msb, server):
 def test_spelling_does_not_matter(msb, server):
     reference = server.add(simple(), "app")
     msb.pulled(f"{server.host}/app")
-    assert msb.json("image", "inspect", reference)["reference"] == reference
+    assert msb.json("image", "inspect", reference)["reference"] == f"{server.host}/app"
     msb.ok("rmi", f"{server.host}/app:latest")
     assert msb.images() == []
 
@@ -264,7 +270,7 @@ def test_prune(msb, server):
     report = msb.json("image", "prune", "-y")
     assert report["image_refs_removed"] == 1 and report["layers_removed"] == 1
     assert report["manifests_removed"] == 1 and report["bytes_reclaimed"] > 0
-    assert [i["reference"] for i in msb.images()] == [used]
+    assert [i["reference"] for i in msb.images()] == [used.removesuffix(":latest")]
     msb.ok("start", "box")
 
 

@@ -23,7 +23,8 @@ def check(msb, expected, reference):
 @pytest.mark.parametrize("name", difficult.IMAGES)
 def test_as_umoci_unpacks_it(here, registry, name):
     image = difficult.image(name)
-    check(here, trees.of_umoci(LSTREE, image), registry.push(image, f"tree/{name}"))
+    push = registry.put if len(image.layers) > 100 else registry.push  # skopeo takes its time
+    check(here, trees.of_umoci(LSTREE, image), push(image, f"tree/{name}"))
     layers = sorted((here.home / "cache/layers").glob("*.erofs"))
     assert len(layers) == len({x.diff_id for x in image.layers})
     fsck(*layers)
