@@ -345,6 +345,8 @@ int pull_run(const struct pull *p, const struct image_store *s,
 	/* whatever is wrong with it, it is not the caller's settings */
 	if (rc && err && err->kind == ERR_INVALID)
 		err->kind = ERR_IMAGE;
+	if (rc == -ENOSPC && err)
+		err->kind = ERR_NO_SPACE;
 	if (!rc)
 		*ret = result;
 	return rc;
