@@ -216,11 +216,11 @@ static int do_save(struct worker *w, struct err *err)
 	worker_jail(w->store.fd, -1, false);
 	if (!rc && worker_out_watch(&w->out))
 		rc = no_memory(err);
-	for (; parsed < n && !rc; parsed += !rc) {
-		rc = image_ref_parse(w->req.references.v[parsed], &refs[parsed],
-				     err);
+	for (size_t i = 0; i < n && !rc; i++) {
+		rc = image_ref_parse(w->req.references.v[i], &refs[i], err);
+		parsed += !rc;
 		if (!rc)
-			rc = tell_saved(w, &refs[parsed], err);
+			rc = tell_saved(w, &refs[i], err);
 	}
 	if (!rc)
 		rc = archive_save(&w->store, refs, n, format, WORKER_FILE_FD,
