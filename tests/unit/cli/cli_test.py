@@ -494,7 +494,7 @@ Layers (1)
             "error: image in use by sandbox(es): box", "   ✓ Removed      alpine",
             "error: image not found: missing", "error: some images failed to remove"])
         p = self.msb("image", "rm", "-f", "-q", "used", "missing")
-        self.assertEqual((p.returncode, p.stderr), (1, ""))
+        self.assertEqual((p.returncode, p.stderr), (1, "error: some images failed to remove\n"))
         self.assertEqual(self.calls()[-2:], ["rmi used 1", "rmi missing 1"])
 
     def test_pruning(self):
