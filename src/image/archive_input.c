@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "image/oci.h"
 #include "image/store_int.h"
+#include "image/store_work.h"
 #include "image/tar_inflate.h"
 
 #define SPOOL_MAX (64ull << 30)
@@ -101,11 +102,9 @@ static int spool(const struct image_store *s, int from, struct err *err)
 	autoclose int to = -1;
 	int rc;
 
-	to = openat(s->fd, STORE_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	to = store_nameless_file(s, err);
 	if (to < 0)
-		return store_err(err, errno,
-				 "create a file in '%s/" STORE_TMP "'",
-				 s->path);
+		return to;
 	rc = tar_inflate_init(&z, read_fd, &from, err);
 	if (rc)
 		return rc;
