@@ -104,7 +104,7 @@ static int prepare(struct worker *w, struct pull *ret, struct err *err)
 
 static int do_pull(struct worker *w, struct err *err)
 {
-	struct pull_result result;
+	struct pull_result result = { .cached = false };
 	struct pull p;
 	int rc = find_cached(w, err);
 

@@ -194,8 +194,8 @@ static void check_platform(struct pulling *v)
 	if (oci_config_parse((const char *)buf_data(&d->text),
 			     buf_len(&d->text), &c, NULL))
 		return; /* whoever uses it says why */
-	if ((*c.os && strcmp(c.os, "linux")) ||
-	    (*c.arch && strcmp(c.arch, v->p->arch)))
+	if ((*c.os && !str_eq(c.os, "linux")) ||
+	    (*c.arch && !str_eq(c.arch, v->p->arch)))
 		note = str_fmt("%s is for %s/%s, not for linux/%s",
 			       v->p->reference, c.os, c.arch, v->p->arch);
 	if (note)
