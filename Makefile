@@ -15,7 +15,7 @@ $(BUILD)/build.ninja:
 run: ## install what is missing, build, run a command in a sandbox
 	@scripts/install-packages.sh build rootfs
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/msb run ./$(BUILD)/rootfs -- \
+	$(BUILD)/msb run busybox -- \
 		sh -c 'echo "hello from $$(uname -sr), process $$$$ of a machine of its own"'
 
 test: ## install what tests need, build with warnings as errors, run every suite

@@ -290,8 +290,16 @@ class Bench:
         subprocess.run([str(w) for w in [*machine, "--", *command]], check=True)
 
 
+    # -- images ------------------------------------------------------------
+
+    def images(self):
+        """images.py: pulling and starting images, against skopeo and umoci."""
+        subprocess.run([sys.executable, str(ROOT / "bench/images.py"), "--build", str(self.build),
+                        "--runs", str(self.runs)], check=True)
+
+
 def main():
-    parts = ["boot", "idle", "programs", "many", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "images", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: kernel style unit root user arm64 vhost kvm asan, and kvm-full only when named. The last
-line printed is
+Suites: kernel style unit root user images arm64 vhost kvm asan, and kvm-full only when named. The
+last line printed is
 'N passed, N failed, N skipped'.
 """
 import os
@@ -170,6 +170,15 @@ def suite_user(res):
     func_suite(res, "user", "build-test", os.geteuid() == 0)
 
 
+def suite_images(res):
+    """Images from registries and archives; as root, because umoci, the yardstick, needs it."""
+    ok, out = build("build-test")
+    if not ok:
+        res.one("images: build", False, out)
+        return
+    pytest(res, "images", "tests/images", "build-test")
+
+
 def suite_asan(res):
     """Host code under ASan and UBSan: unit tests and the functional suite."""
     ok, out = build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false")
@@ -181,9 +190,12 @@ def suite_asan(res):
     logs = tempfile.mkdtemp(prefix="msb-asan-")
     os.chmod(logs, 0o1777)
     options = f"log_path={logs}/report:detect_leaks=1"
+    env = {"ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"{options}:halt_on_error=1",
+           "MSB_SANITIZED": "1"}
     func_suite(res, "asan func", "build-asan", False,
-               env={"ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"{options}:halt_on_error=1",
-                    "MSB_SANITIZED": "1"}, select=["-m", "not slow"])
+               env=env, select=["-m", "not slow"])
+    pytest(res, "asan images", "tests/images/test_hostile.py", "build-asan", env=env,
+           select=["tests/images/test_auth.py", "-m", "not slow"])
     reports = sorted(pathlib.Path(logs).iterdir())
     res.one("asan: no report from any process", not reports,
             "\n".join(r.read_text(errors="replace")[:4000] for r in reports[:5]))
@@ -257,8 +269,8 @@ def suite_kernel(res):
 
 
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
-          "user": suite_user, "arm64": suite_arm64, "vhost": suite_vhost, "kvm": suite_kvm, "asan": suite_asan,
-          "kvm-full": suite_kvm_full}
+          "user": suite_user, "images": suite_images, "arm64": suite_arm64, "vhost": suite_vhost,
+          "kvm": suite_kvm, "asan": suite_asan, "kvm-full": suite_kvm_full}
 NOT_BY_DEFAULT = {"kvm-full"}
 
 

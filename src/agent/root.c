@@ -26,13 +26,19 @@ static int root_virtiofs(const struct bootspec *spec, struct err *err)
 	return 0;
 }
 
+static bool needs_detection(const struct bootspec *spec)
+{
+	return spec->root == BOOT_ROOT_DISK && !spec->root_fstype;
+}
+
 /* Block devices need their nodes, and detection the list of file systems. */
-static int open_devices(struct err *err)
+static int open_devices(const struct bootspec *spec, struct err *err)
 {
 	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) < 0 &&
 	    errno != EBUSY)
 		return err_sys(err, ERR_IO, errno, "mount devtmpfs");
-	if (mount("proc", "/proc", "proc", MS_NODEV | MS_NOEXEC | MS_NOSUID,
+	if (needs_detection(spec) &&
+	    mount("proc", "/proc", "proc", MS_NODEV | MS_NOEXEC | MS_NOSUID,
 		  NULL) < 0 &&
 	    errno != EBUSY)
 		return err_sys(err, ERR_IO, errno, "mount proc");
@@ -40,10 +46,11 @@ static int open_devices(struct err *err)
 }
 
 /* The new root gets instances of its own; the superblocks are the same. */
-static void close_devices(void)
+static void close_devices(const struct bootspec *spec)
 {
 	(void)umount2("/dev", MNT_DETACH);
-	(void)umount2("/proc", MNT_DETACH);
+	if (needs_detection(spec))
+		(void)umount2("/proc", MNT_DETACH);
 }
 
 static int need_device(const char *device, struct err *err)
@@ -95,11 +102,29 @@ static int mount_upper(const char *device, int *ret_upper, struct err *err)
 	return 0;
 }
 
+/*
+ * What the topmost layer says of the root directory would be hidden by the
+ * upper layer's. overlayfs makes work/work when it is mounted for the first
+ * time; later that directory is the sandbox's own.
+ */
+static int take_root_owner(const char *lower, struct err *err)
+{
+	struct stat st;
+
+	if (access(UPPER "/work/work", F_OK) == 0)
+		return 0;
+	if (stat(lower, &st) < 0 ||
+	    chown(UPPER "/upper", st.st_uid, st.st_gid) < 0 ||
+	    chmod(UPPER "/upper", st.st_mode & 07777) < 0)
+		return err_sys(err, ERR_IO, errno, "prepare the upper layer");
+	return 0;
+}
+
 static int root_oci(const struct bootspec *spec, int *ret_upper,
 		    struct err *err)
 {
 	/* mount(2) takes a page of options: room for some 600 layers */
-	char data[4096] = "lowerdir=";
+	char data[4096] = "lowerdir=", top[32];
 	size_t used = strlen(data), n = spec->root_lower.n;
 	int rc = 0;
 
@@ -111,6 +136,10 @@ static int root_oci(const struct bootspec *spec, int *ret_upper,
 	if (rc)
 		return rc;
 	rc = mount_upper(spec->root_upper, ret_upper, err);
+	if (rc)
+		return rc;
+	(void)snprintf(top, sizeof(top), "/l%zu", n - 1);
+	rc = take_root_owner(top, err);
 	if (rc)
 		return rc;
 	/* overlayfs wants the topmost first */
@@ -131,7 +160,7 @@ static int root_oci(const struct bootspec *spec, int *ret_upper,
 int root_mount(const struct bootspec *spec, int *ret_upper, struct err *err)
 {
 	bool block = spec->root != BOOT_ROOT_VIRTIOFS;
-	int rc = block ? open_devices(err) : 0;
+	int rc = block ? open_devices(spec, err) : 0;
 
 	*ret_upper = -1;
 	if (rc)
@@ -150,7 +179,7 @@ int root_mount(const struct bootspec *spec, int *ret_upper, struct err *err)
 	if (rc)
 		return rc;
 	if (block)
-		close_devices();
+		close_devices(spec);
 	if (chdir(ROOT_NEW) < 0)
 		return err_sys(err, ERR_IO, errno, "enter the root");
 	return 0;

@@ -123,6 +123,7 @@ static void check_limits(struct report *r)
 static void check_artefacts(msb_t *m, const char *engine, struct report *r)
 {
 	struct artefacts a = { 0 };
+	autofree char *worker = NULL;
 	struct err err = { 0 };
 
 	if (artefacts_find(m, engine, &a, &err)) {
@@ -134,6 +135,11 @@ static void check_artefacts(msb_t *m, const char *engine, struct report *r)
 	say(r, MSB_CHECK_OK, "guest kernel", "", "%s", a.kernel);
 	say(r, MSB_CHECK_OK, "guest agent", "", "%s", a.initramfs);
 	artefacts_fini(&a);
+	if (artefact_find_worker(m, &worker, &err))
+		say(r, MSB_CHECK_WARN, "image worker",
+		    "install msb completely to pull images", "%s", err.msg);
+	else
+		say(r, MSB_CHECK_OK, "image worker", "", "%s", worker);
 }
 
 static void check_engines(msb_t *m, struct report *r)

@@ -52,7 +52,7 @@ static json_t *label_map(const struct strv *labels)
 	for (size_t i = 0; i < labels->n; i++) {
 		const char *label = labels->v[i];
 		size_t n = strcspn(label, "=");
-		autofree char *key = strndup(label, n);
+		autofree char *key = str_fmt("%.*s", (int)n, label);
 		const char *value = label + n + (label[n] == '=');
 
 		if (!key || json_object_set_new(map, key, json_string(value))) {

@@ -38,6 +38,14 @@ static int add_image(const struct image_store *s, const struct image *img,
 
 /* ---- inheritance -------------------------------------------------------- */
 
+/* The guest's own names are not for images, and neither is what is no entry. */
+static bool is_env_entry(const char *entry)
+{
+	size_t n = strcspn(entry, "=");
+
+	return n && entry[n] && !str_starts(entry, "MSB_");
+}
+
 /* The image's entries first, without those that the user gave another value;
  * then the user's. */
 static int inherit_env(struct sandbox_config *c, const struct strv *env)
@@ -47,11 +55,11 @@ static int inherit_env(struct sandbox_config *c, const struct strv *env)
 
 	for (size_t i = 0; !rc && i < env->n; i++) {
 		size_t n = strcspn(env->v[i], "=");
-		autofree char *key = strndup(env->v[i], n);
+		autofree char *key = str_fmt("%.*s", (int)n, env->v[i]);
 
 		if (!key)
 			rc = -ENOMEM;
-		else if (n && env->v[i][n] && !strv_env_get(&c->env, key))
+		else if (is_env_entry(env->v[i]) && !strv_env_get(&c->env, key))
 			rc = strv_env_set(&all, env->v[i]);
 	}
 	for (size_t i = 0; !rc && i < c->env.n; i++)
@@ -70,20 +78,28 @@ static int inherit_words(struct strv *to, const struct strv *from)
 	return to->n ? 0 : strv_copy(to, from);
 }
 
+/* "1000:" is 1000: what comes after the colon is optional in images. */
 static int inherit_user(struct sandbox_config *c, const char *user,
 			struct err *err)
 {
+	autofree char *copy = NULL;
+	size_t len = user ? strlen(user) : 0;
 	int rc;
 
-	if (c->user || !user || !*user)
+	if (len && user[len - 1] == ':')
+		len--;
+	if (c->user || !len)
 		return 0;
-	rc = user_check(user, err);
+	copy = str_fmt("%.*s", (int)len, user);
+	if (!copy)
+		return api_no_memory(err);
+	rc = user_check(copy, err);
 	if (rc) {
 		err_prefix(err, "the image's user");
 		return rc;
 	}
-	c->user = strdup(user);
-	return c->user ? 0 : api_no_memory(err);
+	c->user = take_ptr(copy);
+	return 0;
 }
 
 /* Images may name their directory without the "/" in front. */

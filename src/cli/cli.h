@@ -125,6 +125,7 @@ static inline const char *cli_text(const struct cli *cli, int id)
 /* --- commands: exit code --- */
 
 int cmd_attach(struct cli *cli);
+int cmd_copy(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_exec(struct cli *cli);

@@ -368,7 +368,7 @@ int cmd_image_remove(struct cli *cli)
 {
 	int code = cli_each(cli, remove_one);
 
-	if (code && cli->m && !cli_has(cli, O_QUIET))
+	if (code && cli->m) /* also when it is quiet about each */
 		ui_error("some images failed to remove");
 	return code;
 }

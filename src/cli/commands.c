@@ -604,6 +604,22 @@ static const struct command commands[] = {
 	{ .name = "registry",
 	  .summary = "Logins at registries",
 	  .sub = cli_registry_commands },
+	{ .name = "copy",
+	  .aliases = { "cp" },
+	  .summary = "Copy files between the host and sandboxes",
+	  .details = "NAME:/path is in a sandbox, anything else on the host. "
+		     "A directory is copied with\nall it holds, into DST when "
+		     "that is a directory, else as DST; with \"/.\" at its "
+		     "end,\nits contents. A stopped sandbox is started for the "
+		     "time of the copy.",
+	  .groups = { quiet_options },
+	  .words = { { .name = "SRC",
+		       .required = true,
+		       .help = "What to copy: PATH or NAME:/PATH" },
+		     { .name = "DST",
+		       .required = true,
+		       .help = "Where to: PATH or NAME:/PATH" } },
+	  .run = cmd_copy },
 	{ .name = "volume",
 	  .aliases = { "vol" },
 	  .summary = "Make, list and remove named volumes",
@@ -625,7 +641,6 @@ static const struct command commands[] = {
 	NOT_YET("self", NULL),
 	NOT_YET("update", "upgrade"),
 	NOT_YET("downgrade", NULL),
-	NOT_YET("copy", "cp"),
 	NOT_YET("modify", NULL),
 	NOT_YET("touch", NULL),
 	NOT_YET("ping", NULL),

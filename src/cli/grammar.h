@@ -60,6 +60,14 @@ int grammar_mount(enum mount_flavour flavour, const char *text,
 int grammar_tmpfs(const char *text, struct mount_arg *ret, struct err *err);
 void mount_arg_fini(struct mount_arg *m);
 
+struct copy_arg {
+	char *sandbox; /* owned; NULL: a path of the host */
+	char *path;    /* owned */
+};
+/* PATH of the host, or NAME:/PATH in a sandbox. */
+int grammar_copy(const char *text, struct copy_arg *ret, struct err *err);
+void copy_arg_fini(struct copy_arg *c);
+
 struct rlimit_arg {
 	char resource[16]; /* lower case */
 	uint64_t soft, hard;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Grammars of -v, --mount-dir, --mount-file, --mount-disk, --mount-named and
- * --tmpfs: a source, a place in the guest, and a list of options.
+ * --tmpfs: a source, a place in the guest, and a list of options; and of what
+ * copy takes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -295,6 +296,38 @@ static int finish(struct parser *p, int rc, struct mount_arg *ret)
 	else
 		*ret = p->m;
 	return rc;
+}
+
+void copy_arg_fini(struct copy_arg *c)
+{
+	free(c->sandbox);
+	free(c->path);
+	c->sandbox = c->path = NULL;
+}
+
+int grammar_copy(const char *text, struct copy_arg *ret, struct err *err)
+{
+	size_t len = strcspn(text, ":");
+	bool host = !text[len] || is_path_like(text, strlen(text));
+	struct copy_arg c = { .sandbox = NULL };
+
+	if (!*text)
+		return INVALID(err, "path to copy must not be empty");
+	if (!host && (!len || text[len + 1] != '/'))
+		return INVALID(
+			err,
+			"ambiguous copy endpoint: %s (NAME:/path is in a "
+			"sandbox, ./path is here)",
+			text);
+	c.path = strdup(host ? text : text + len + 1);
+	if (!host)
+		c.sandbox = strndup(text, len);
+	if (!c.path || (!host && !c.sandbox)) {
+		copy_arg_fini(&c);
+		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
+	}
+	*ret = c;
+	return 0;
 }
 
 int grammar_mount(enum mount_flavour flavour, const char *text,

@@ -16,7 +16,7 @@
 #include "cli/progress.h"
 #include "cli/ui.h"
 
-#define COPY_SIZE (256u << 10)
+#define COPY_SIZE (64u << 10)
 
 /* Where the archive is made before it is moved or copied to its place. */
 struct output {
@@ -57,9 +57,8 @@ static char *dir_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	if (!slash)
-		return strdup(".");
-	return slash == path ? strdup("/")
-			     : strndup(path, (size_t)(slash - path));
+		return str_fmt(".");
+	return str_fmt("%.*s", (int)(slash - path + (slash == path)), path);
 }
 
 static bool output_open(struct output *o)
@@ -70,7 +69,8 @@ static bool output_open(struct output *o)
 
 	o->stream =
 		!o->path || (stat(o->path, &st) == 0 && !S_ISREG(st.st_mode));
-	dir = o->stream ? strdup(tmp && *tmp ? tmp : "/tmp") : dir_of(o->path);
+	dir = o->stream ? str_fmt("%s", tmp && *tmp ? tmp : "/tmp")
+			: dir_of(o->path);
 	if (!dir) {
 		ui_error("out of memory");
 		return false;
@@ -81,14 +81,14 @@ static bool output_open(struct output *o)
 
 static bool copy_out(const struct output *o)
 {
-	autofree char *data = malloc(COPY_SIZE);
+	static char data[COPY_SIZE];
 	autoclose int to = o->path ? open(o->path, O_WRONLY | O_CLOEXEC)
 				   : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-	int rc = data && to >= 0 ? 0 : -errno;
+	int rc = to < 0 ? -errno : 0;
 	off_t at = 0;
 
 	while (!rc) {
-		struct iovec v = { data, COPY_SIZE };
+		struct iovec v = { data, sizeof(data) };
 		ssize_t n = io_preadv(o->fd, &v, 1, at, 0);
 
 		if (n <= 0) {

@@ -141,7 +141,7 @@ static void obey(int sig)
 	tty_restore();
 	if (sig == SIGTSTP) {
 		(void)raise(SIGSTOP); /* of this thread: it goes no further */
-		(void)tty_no_echo(); /* when we are in the foreground again */
+		(void)tty_no_echo();  /* once we are in front again */
 		return;
 	}
 	(void)sigemptyset(&one);

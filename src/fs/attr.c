@@ -15,6 +15,7 @@
 #include <sys/xattr.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "fs/fs_int.h"
 
@@ -83,7 +84,22 @@ static bool does_without(const struct fs_server *s)
 	return s->virt == FS_STAT_RELAXED || s->lenient;
 }
 
-static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
+/* Is neither name among the attributes? False when that cannot be told. */
+static bool has_no_override(int fd)
+{
+	char names[1024];
+	ssize_t n = flistxattr(fd, names, sizeof(names));
+
+	if (n < 0 && errno == EBADF)
+		n = listxattr(fs_proc(fd).path, names, sizeof(names));
+	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(names + i) + 1)
+		if (!strcmp(names + i, OVERRIDE_NAME) ||
+		    !strcmp(names + i, OVERRIDE_NAME_OLD))
+			return false;
+	return n >= 0;
+}
+
+static int override_get(struct fs_server *s, int fd, mode_t host_mode,
 			struct fs_override *ret)
 {
 	uint8_t b[FS_OVERRIDE_LEN];
@@ -93,9 +109,13 @@ static int override_get(const struct fs_server *s, int fd, mode_t host_mode,
 	if (s->virt == FS_STAT_OFF ||
 	    (!S_ISREG(host_mode) && !S_ISDIR(host_mode)))
 		return 0;
+	/* One call for both names, where it is likely that neither is there. */
+	if (s->plain && has_no_override(fd))
+		return 0;
 	n = read_xattr(fd, OVERRIDE_NAME, b, sizeof(b));
 	if (n < 0 && errno == ENODATA)
 		n = read_xattr(fd, OVERRIDE_NAME_OLD, b, sizeof(b));
+	s->plain = n < 0;
 	if (n < 0) {
 		/* What we may not read is not ours, so has no override. */
 		if (errno == ENODATA || errno == EACCES || errno == EPERM)
@@ -118,6 +138,8 @@ static int override_set(const struct fs_server *s, int fd,
 	int rc;
 
 	override_encode(st, b);
+	if (fsetxattr(fd, OVERRIDE_NAME, b, sizeof(b), 0) == 0)
+		return 0;
 	do
 		rc = setxattr(fs_proc(fd).path, OVERRIDE_NAME, b, sizeof(b),
 			      0) < 0
@@ -149,7 +171,7 @@ static uint32_t rdev_encode(const struct statx *st)
 	       (st->stx_rdev_minor & ~0xffu) << 12;
 }
 
-int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
+int fs_stat_fd(struct fs_server *s, int fd, struct fs_inode *in,
 	       struct fs_stat *ret)
 {
 	int rc = fs_statx(fd, "", &ret->host);
@@ -157,23 +179,56 @@ int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
 	return rc ? rc : fs_stat_view(s, fd, in, ret);
 }
 
+static void keep(const struct fs_server *s, struct fs_inode *in,
+		 const struct fs_override *ov)
+{
+	in->ov = *ov;
+	in->ov_ctime_ns = 0;
+	in->ov_until_ms = s->cache == FS_CACHE_ALWAYS
+				  ? UINT64_MAX
+				  : clock_mono_ms() + s->trust_ms;
+}
+
 /* Writing an extended attribute changes the ctime. */
 void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
 		  const struct fs_stat *st)
 {
-	if (!fs_is_local(s, &st->host))
-		return;
-	in->ov = st->ov;
-	in->ov_ctime_ns = fs_settled_ctime_ns(&st->host);
+	keep(s, in, &st->ov);
+	if (fs_is_local(s, &st->host))
+		in->ov_ctime_ns = fs_settled_ctime_ns(s, &st->host);
 }
 
-int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
+static bool is_known(const struct fs_inode *in, const struct statx *st)
+{
+	if (in->ov_ctime_ns && in->ov_ctime_ns == fs_time_ns(&st->stx_ctime))
+		return true;
+	return in->ov_until_ms && clock_mono_ms() < in->ov_until_ms;
+}
+
+void fs_stat_show(const struct fs_server *s, struct fs_stat *st)
+{
+	const struct fs_override *ov = &st->ov;
+
+	if (ov->present) {
+		st->uid = ov->uid;
+		st->gid = ov->gid;
+		st->mode = ov->mode;
+		st->rdev =
+			S_ISCHR(ov->mode) || S_ISBLK(ov->mode) ? ov->rdev : 0;
+		return;
+	}
+	st->uid = st->host.stx_uid;
+	st->gid = st->host.stx_gid;
+	st->mode = st->host.stx_mode;
+	st->rdev = rdev_encode(&st->host);
+	if (s->virt != FS_STAT_OFF)
+		map_owner(s, st);
+}
+
+int fs_stat_view(struct fs_server *s, int fd, struct fs_inode *in,
 		 struct fs_stat *ret)
 {
-	const struct fs_override *ov = &ret->ov;
-
-	if (in && in->ov_ctime_ns &&
-	    in->ov_ctime_ns == fs_time_ns(&ret->host.stx_ctime)) {
+	if (in && is_known(in, &ret->host)) {
 		ret->ov = in->ov;
 	} else {
 		int rc = override_get(s, fd, ret->host.stx_mode, &ret->ov);
@@ -183,20 +238,7 @@ int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
 		if (in)
 			fs_stat_keep(s, in, ret);
 	}
-	if (ov->present) {
-		ret->uid = ov->uid;
-		ret->gid = ov->gid;
-		ret->mode = ov->mode;
-		ret->rdev =
-			S_ISCHR(ov->mode) || S_ISBLK(ov->mode) ? ov->rdev : 0;
-		return 0;
-	}
-	ret->uid = ret->host.stx_uid;
-	ret->gid = ret->host.stx_gid;
-	ret->mode = ret->host.stx_mode;
-	ret->rdev = rdev_encode(&ret->host);
-	if (s->virt != FS_STAT_OFF)
-		map_owner(s, ret);
+	fs_stat_show(s, ret);
 	return 0;
 }
 
@@ -270,8 +312,8 @@ static int chmod_host(int fd, const struct fs_stat *st)
 	return fs_chmod(fd, mode);
 }
 
-int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
-		  bool mode_changed)
+static int apply(const struct fs_server *s, int fd, struct fs_stat *st,
+		 bool mode_changed)
 {
 	bool special = !S_ISREG(st->mode) && !S_ISDIR(st->mode);
 	int rc = 0;
@@ -284,6 +326,12 @@ int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
 		rc = chmod_host(fd, st);
 	if (!rc)
 		rc = override_set(s, fd, st);
+	if (!rc)
+		st->ov = (struct fs_override){ .present = true,
+					       .uid = st->uid,
+					       .gid = st->gid,
+					       .mode = st->mode,
+					       .rdev = st->rdev };
 	if (rc != -EOPNOTSUPP || !does_without(s))
 		return rc;
 	/* No place for the rest: keep what the host can. */
@@ -292,13 +340,25 @@ int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
 	return mode_changed ? chmod_host(fd, st) : 0;
 }
 
+int fs_stat_apply(const struct fs_server *s, int fd, struct fs_inode *in,
+		  struct fs_stat *st, bool mode_changed)
+{
+	int rc = apply(s, fd, st, mode_changed);
+
+	if (in && !rc)
+		keep(s, in, &st->ov);
+	else if (in)
+		in->ov_ctime_ns = in->ov_until_ms = 0;
+	return rc;
+}
+
 uint32_t fs_kill_suidgid(uint32_t mode)
 {
 	mode &= ~(uint32_t)S_ISUID;
 	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
 }
 
-int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in)
+int fs_kill_priv(struct fs_server *s, int fd, struct fs_inode *in)
 {
 	struct fs_stat st;
 	uint32_t mode;
@@ -312,5 +372,5 @@ int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in)
 	if (s->virt == FS_STAT_OFF)
 		return fs_chmod(fd, mode & 07777);
 	st.mode = mode;
-	return fs_stat_apply(s, fd, &st, true);
+	return fs_stat_apply(s, fd, in, &st, true);
 }

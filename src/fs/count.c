@@ -118,8 +118,7 @@ static void count_entry(struct walk *w, const struct statx *st,
 	w->sum.files++;
 	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
 		return;
-	if (S_ISREG(st->stx_mode))
-		add(w, (int64_t)st->stx_size);
+	add(w, fs_use_bytes(st));
 	(void)snprintf(path, sizeof(path), "%s/%s", fs_proc(w->fd).path, name);
 	add(w, xattr_bytes(path, w->names));
 }

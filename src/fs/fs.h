@@ -10,8 +10,9 @@
  * the process that made it.
  *
  * What the guest sees and when: names, attributes and their absence (when
- * negative_ms is set) may be as old as the timeouts; the contents of a file
- * are at least as new as its last open. Locks are the guest's own.
+ * negative_ms is set) may be as old as the timeouts, an owner or mode that
+ * another server has set a second more; the contents of a file are at least as
+ * new as its last open. Locks are the guest's own.
  */
 #ifndef MSB_FS_FS_H
 #define MSB_FS_FS_H
@@ -106,5 +107,8 @@ void fs_server_reset(struct fs_server *s);
  */
 ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 		  const struct iovec *out, unsigned nout);
+/* Does anybody in the guest wait for the request answered last? If not, it is
+ * early enough for the guest to hear of it together with the next one. */
+bool fs_awaited(const struct fs_server *s);
 
 #endif

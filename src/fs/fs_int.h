@@ -21,6 +21,7 @@
 #define FS_MAX_PAGES 256
 #define FS_SCRATCH 81920 /* the largest xattr value, a name and a header */
 #define FS_MAX_DEPTH 65536u
+#define FS_NAMES 4096u /* a power of two */
 
 /* Open flag of the guest kernel's own execve, as it arrives in FUSE_OPEN. */
 #define FS_FMODE_EXEC 0x20u
@@ -69,8 +70,9 @@ struct fs_inode {
 	/* Size and mtime the guest was told and has not changed since. */
 	uint64_t told_size, told_mtime_ns;
 	bool told;
-	struct fs_override ov; /* as of ov_ctime_ns */
-	uint64_t ov_ctime_ns;  /* 0: unknown */
+	struct fs_override ov; /* see fs_stat_view() */
+	uint64_t ov_ctime_ns;  /* its value while this is the ctime, or 0 */
+	uint64_t ov_until_ms;  /* good until then without a look */
 };
 
 struct fs_handle {
@@ -113,6 +115,7 @@ struct fs_server {
 	enum fs_host_perms perms;
 	enum fs_cache cache;
 	uint32_t timeout_ms, negative_ms;
+	uint32_t trust_ms; /* how long an override is good without a look */
 	uint32_t guest_uid, guest_gid;
 	/* Single-file export: its name on the host and in the guest; owned. */
 	char *file, *shown;
@@ -125,19 +128,24 @@ struct fs_server {
 	bool local;
 
 	bool openat2;		 /* the host has it */
+	bool awaited;		 /* see fs_awaited() */
 	bool inited;		 /* INIT was answered */
 	int root_fd;		 /* O_PATH; owned */
+	int proc_fd;		 /* /proc/self/fd; owned */
 	struct fs_inode *root;	 /* also in slots */
 	struct fs_inode *single; /* the inode of file, once looked up */
 	struct slots inodes, handles;
 	struct fs_inode **hash;
 	uint32_t hash_size; /* power of two */
 	uint64_t seed;
+	/* Inodes by the hash of their name, the latest of each hash. */
+	struct fs_inode *names[FS_NAMES];
 	struct list fds;  /* least recently used first */
 	struct list pins; /* oldest first */
 	uint32_t nfds, npins, max_fds;
 	struct fs_dirbuf dirbuf;
 	struct fs_quota quota;
+	bool plain; /* the latest file had no override, nor may the next */
 	uint8_t *in, *out; /* scratch: request and reply body; owned */
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
 };
@@ -155,6 +163,10 @@ int fs_table_init(struct fs_server *s, uint32_t max_inodes);
 void fs_table_fini(struct fs_server *s);
 struct fs_inode *fs_inode_by_id(struct fs_server *s, uint64_t nodeid);
 struct fs_inode *fs_inode_by_key(struct fs_server *s, const struct fs_key *key);
+/* The inode whose newest name is this one, if it can be told at once. */
+struct fs_inode *fs_inode_by_name(struct fs_server *s,
+				  const struct fs_inode *parent,
+				  const char *name);
 /*
  * The inode of key, made when unknown, with (parent, name) as its newest name
  * and one more reference of the guest. Without parent (a nameless file) *fd
@@ -174,8 +186,9 @@ int fs_inode_move(struct fs_server *s, struct fs_inode *in,
  * request; -ESTALE when the host moved or replaced the file.
  */
 int fs_inode_fd(struct fs_server *s, struct fs_inode *in);
-/* Make sure the inode survives the loss of its name. */
-int fs_inode_hold(struct fs_server *s, struct fs_inode *in);
+/* Make sure the inode survives the loss of its name. *fd_in is a descriptor of
+ * it or -1, taken if it helps. */
+int fs_inode_hold(struct fs_server *s, struct fs_inode *in, int *fd_in);
 /* Close cached descriptors down to keep; true when any was closed. */
 bool fs_fds_trim(struct fs_server *s, uint32_t keep);
 
@@ -195,6 +208,7 @@ struct fs_proc {
 
 /* The path that reaches the file behind fd, whatever its type. */
 struct fs_proc fs_proc(int fd);
+int fs_utimens(int fd, const struct timespec t[2]);
 /* One component, never following a link: O_PATH descriptor or -errno. */
 int fs_open_child(const struct fs_server *s, int dirfd, const char *name);
 /* The same along a path of names; -ENOSYS where the host cannot do that. */
@@ -211,7 +225,7 @@ uint64_t fs_time_ns(const struct statx_timestamp *t);
  * The change time of a file, if a later change is bound to show a newer one;
  * 0 when it changed just now, for time stamps are coarse.
  */
-uint64_t fs_settled_ctime_ns(const struct statx *st);
+uint64_t fs_settled_ctime_ns(const struct fs_server *s, const struct statx *st);
 /* True when the file is on the local file system of the export itself. */
 bool fs_is_local(const struct fs_server *s, const struct statx *st);
 int fs_chmod(int fd, mode_t mode);
@@ -235,12 +249,17 @@ void fs_unwiden(struct fs_widen *w);
 /* attr.c: attributes as the guest sees them */
 
 /* in is the inode behind fd, or NULL. */
-int fs_stat_fd(const struct fs_server *s, int fd, struct fs_inode *in,
+int fs_stat_fd(struct fs_server *s, int fd, struct fs_inode *in,
 	       struct fs_stat *ret);
-/* The same in steps: ret->host is there, add the guest's view; and keep the
- * override with an inode that came to be known only then. */
-int fs_stat_view(const struct fs_server *s, int fd, struct fs_inode *in,
+/*
+ * The same in steps: ret->host is there, find the override and what the guest
+ * sees by it; and keep the override with an inode that came to be known only
+ * then. An override that we know is not read again while the ctime proves that
+ * it is the same, nor for a moment after we read or wrote it.
+ */
+int fs_stat_view(struct fs_server *s, int fd, struct fs_inode *in,
 		 struct fs_stat *ret);
+void fs_stat_show(const struct fs_server *s, struct fs_stat *st);
 void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
 		  const struct fs_stat *st);
 int fs_stat_inode(struct fs_server *s, struct fs_inode *in,
@@ -251,14 +270,14 @@ uint32_t fs_attr_fill(const struct fs_server *s, struct fs_inode *in,
 void fs_valid(uint32_t ms, uint64_t *ret_sec, uint32_t *ret_nsec);
 /*
  * Make the guest's owner, mode and device those of st, as far as the
- * configuration allows: override, and host bits where they follow. fresh: the
- * file was just made by us.
+ * configuration allows: override, and host bits where they follow. st->ov
+ * becomes the override the file has then; in, the inode or NULL, learns it.
  */
-int fs_stat_apply(const struct fs_server *s, int fd, const struct fs_stat *st,
-		  bool mode_changed);
+int fs_stat_apply(const struct fs_server *s, int fd, struct fs_inode *in,
+		  struct fs_stat *st, bool mode_changed);
 /* Clear set-id bits as a write by an unprivileged process does. */
 uint32_t fs_kill_suidgid(uint32_t mode);
-int fs_kill_priv(const struct fs_server *s, int fd, struct fs_inode *in);
+int fs_kill_priv(struct fs_server *s, int fd, struct fs_inode *in);
 /* True for names that belong to the server, not to the guest. */
 bool fs_xattr_hidden(const char *name);
 int fs_xattr_probe(int fd);
@@ -272,6 +291,8 @@ int fs_count_tree(struct fs_server *s, struct fs_use *ret);
 #define FS_AT_END UINT64_MAX /* as an offset: where the file ends */
 
 int64_t fs_use_sum(int64_t a, int64_t b);
+/* What the contents of a file count for. */
+int64_t fs_use_bytes(const struct statx *st);
 void fs_quota_init(struct fs_server *s, const struct fs_config *c);
 /* How many of want more bytes there is room for. */
 uint64_t fs_quota_room(struct fs_server *s, uint64_t want);
@@ -291,10 +312,6 @@ int fs_quota_write(struct fs_server *s, int fd, uint64_t off, uint64_t *len,
 		   uint64_t *ret_size);
 void fs_quota_written(struct fs_server *s, uint64_t size, uint64_t off,
 		      uint64_t len);
-/* May space up to end be reserved? *ret_size as above. Space behind the end of
- * a file is in no count, so it is refused with -EOPNOTSUPP. */
-int fs_quota_allocate(struct fs_server *s, int fd, uint32_t mode, uint64_t end,
-		      uint64_t *ret_size);
 /* May the file get this size? *ret_old is what it has. 0 or -ENOSPC. */
 int fs_quota_resize(struct fs_server *s, int fd, uint64_t size,
 		    uint64_t *ret_old);

@@ -17,8 +17,10 @@
 #include "base/clock.h"
 #include "fs/fs_int.h"
 
-/* The coarsest time stamps a host file system has. */
+/* How far apart two changes are that are bound to have different time stamps:
+ * anywhere, and on local file systems that keep fractions of seconds. */
 #define STAMP_GRAIN_NS (2 * NSEC_PER_SEC)
+#define FINE_GRAIN_NS (100 * NSEC_PER_MSEC)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 struct fs_proc fs_proc(int fd)
@@ -82,11 +84,13 @@ int fs_open_child(const struct fs_server *s, int dirfd, const char *name)
 int fs_reopen(const struct fs_server *s, int fd, int flags)
 {
 	struct fs_widen w = { 0 };
+	char name[16];
 	int ret;
 
+	(void)snprintf(name, sizeof(name), "%d", fd); /* always fits */
 	flags |= O_CLOEXEC | O_NOCTTY;
 	do
-		ret = open(fs_proc(fd).path, flags);
+		ret = openat(s->proc_fd, name, flags);
 	while (ret < 0 && errno == EACCES && fs_widen(s, &w, fd));
 	if (ret < 0)
 		ret = -errno;
@@ -108,11 +112,13 @@ uint64_t fs_time_ns(const struct statx_timestamp *t)
 	return (uint64_t)t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
 }
 
-uint64_t fs_settled_ctime_ns(const struct statx *st)
+uint64_t fs_settled_ctime_ns(const struct fs_server *s, const struct statx *st)
 {
+	bool fine = fs_is_local(s, st) && st->stx_ctime.tv_nsec;
 	uint64_t ctime = fs_time_ns(&st->stx_ctime);
+	uint64_t grain = fine ? FINE_GRAIN_NS : STAMP_GRAIN_NS;
 
-	return ctime + STAMP_GRAIN_NS < clock_wall_ns() ? ctime : 0;
+	return ctime + grain < clock_wall_ns() ? ctime : 0;
 }
 
 bool fs_is_local(const struct fs_server *s, const struct statx *st)
@@ -137,10 +143,20 @@ void fs_key_of(const struct fs_server *s, const struct statx *st,
 		ret->btime_ns = fs_time_ns(&st->stx_btime);
 }
 
+int fs_utimens(int fd, const struct timespec t[2])
+{
+	if (utimensat(fd, "", t, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != EINVAL) /* before Linux 5.8 */
+		return -errno;
+	/* The path ends at the file itself, also at a symbolic link. */
+	return utimensat(AT_FDCWD, fs_proc(fd).path, t, 0) < 0 ? -errno : 0;
+}
+
 int fs_chmod(int fd, mode_t mode)
 {
-
-	return chmod(fs_proc(fd).path, mode) < 0 ? -errno : 0;
+	/* not chmod(), which is a call of its own on some architectures */
+	return fchmodat(AT_FDCWD, fs_proc(fd).path, mode, 0) < 0 ? -errno : 0;
 }
 
 mode_t fs_floor(mode_t type)

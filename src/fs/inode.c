@@ -47,6 +47,40 @@ static uint32_t hash_of(const struct fs_server *s, const struct fs_key *key)
 	return (uint32_t)(h ^ (h >> 32)) & (s->hash_size - 1);
 }
 
+static struct fs_inode **name_slot(struct fs_server *s,
+				   const struct fs_inode *parent,
+				   const char *name)
+{
+	uint64_t h = s->seed ^ parent->nodeid;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 0x100000001b3u;
+	return &s->names[(h ^ h >> 32) & (FS_NAMES - 1)];
+}
+
+struct fs_inode *fs_inode_by_name(struct fs_server *s,
+				  const struct fs_inode *parent,
+				  const char *name)
+{
+	struct fs_inode *in = *name_slot(s, parent, name);
+
+	return in && in->parent == parent && !strcmp(in->name, name) ? in
+								     : NULL;
+}
+
+static void name_drop(struct fs_server *s, struct fs_inode *in)
+{
+	struct fs_inode **slot;
+
+	if (!in->name)
+		return;
+	slot = name_slot(s, in->parent, in->name);
+	if (*slot == in)
+		*slot = NULL;
+	free(in->name);
+	in->name = NULL;
+}
+
 bool fs_key_equal(const struct fs_key *a, const struct fs_key *b)
 {
 	return a->ino == b->ino && a->btime_ns == b->btime_ns &&
@@ -167,7 +201,7 @@ static void inode_put(struct fs_server *s, struct fs_inode *in)
 		hash_del(s, in);
 		slots_del(&s->inodes, in->nodeid);
 		fd_drop(s, in);
-		free(in->name);
+		name_drop(s, in);
 		free(in);
 		if (parent)
 			parent->nchildren--;
@@ -179,8 +213,7 @@ static void unname(struct fs_server *s, struct fs_inode *in)
 {
 	struct fs_inode *parent = in->parent;
 
-	free(in->name);
-	in->name = NULL;
+	name_drop(s, in);
 	in->parent = NULL;
 	if (parent) {
 		parent->nchildren--;
@@ -215,6 +248,7 @@ static int set_name(struct fs_server *s, struct fs_inode *in,
 	unname(s, in);
 	in->parent = parent;
 	in->name = copy;
+	*name_slot(s, parent, copy) = in;
 	if (in->pinned) {
 		in->pinned = false;
 		if (in->fd >= 0) {
@@ -273,6 +307,7 @@ void fs_table_fini(struct fs_server *s)
 	slots_fini(&s->inodes);
 	free(s->hash);
 	s->hash = NULL;
+	memset(s->names, 0, sizeof(s->names));
 	s->root = s->single = NULL;
 	s->nfds = s->npins = 0;
 	s->dirbuf.owner = 0;
@@ -302,7 +337,7 @@ static void rekey(struct fs_server *s, struct fs_inode *in,
 {
 	hash_del(s, in);
 	in->key = *key;
-	in->seen.ctime_ns = in->ov_ctime_ns = 0;
+	in->seen.ctime_ns = in->ov_ctime_ns = in->ov_until_ms = 0;
 	hash_add(s, in);
 }
 
@@ -347,11 +382,16 @@ void fs_inode_forget(struct fs_server *s, struct fs_inode *in, uint64_t n)
 	inode_put(s, in);
 }
 
-int fs_inode_hold(struct fs_server *s, struct fs_inode *in)
+int fs_inode_hold(struct fs_server *s, struct fs_inode *in, int *fd_in)
 {
-	int fd = fs_inode_fd(s, in);
 	autoclose int own = -1;
+	int fd;
 
+	if (in->fd < 0 && *fd_in >= 0) {
+		fd_install(s, in, fd_in);
+		return 0;
+	}
+	fd = fs_inode_fd(s, in);
 	if (fd < 0)
 		return fd;
 	if (in->fd >= 0)

@@ -150,7 +150,7 @@ static int set_owner_mode(struct fs_server *s, struct fs_inode *in, int fd,
 		   st.mode == old.mode) {
 		return 0; /* a plain truncation makes no override */
 	}
-	return fs_stat_apply(s, fd, &st,
+	return fs_stat_apply(s, fd, in, &st,
 			     a->valid & FATTR_MODE || st.mode != old.mode);
 }
 
@@ -206,8 +206,7 @@ static int set_times(int fd, const struct fuse_setattr_in *a)
 			a->atimensec);
 	t[1] = time_arg(a->valid, FATTR_MTIME, FATTR_MTIME_NOW, a->mtime,
 			a->mtimensec);
-	/* The path ends at the file itself, also at a symbolic link. */
-	return utimensat(AT_FDCWD, fs_proc(fd).path, t, 0) < 0 ? -errno : 0;
+	return fs_utimens(fd, t);
 }
 
 ssize_t fs_op_setattr(struct fs_server *s, struct fs_req *r)

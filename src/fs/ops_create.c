@@ -44,22 +44,24 @@ static int finish(struct fs_server *s, const struct fs_req *r, int fd,
 		  int *path, struct fs_stat *want, struct fuse_entry_out *e,
 		  struct fs_inode **ret)
 {
-	struct fs_stat st;
 	struct fs_key key;
 	int rc = fs_statx(fd, "", &want->host);
 
 	if (!rc)
-		rc = fs_stat_apply(s, fd, want, true);
+		rc = fs_stat_apply(s, fd, NULL, want, true);
 	if (!rc)
-		rc = fs_stat_fd(s, fd, NULL, &st);
+		rc = fs_statx(fd, "", &want->host);
 	if (rc)
 		return rc;
-	fs_key_of(s, &st.host, &key);
+	fs_stat_show(s, want);
+	fs_key_of(s, &want->host, &key);
 	rc = fs_inode_get(s, &key, r->name ? r->inode : NULL, r->name, path,
 			  ret);
-	if (!rc)
-		fs_entry_fill(s, *ret, &st, e);
-	return rc;
+	if (rc)
+		return rc;
+	fs_stat_keep(s, *ret, want);
+	fs_entry_fill(s, *ret, want, e);
+	return 0;
 }
 
 /* An exclusively new regular file; its descriptor. */
@@ -271,10 +273,13 @@ ssize_t fs_op_mkdir(struct fs_server *s, struct fs_req *r)
 	fs_unwiden(&w);
 	if (rc)
 		return rc;
-	fd = fs_open_child(s, dirfd, r->name);
+	/* ours and new, so it can be opened in earnest: see read_xattr() */
+	fd = openat(dirfd, r->name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
+		rc = -errno;
 		(void)unlinkat(dirfd, r->name, AT_REMOVEDIR);
-		return fd;
+		return rc;
 	}
 	return entry_reply(s, r, dirfd, fd, &fd, &want);
 }

@@ -101,7 +101,7 @@ static void put_dirent(uint8_t *p, uint64_t ino, uint64_t off, uint32_t type,
 }
 
 /* A regular host file may be anything in the guest. */
-static uint32_t shown_type(const struct fs_server *s, int dirfd,
+static uint32_t shown_type(struct fs_server *s, int dirfd,
 			   const struct dirent64 *d)
 {
 	autoclose int fd = -1;

@@ -16,9 +16,10 @@
 #define COPY_MAX (64u << 20)
 
 /* True when the pages the guest may hold are those of the file as it is now. */
-static bool is_unchanged(struct fs_inode *in, const struct statx *st)
+static bool is_unchanged(const struct fs_server *s, struct fs_inode *in,
+			 const struct statx *st)
 {
-	struct fs_version now = { .ctime_ns = fs_settled_ctime_ns(st),
+	struct fs_version now = { .ctime_ns = fs_settled_ctime_ns(s, st),
 				  .mtime_ns = fs_time_ns(&st->stx_mtime),
 				  .size = st->stx_size };
 	bool same = now.ctime_ns && now.ctime_ns == in->seen.ctime_ns &&
@@ -58,7 +59,7 @@ int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 	*ret = (struct fuse_open_out){ 0 };
 	if (s->cache == FS_CACHE_NEVER)
 		ret->open_flags |= FOPEN_DIRECT_IO;
-	else if (s->cache == FS_CACHE_ALWAYS || (st && is_unchanged(in, st)))
+	else if (s->cache == FS_CACHE_ALWAYS || (st && is_unchanged(s, in, st)))
 		ret->open_flags |= FOPEN_KEEP_CACHE;
 	/* Where closing cannot fail late, FLUSH is a round trip for nothing. */
 	if ((flags & O_ACCMODE) == O_RDONLY || (s->local && same_dev))
@@ -222,7 +223,7 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 {
 	const struct fuse_fallocate_in *a = r->arg;
 	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
-	uint64_t end = a->offset + a->length, size;
+	uint64_t end = a->offset + a->length, size = end;
 	int rc;
 
 	if (!h)
@@ -233,7 +234,9 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 		return -EOPNOTSUPP;
 	if (a->offset > INT64_MAX || a->length > INT64_MAX || end > INT64_MAX)
 		return -EFBIG;
-	rc = fs_quota_allocate(s, h->fd, a->mode, end, &size);
+	rc = a->mode & FALLOC_FL_PUNCH_HOLE
+		     ? 0
+		     : fs_quota_resize(s, h->fd, end, &size);
 	if (rc)
 		return rc;
 	h->inode->told = false;
@@ -243,8 +246,9 @@ ssize_t fs_op_fallocate(struct fs_server *s, struct fs_req *r)
 	if (fallocate(h->fd, (int)a->mode, (off_t)a->offset, (off_t)a->length) <
 	    0)
 		return -errno;
-	if (!(a->mode & FALLOC_FL_KEEP_SIZE))
-		fs_quota_written(s, size, end, 0);
+	/* What was reserved is charged, too, and again when it is written:
+	 * that will be put right by a count before anything is refused. */
+	fs_quota_written(s, size, end, 0);
 	return 0;
 }
 

@@ -32,30 +32,50 @@ void fs_entry_fill(const struct fs_server *s, struct fs_inode *in,
 	fs_valid(ms, &ret->attr_valid, &ret->attr_valid_nsec);
 }
 
+/*
+ * Is the file of this name still the one that we have open? Then it need not be
+ * opened to be looked at.
+ */
+static bool is_still(struct fs_server *s, const struct fs_inode *in, int dirfd,
+		     const char *name, struct statx *ret)
+{
+	struct fs_key key;
+
+	if (!in || in->fd < 0 || fs_statx(dirfd, name, ret))
+		return false;
+	fs_key_of(s, ret, &key);
+	return fs_key_equal(&key, &in->key);
+}
+
 int fs_lookup(struct fs_server *s, struct fs_inode *parent, const char *name,
 	      struct fuse_entry_out *ret)
 {
-	int dirfd = fs_inode_fd(s, parent);
+	struct fs_inode *in = fs_inode_by_name(s, parent, name);
+	int dirfd = fs_inode_fd(s, parent), from;
 	autoclose int fd = -1;
-	struct fs_inode *in;
 	struct fs_stat st;
 	struct fs_key key;
-	int rc;
+	int rc = 0;
 
 	if (dirfd < 0)
 		return dirfd;
 	if (s->file && (parent != s->root || strcmp(name, s->shown) != 0))
 		return -ENOENT;
-	fd = fs_open_child(s, dirfd, s->file ? s->file : name);
-	if (fd < 0)
-		return fd;
-	rc = fs_statx(fd, "", &st.host);
-	if (rc)
-		return rc;
+	if (!s->file && is_still(s, in, dirfd, name, &st.host)) {
+		from = in->fd;
+	} else {
+		fd = fs_open_child(s, dirfd, s->file ? s->file : name);
+		if (fd < 0)
+			return fd;
+		rc = fs_statx(fd, "", &st.host);
+		if (rc)
+			return rc;
+		from = fd;
+	}
 	if (s->file && !S_ISREG(st.host.stx_mode))
 		return -ENOENT;
 	fs_key_of(s, &st.host, &key);
-	rc = fs_stat_view(s, fd, fs_inode_by_key(s, &key), &st);
+	rc = fs_stat_view(s, from, fs_inode_by_key(s, &key), &st);
 	if (!rc)
 		rc = fs_inode_get(s, &key, parent, name, &fd, &in);
 	if (rc)
@@ -85,18 +105,24 @@ static int hold_named(struct fs_server *s, struct fs_inode *dir, int dirfd,
 		      const char *name, struct fs_inode **ret,
 		      struct statx *ret_st)
 {
-	struct fs_inode *in;
+	struct fs_inode *in = fs_inode_by_name(s, dir, name);
+	autoclose int fd = -1;
 	struct fs_key key;
 
 	*ret = NULL;
-	if (fs_statx(dirfd, name, ret_st))
-		return 0; /* the operation itself will say why */
+	if (in && in->fd < 0) { /* it will be wanted open */
+		fd = fs_open_child(s, dirfd, name);
+		if (fd < 0)
+			return 0; /* the operation itself will say why */
+	}
+	if (fs_statx(fd < 0 ? dirfd : fd, fd < 0 ? name : "", ret_st))
+		return 0;
 	fs_key_of(s, ret_st, &key);
 	in = fs_inode_by_key(s, &key);
 	if (!in || in->parent != dir || strcmp(in->name, name) != 0)
 		return 0;
 	*ret = in;
-	return fs_inode_hold(s, in);
+	return fs_inode_hold(s, in, &fd);
 }
 
 /* What had this name has it no more. */

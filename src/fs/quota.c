@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The quota of a mount. What counts are the sizes of regular files, extended
- * attributes, and the number of inodes; files without a name count as long as
- * the guest keeps them.
+ * The quota of a mount. What counts are the sizes of regular files (or the
+ * space of those that have more reserved), extended attributes, and the number
+ * of inodes; files without a name count as long as the guest keeps them.
  *
  * 1. Growth is charged when it happens. What the guest removes is credited when
  *    the host has the space again: when our last descriptor of it is closed.
@@ -16,7 +16,6 @@
  *    keep us counting.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
 
@@ -25,6 +24,8 @@
 
 #define BLOCK 4096u
 #define MIN_FILES 65536
+/* Space beyond what the size of a file explains was reserved behind its end. */
+#define RESERVED (1u << 20)
 /* After a count that took t, the next one is t times this away. */
 #define COUNT_REST 20u
 
@@ -38,6 +39,16 @@ static int64_t bounded(int64_t v)
 int64_t fs_use_sum(int64_t a, int64_t b)
 {
 	return bounded(bounded(a) + bounded(b));
+}
+
+int64_t fs_use_bytes(const struct statx *st)
+{
+	uint64_t space = st->stx_blocks * 512;
+
+	if (!S_ISREG(st->stx_mode))
+		return 0;
+	return (int64_t)(space > st->stx_size + RESERVED ? space
+							 : st->stx_size);
 }
 
 void fs_quota_init(struct fs_server *s, const struct fs_config *c)
@@ -62,8 +73,7 @@ static void count_nameless(struct fs_use *sum, const struct fs_inode *in)
 	if (fd < 0 || fs_statx(fd, "", &st) || st.stx_nlink)
 		return;
 	sum->files++;
-	if (S_ISREG(st.stx_mode))
-		sum->bytes = fs_use_sum(sum->bytes, (int64_t)st.stx_size);
+	sum->bytes = fs_use_sum(sum->bytes, fs_use_bytes(&st));
 }
 
 static int count(struct fs_server *s)
@@ -143,7 +153,7 @@ void fs_quota_removed(struct fs_server *s, const struct statx *st)
 {
 	if (!s->quota.on || (!S_ISDIR(st->stx_mode) && st->stx_nlink > 1))
 		return;
-	fs_quota_add(s, S_ISREG(st->stx_mode) ? -(int64_t)st->stx_size : 0, -1);
+	fs_quota_add(s, -fs_use_bytes(st), -1);
 }
 
 void fs_quota_closing(struct fs_server *s, int fd)
@@ -188,18 +198,6 @@ void fs_quota_written(struct fs_server *s, uint64_t size, uint64_t off,
 		off = size;
 	if (off + len > size)
 		fs_quota_add(s, (int64_t)(off + len - size), 0);
-}
-
-int fs_quota_allocate(struct fs_server *s, int fd, uint32_t mode, uint64_t end,
-		      uint64_t *ret_size)
-{
-	int rc = fs_quota_resize(s, fd, end, ret_size);
-
-	if (!s->quota.on || mode & FALLOC_FL_PUNCH_HOLE)
-		return 0;
-	if (mode & FALLOC_FL_KEEP_SIZE && end > *ret_size)
-		return -EOPNOTSUPP;
-	return rc;
 }
 
 int fs_quota_resize(struct fs_server *s, int fd, uint64_t size,

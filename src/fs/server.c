@@ -19,6 +19,8 @@
 #define MAGIC_XFS 0x58465342
 #define MAGIC_BCACHEFS 0xca451a4e
 
+#define TRUST_MS 1000
+
 static bool is_local_magic(unsigned long type)
 {
 	static const unsigned long magics[] = { EXT4_SUPER_MAGIC,  MAGIC_XFS,
@@ -145,16 +147,19 @@ static int open_export(struct fs_server *s, const struct fs_config *c,
 }
 
 /* Find out at start what would else fail at the guest's first access. */
-static int check_readable(const struct fs_server *s, const char *name,
+static int check_readable(struct fs_server *s, const char *name,
 			  struct err *err)
 {
 	autoclose int file = -1;
 	autoclose int fd = -1;
 	struct statx st;
 
-	if (access(fs_proc(s->root_fd).path, F_OK) < 0 && errno == ENOENT)
+	s->proc_fd = open_dir(AT_FDCWD, "/proc/self/fd", 0);
+	if (s->proc_fd == -ENOENT)
 		return err_set(err, ERR_UNSUPPORTED, ENOENT,
 			       "sharing directories needs /proc mounted");
+	if (s->proc_fd < 0)
+		return err_sys(err, ERR_IO, -s->proc_fd, "/proc/self/fd");
 	if (!s->file) {
 		fd = fs_reopen(s, s->root_fd, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
@@ -260,11 +265,12 @@ static int server_init(struct fs_server *s, const struct fs_config *c,
 	s->perms = c->host_perms;
 	s->cache = c->cache;
 	s->timeout_ms = c->timeout_ms ? c->timeout_ms : FS_TIMEOUT_DEFAULT_MS;
+	s->trust_ms = s->timeout_ms < TRUST_MS ? s->timeout_ms : TRUST_MS;
 	s->negative_ms = c->negative_ms;
 	s->guest_uid = c->guest_uid;
 	s->guest_gid = c->guest_gid;
 	fs_quota_init(s, c);
-	s->root_fd = -1;
+	s->root_fd = s->proc_fd = -1;
 	rc = open_export(s, c, err);
 	if (rc)
 		return rc;
@@ -317,6 +323,8 @@ struct fs_server *fs_server_free(struct fs_server *s)
 	fs_table_fini(s);
 	if (s->root_fd >= 0)
 		(void)close(s->root_fd); /* O_PATH: nothing to lose */
+	if (s->proc_fd >= 0)
+		(void)close(s->proc_fd);
 	free(s->dirbuf.data);
 	free(s->iov);
 	free(s->in);

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "image/oci.h"
 #include "image/store_int.h"
+#include "image/store_work.h"
 #include "image/tar_inflate.h"
 
 #define SPOOL_MAX (64ull << 30)
@@ -101,11 +102,9 @@ static int spool(const struct image_store *s, int from, struct err *err)
 	autoclose int to = -1;
 	int rc;
 
-	to = openat(s->fd, STORE_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	to = store_nameless_file(s, err);
 	if (to < 0)
-		return store_err(err, errno,
-				 "create a file in '%s/" STORE_TMP "'",
-				 s->path);
+		return to;
 	rc = tar_inflate_init(&z, read_fd, &from, err);
 	if (rc)
 		return rc;
@@ -253,7 +252,7 @@ int archive_input_file(const struct archive_input *in, const char *path,
 
 bool archive_input_has(const struct archive_input *in, const char *path)
 {
-	struct archive_file f;
+	struct archive_file f = { .fd = -1 };
 
 	if (find(in, path, &f))
 		return false;
@@ -276,7 +275,7 @@ ssize_t archive_file_read(const struct archive_file *f, uint64_t at, void *buf,
 int archive_input_text(const struct archive_input *in, const char *path,
 		       char **ret_text, size_t *ret_len, struct err *err)
 {
-	struct archive_file f;
+	struct archive_file f = { .fd = -1 };
 	char *text = NULL;
 	size_t len = 0;
 	ssize_t n = 1;
@@ -288,9 +287,11 @@ int archive_input_text(const struct archive_input *in, const char *path,
 		rc = err_set(err, ERR_IMAGE, EFBIG,
 			     "'%.200s' of the archive is larger than %u MiB",
 			     path, OCI_DOCUMENT_MAX >> 20);
-	else if (!(text = malloc(f.size + 1)))
+	else
+		text = malloc(f.size + 1);
+	if (!rc && !text)
 		rc = store_err(err, ENOMEM, "read the archive");
-	while (!rc && len < f.size && n > 0) {
+	while (!rc && text && len < f.size && n > 0) {
 		n = archive_file_read(&f, len, text + len, f.size - len);
 		if (n < 0)
 			rc = store_err(err, (int)-n, "read the archive");
@@ -298,7 +299,7 @@ int archive_input_text(const struct archive_input *in, const char *path,
 			len += (size_t)n;
 	}
 	(void)close(f.fd);
-	if (rc) {
+	if (rc || !text) {
 		free(text);
 		return rc;
 	}

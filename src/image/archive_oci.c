@@ -29,7 +29,7 @@ static int read_blob(const struct archive_input *in,
 	autofree char *path = blob_path(&d->digest), *text = NULL;
 	struct digest got;
 	struct hasher h;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if (!path)
@@ -97,7 +97,7 @@ static int config_fits(const struct walk *w, const struct oci_manifest *m,
 {
 	autofree char *text = NULL;
 	struct oci_config config;
-	size_t len;
+	size_t len = 0;
 	int rc = read_blob(&w->l->input, &m->config, &text, &len, err);
 
 	if (!rc)
@@ -162,7 +162,7 @@ static int visit(struct walk *w, const struct oci_index_entry *e,
 {
 	autofree char *text = NULL;
 	struct oci_manifest m;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if (e->attestation)
@@ -210,7 +210,7 @@ static int check_layout(const struct archive_loader *l, struct err *err)
 	autofree char *text = NULL;
 	autojson json_t *root = NULL;
 	const char *version;
-	size_t len;
+	size_t len = 0;
 	int rc = archive_input_text(&l->input, "oci-layout", &text, &len, err);
 
 	if (!rc)
@@ -231,7 +231,7 @@ int archive_oci_plan(struct archive_loader *l, struct err *err)
 	struct walk *w = calloc(1, sizeof(*w));
 	autofree char *text = NULL;
 	struct oci_manifest top;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if (!w)

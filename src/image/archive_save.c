@@ -52,7 +52,8 @@ struct saver {
 
 static int no_memory(struct err *err)
 {
-	return store_err(err, ENOMEM, "save an image");
+	(void)store_err(err, ENOMEM, "save an image");
+	return -ENOMEM;
 }
 
 static int put(const struct saver *s, uint64_t at, const void *data, size_t len,
@@ -74,12 +75,9 @@ static int put(const struct saver *s, uint64_t at, const void *data, size_t len,
 /* Octal when it fits, else GNU's big-endian form. */
 static void put_size(uint8_t field[12], uint64_t size)
 {
-	char text[32];
-
 	if (size < 1ull << 33) {
-		(void)snprintf(text, sizeof(text), "%011llo",
-			       (unsigned long long)size);
-		memcpy(field, text, 12);
+		(void)snprintf((char *)field, 12, "%011llo",
+			       (unsigned long long)(size & 077777777777));
 		return;
 	}
 	memset(field, 0, 12);
@@ -93,9 +91,9 @@ static int put_header(const struct saver *s, uint64_t at, const char *name,
 {
 	uint8_t h[BLOCK] = { 0 };
 	unsigned sum = 0;
-	char text[32];
 
-	memcpy(h, name, strnlen(name, 99));
+	for (size_t i = 0; i < 99 && name[i]; i++)
+		h[i] = (uint8_t)name[i];
 	memcpy(h + 100, "0000644", 8);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);
@@ -106,8 +104,7 @@ static int put_header(const struct saver *s, uint64_t at, const char *name,
 	memcpy(h + 257, "ustar\00000", 8);
 	for (size_t i = 0; i < BLOCK; i++)
 		sum += h[i];
-	(void)snprintf(text, sizeof(text), "%06o", sum);
-	memcpy(h + 148, text, 7);
+	(void)snprintf((char *)h + 148, 8, "%06o", sum & 0777777);
 	return put(s, at, h, sizeof(h), err);
 }
 

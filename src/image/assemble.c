@@ -250,14 +250,17 @@ static int make_layer(struct assembly *a, size_t i, struct err *err)
 	return rc;
 }
 
-/* The first failure is the one that is told; the others follow from it. */
+/*
+ * The first failure is the one that is told; the others follow from it. A layer
+ * that was given up because of it may be here before it.
+ */
 static void fail(struct assembly *a, size_t i, int rc, struct err *err)
 {
 	const struct image_layer *l = &a->image.layers[i];
 
 	err_prefix(err, "layer %.19s", l->blob.text);
 	(void)pthread_mutex_lock(&a->lock);
-	if (!a->rc) {
+	if (!a->rc || a->rc == -ECANCELED) {
 		a->rc = rc;
 		a->err = *err;
 	}

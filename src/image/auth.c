@@ -181,18 +181,18 @@ int auth_token_parse(const char *text, size_t len, char **ret, struct err *err)
 
 char *auth_basic(const char *username, const char *password)
 {
-	char *pair = str_fmt("%s:%s", username, password);
+	char *pair = str_fmt("%s:%s", username, password), *text = NULL;
 	size_t len = pair ? strlen(pair) : 0;
-	size_t size = strlen("Basic ") + BASE64_ENCODE_RAW_LENGTH(len);
-	char *text = pair ? calloc(1, size + 1) : NULL;
+	char *code = pair ? calloc(1, BASE64_ENCODE_RAW_LENGTH(len) + 1) : NULL;
 
-	if (text) {
-		memcpy(text, "Basic ", strlen("Basic "));
-		base64_encode_raw(text + strlen("Basic "), len,
-				  (const uint8_t *)pair);
+	if (code) {
+		base64_encode_raw(code, len, (const uint8_t *)pair);
+		text = str_fmt("Basic %s", code);
+		explicit_bzero(code, strlen(code));
 	}
 	if (pair)
 		explicit_bzero(pair, len);
+	free(code);
 	free(pair);
 	return text;
 }

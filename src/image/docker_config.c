@@ -206,7 +206,7 @@ static int read_config(const char *host, struct docker_entry *ret,
 int docker_config_find(const char *host, struct credential *ret,
 		       struct err *note)
 {
-	struct docker_entry e;
+	struct docker_entry e = { .nhelpers = 0 };
 	int found = 0;
 
 	err_clear(note);

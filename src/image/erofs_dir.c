@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/compiler.h"
 
 struct name {
 	const char *text;
@@ -120,7 +121,7 @@ size_t erofs_dir_next(struct erofs_dir_pack *p, uint8_t *block)
 		used += need;
 		n++;
 		before = *p;
-		if (n == sizeof(names) / sizeof(names[0]))
+		if (n == ARRAY_SIZE(names))
 			break;
 	}
 	if (block && n)

@@ -175,6 +175,8 @@ static int place_all(struct writer *w)
 	w->slots_end = EROFS_SLOT;
 	for (uint32_t i = 0; !r && i < w->n; i++)
 		r = place(w, w->order[i]);
+	/* fsck.erofs looks for attributes behind an inode without any, too. */
+	w->slots_end += EROFS_XATTR_HEADER;
 	w->total = meta + round_up(w->slots_end, EROFS_BLOCK) / EROFS_BLOCK +
 		   w->blocks;
 	/* The last number means "none". */
@@ -404,6 +406,13 @@ static int write_superblock(struct writer *w)
 	return out_flush(w);
 }
 
+static enum err_kind error_kind(int r)
+{
+	if (r == -ENOMEM)
+		return ERR_NO_MEMORY;
+	return r == -ENOSPC ? ERR_NO_SPACE : ERR_IO;
+}
+
 int erofs_write(struct tree *t, const struct erofs_target *target,
 		uint64_t *ret_size, struct err *err)
 {
@@ -423,7 +432,7 @@ int erofs_write(struct tree *t, const struct erofs_target *target,
 	free(w.out);
 	free(w.order);
 	if (r)
-		return err_sys(err, r == -ENOMEM ? ERR_NO_MEMORY : ERR_IO, -r,
+		return err_sys(err, error_kind(r), -r,
 			       "cannot write the file system image");
 	*ret_size = size;
 	return 0;

@@ -82,6 +82,19 @@ static bool acl_sound(const void *value, size_t len)
 	       le32_get(value) == ACL_VERSION;
 }
 
+static bool has_name(const struct buf *body, const struct prefix *p,
+		     const char *name, size_t len)
+{
+	struct erofs_xattr x;
+	size_t pos = 0;
+
+	while (erofs_xattr_next(buf_data(body), buf_len(body), &pos, &x) > 0)
+		if (x.prefix == p->number && x.name_len == len &&
+		    !memcmp(x.name, name, len))
+			return true;
+	return false;
+}
+
 int erofs_xattr_encode(struct buf *body, const char *name, const void *value,
 		       size_t len)
 {
@@ -97,6 +110,8 @@ int erofs_xattr_encode(struct buf *body, const char *name, const void *value,
 		return -EINVAL;
 	if (name_len > UINT8_MAX || len > UINT16_MAX)
 		return -E2BIG;
+	if (has_name(body, p, name, name_len))
+		return 0;
 	size = entry_size(name_len, len);
 	if (buf_len(body) + size > EROFS_XATTR_BODY_MAX)
 		return -E2BIG;

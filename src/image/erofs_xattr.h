@@ -24,10 +24,10 @@ struct erofs_xattr {
 };
 
 /*
- * Append an attribute of an archive. 1; 0 when it is none that an image keeps;
- * -EINVAL when its value cannot be right, -E2BIG, -ENOMEM. Kept are user.*,
- * trusted.*, security.* and access control lists, but not what belongs to the
- * host that made the archive or is ours or overlayfs's to say.
+ * Append an attribute of an archive. 1; 0 when it is none that an image keeps,
+ * or there already; -EINVAL when its value cannot be right, -E2BIG, -ENOMEM.
+ * Kept are user.*, trusted.*, security.* and access control lists, but not what
+ * belongs to the host that made the archive or is ours or overlayfs's to say.
  */
 int erofs_xattr_encode(struct buf *body, const char *name, const void *value,
 		       size_t len);

@@ -365,7 +365,6 @@ static int conclude(const struct transfer *t, struct err *err)
 			       -t->error, "take what %s sends", o.host);
 	switch ((int)t->result) {
 	case CURLE_OK:
-		return 0;
 	case CURLE_WRITE_ERROR: /* our own: the refusal was long enough */
 		return 0;
 	case CURLE_OUT_OF_MEMORY:

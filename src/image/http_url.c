@@ -39,9 +39,9 @@ int http_origin(const char *url, struct http_origin *ret)
 		      sizeof(port)) &&
 	     str_to_u32(port, &number) == 0;
 	curl_url_cleanup(u);
-	if (!ok || (strcasecmp(scheme, "http") && strcasecmp(scheme, "https")))
+	o.tls = ok && strcasecmp(scheme, "https") == 0;
+	if (!o.tls && (!ok || strcasecmp(scheme, "http") != 0))
 		return -EINVAL;
-	o.tls = !strcasecmp(scheme, "https");
 	o.port = number;
 	*ret = o;
 	return 0;
@@ -50,7 +50,7 @@ int http_origin(const char *url, struct http_origin *ret)
 bool http_origin_eq(const struct http_origin *a, const struct http_origin *b)
 {
 	return a->tls == b->tls && a->port == b->port &&
-	       !strcasecmp(a->host, b->host);
+	       strcasecmp(a->host, b->host) == 0;
 }
 
 char *http_url_add(const char *url, const char *name, const char *value)

@@ -25,6 +25,8 @@ const struct layer_limits layer_limits_default = {
 /* What one entry's headers may be. libarchive holds them in memory, and more
  * than once: maps of sparse files grow twelvefold. */
 #define HEADER_MAX (16u << 20)
+/* Archives are filled up to a multiple of their writer's block size. */
+#define TRAILER_MAX (64u << 20)
 
 struct source {
 	struct tar_stream *stream;
@@ -128,6 +130,8 @@ static int drain(struct source *s, const struct digest *diff_id,
 	struct digest sum;
 	ssize_t n;
 
+	if (s->left > TRAILER_MAX)
+		s->left = TRAILER_MAX;
 	while ((n = source_next(s, &data)) > 0)
 		;
 	if (n < 0) {

@@ -30,6 +30,13 @@ static int no_memory(struct err *err)
 	return err_sys(err, ERR_NO_MEMORY, ENOMEM, "work on an image");
 }
 
+static int open_dir(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, ERR_IO, errno, "open '%s'", path) : fd;
+}
+
 /* ---- the last event ------------------------------------------------------ */
 
 static int add_done(struct worker *w, const struct strv *names,
@@ -86,15 +93,24 @@ static int find_cached(struct worker *w, struct err *err)
 	return rc;
 }
 
-static int do_pull(struct worker *w, int config_home_fd, struct err *err)
+static int prepare(struct worker *w, struct pull *ret, struct err *err)
 {
-	struct pull_result result;
+	const char *home =
+		w->req.config_home ? w->req.config_home : w->req.home;
+	autoclose int fd = open_dir(home, err);
+
+	return fd < 0 ? fd : pull_prepare(&w->req, fd, &w->out, ret, err);
+}
+
+static int do_pull(struct worker *w, struct err *err)
+{
+	struct pull_result result = { .cached = false };
 	struct pull p;
 	int rc = find_cached(w, err);
 
 	if (rc != -ENOENT)
 		return rc;
-	rc = pull_prepare(&w->req, config_home_fd, &w->out, &p, err);
+	rc = prepare(w, &p, err);
 	if (rc)
 		return rc;
 	worker_jail(w->store.fd, -1, true);
@@ -200,11 +216,11 @@ static int do_save(struct worker *w, struct err *err)
 	worker_jail(w->store.fd, -1, false);
 	if (!rc && worker_out_watch(&w->out))
 		rc = no_memory(err);
-	for (; parsed < n && !rc; parsed += !rc) {
-		rc = image_ref_parse(w->req.references.v[parsed], &refs[parsed],
-				     err);
+	for (size_t i = 0; i < n && !rc; i++) {
+		rc = image_ref_parse(w->req.references.v[i], &refs[i], err);
+		parsed += !rc;
 		if (!rc)
-			rc = tell_saved(w, &refs[parsed], err);
+			rc = tell_saved(w, &refs[i], err);
 	}
 	if (!rc)
 		rc = archive_save(&w->store, refs, n, format, WORKER_FILE_FD,
@@ -234,14 +250,8 @@ static int read_request(struct worker_request *ret, struct err *err)
 	if (b.data)
 		explicit_bzero(b.data, b.cap); /* it may hold a password */
 	buf_fini(&b);
+	(void)close(WORKER_REQUEST_FD);
 	return rc;
-}
-
-static int open_dir(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(err, ERR_IO, errno, "open '%s'", path) : fd;
 }
 
 static int open_store(struct worker *w, struct err *err)
@@ -260,8 +270,6 @@ static int open_store(struct worker *w, struct err *err)
 
 static int work(struct worker *w, struct err *err)
 {
-	const char *config_home;
-	autoclose int config = -1;
 	int rc = read_request(&w->req, err);
 
 	if (!rc)
@@ -270,10 +278,7 @@ static int work(struct worker *w, struct err *err)
 		return rc;
 	switch (w->req.op) {
 	case WORKER_PULL:
-		config_home =
-			w->req.config_home ? w->req.config_home : w->req.home;
-		config = open_dir(config_home, err);
-		return config < 0 ? config : do_pull(w, config, err);
+		return do_pull(w, err);
 	case WORKER_LOAD:
 		return do_load(w, err);
 	case WORKER_SAVE:

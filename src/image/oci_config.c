@@ -13,7 +13,8 @@
 
 static int no_memory(struct err *err)
 {
-	return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read " WHAT);
+	(void)err_sys(err, ERR_NO_MEMORY, ENOMEM, "read " WHAT);
+	return -ENOMEM;
 }
 
 static int read_list(const json_t *o, const char *member, struct strv *ret,

@@ -15,7 +15,8 @@
 
 static int no_memory(struct err *err)
 {
-	return err_sys(err, ERR_NO_MEMORY, ENOMEM, "read " WHAT);
+	(void)err_sys(err, ERR_NO_MEMORY, ENOMEM, "read " WHAT);
+	return -ENOMEM;
 }
 
 static bool one_of(const char *text, const char *const *list)

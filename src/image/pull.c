@@ -194,8 +194,8 @@ static void check_platform(struct pulling *v)
 	if (oci_config_parse((const char *)buf_data(&d->text),
 			     buf_len(&d->text), &c, NULL))
 		return; /* whoever uses it says why */
-	if ((*c.os && strcmp(c.os, "linux")) ||
-	    (*c.arch && strcmp(c.arch, v->p->arch)))
+	if ((*c.os && !str_eq(c.os, "linux")) ||
+	    (*c.arch && !str_eq(c.arch, v->p->arch)))
 		note = str_fmt("%s is for %s/%s, not for linux/%s",
 			       v->p->reference, c.os, c.arch, v->p->arch);
 	if (note)
@@ -345,6 +345,8 @@ int pull_run(const struct pull *p, const struct image_store *s,
 	/* whatever is wrong with it, it is not the caller's settings */
 	if (rc && err && err->kind == ERR_INVALID)
 		err->kind = ERR_IMAGE;
+	if (rc == -ENOSPC && err)
+		err->kind = ERR_NO_SPACE;
 	if (!rc)
 		*ret = result;
 	return rc;

@@ -176,8 +176,7 @@ static int log_in(struct registry *r, const struct strv *challenges,
 		rc = err_sys(err, ERR_NO_MEMORY, ENOMEM, "log in");
 	if (rc)
 		return rc;
-	if (r->authorization && !strcmp(r->authorization, value) &&
-	    str_starts(value, "Basic ")) {
+	if (str_eq(r->authorization, value) && str_starts(value, "Basic ")) {
 		free(value); /* it has just been refused */
 		return registry_refused(r, err);
 	}

@@ -61,8 +61,8 @@ int registry_host(const char *text, char **ret, struct err *err)
 		start += strlen("http://");
 	len = strcspn(start, "/");
 	/* a path is a mistake, but for the one that Docker writes */
-	if (start[len] && strcmp(start + len, "/") &&
-	    strcmp(start + len, "/v1/") && strcmp(start + len, "/v2/"))
+	if (start[len] && !str_eq(start + len, "/") &&
+	    !str_eq(start + len, "/v1/") && !str_eq(start + len, "/v2/"))
 		len = 0;
 	host = strndup(start, len);
 	if (!host)
@@ -132,7 +132,7 @@ static json_t *auth_of(const json_t *settings, const char *key)
 
 static bool is_docker(const char *host)
 {
-	return !strcmp(host, docker_names[0]);
+	return str_eq(host, docker_names[0]);
 }
 
 json_t *settings_auth(const json_t *settings, const char *host,

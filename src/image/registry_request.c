@@ -40,15 +40,15 @@ char *registry_printable(const char *text)
 /* The message in a registry's list of errors, else the text itself. */
 static char *detail_of(const struct http_response *resp)
 {
-	json_t *root =
-		json_loadb(resp->refusal, strlen(resp->refusal), 0, NULL);
+	const char *refusal = resp->refusal ? resp->refusal : "";
+	json_t *root = json_loadb(refusal, strlen(refusal), 0, NULL);
 	const json_t *first =
 		json_array_get(json_object_get(root, "errors"), 0);
 	const char *text = json_string_value(json_object_get(first, "message"));
 	char *copy;
 
-	if (!text && !root && !strchr(resp->refusal, '<'))
-		text = resp->refusal;
+	if (!text && !root && !strchr(refusal, '<'))
+		text = refusal;
 	copy = registry_printable(text ? text : "");
 	json_decref(root);
 	return copy;

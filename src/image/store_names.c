@@ -284,7 +284,7 @@ int image_store_names(const struct image_store *s,
 		      int (*fn)(void *ctx, const struct image_name *n),
 		      void *ctx, struct err *err)
 {
-	struct store_names names;
+	struct store_names names = { 0 };
 	int rc = store_names_load(s, &names, err);
 
 	if (rc)

@@ -207,7 +207,7 @@ int image_store_remove_name(const struct image_store *s,
 			    void *ctx, struct image_freed *ret, struct err *err)
 {
 	struct image_freed freed = { 0 };
-	struct store_names names;
+	struct store_names names = { 0 };
 	struct image_name name;
 	struct digest m;
 	char *path;
@@ -238,7 +238,7 @@ int image_store_remove_name(const struct image_store *s,
 static int prune_names(const struct image_store *s, used_fn *used, void *ctx,
 		       struct image_freed *freed, struct err *err)
 {
-	struct store_names names;
+	struct store_names names = { 0 };
 	int rc = store_names_load(s, &names, err);
 
 	if (rc)

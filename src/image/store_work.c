@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,29 @@ int store_work_publish(const struct store_work *w, int fd, const char *path,
 		return store_err(err, errno, "put '%s/%s' into place", s->path,
 				 path);
 	return 0;
+}
+
+int store_nameless_file(const struct image_store *s, struct err *err)
+{
+	char name[48];
+	uint64_t random;
+	int fd = openat(s->fd, STORE_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	/* Not every file system can do that. */
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			return store_err(err, EIO, "find a name for a file");
+		(void)snprintf(name, sizeof(name), STORE_TMP "/spool-%016llx",
+			       (unsigned long long)random);
+		fd = openat(s->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			    0600);
+		if (fd >= 0)
+			(void)unlinkat(s->fd, name, 0); /* a prune would, too */
+	}
+	return fd < 0 ? store_err(err, errno,
+				  "create a file in '%s/" STORE_TMP "'",
+				  s->path)
+		      : fd;
 }
 
 void store_work_end(struct store_work *w)

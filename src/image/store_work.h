@@ -32,6 +32,8 @@ void store_work_path(const struct store_work *w, char ret[STORE_PATH_MAX]);
 /* Bring it to the disk, then to its place, a path below cache/. */
 int store_work_publish(const struct store_work *w, int fd, const char *path,
 		       struct err *err);
+/* A file for reading and writing that is gone once it is closed. */
+int store_nameless_file(const struct image_store *s, struct err *err);
 /* Unlock; what has not been published is removed. */
 void store_work_end(struct store_work *w);
 

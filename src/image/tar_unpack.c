@@ -25,7 +25,7 @@
 #define NSEC_PER_SEC 1000000000L
 #define MAJOR_MAX 0xfffu /* of the kernel's encoding */
 #define MINOR_MAX 0xfffffu
-#define LINK_HOPS 40u
+#define LINK_HOPS 8u /* hard links to later hard links */
 
 int tar_unpack_init(struct tar_unpack *u, const struct layer_limits *limits,
 		    int out, struct err *err)
@@ -84,6 +84,12 @@ static int fail(struct archive_entry *e, int sys, const char *what,
 	return fail_path(path ? path : "", sys, what, err);
 }
 
+static int write_fail(int r, struct err *err)
+{
+	return err_sys(err, r == -ENOSPC ? ERR_NO_SPACE : ERR_IO, -r,
+		       "cannot write a layer");
+}
+
 static int tree_fail(struct archive_entry *e, int r, struct err *err)
 {
 	switch (-r) {
@@ -100,7 +106,7 @@ static int tree_fail(struct archive_entry *e, int r, struct err *err)
 	case ENOMEM:
 		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
 	default:
-		return err_sys(err, ERR_IO, -r, "cannot write a layer");
+		return write_fail(r, err);
 	}
 }
 
@@ -128,12 +134,24 @@ static int take_xattrs(struct tar_unpack *u, struct archive_entry *e,
 	return r ? tree_fail(e, r, err) : 0;
 }
 
+static void take_mtime(struct tree_node *n, struct archive_entry *e)
+{
+	long nsec = archive_entry_mtime_nsec(e);
+
+	n->mtime = archive_entry_mtime(e);
+	n->mtime_nsec = nsec >= 0 && nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0;
+	/* Before 1970 libarchive counts the fraction backwards, we do not. */
+	if (n->mtime < 0 && n->mtime_nsec) {
+		n->mtime--;
+		n->mtime_nsec = NSEC_PER_SEC - n->mtime_nsec;
+	}
+}
+
 /* What all types have. */
 static int take_metadata(struct tar_unpack *u, struct archive_entry *e,
 			 uint32_t node, struct err *err)
 {
 	int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
-	long nsec = archive_entry_mtime_nsec(e);
 	struct tree_node *n = tree_node(&u->tree, node);
 
 	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
@@ -144,8 +162,7 @@ static int take_metadata(struct tar_unpack *u, struct archive_entry *e,
 				    : (uint16_t)(archive_entry_perm(e) & 07777);
 	n->uid = (uint32_t)uid;
 	n->gid = (uint32_t)gid;
-	n->mtime = archive_entry_mtime(e);
-	n->mtime_nsec = nsec >= 0 && nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0;
+	take_mtime(n, e);
 	return take_xattrs(u, e, node, err);
 }
 
@@ -465,7 +482,5 @@ int tar_unpack_finish(struct tar_unpack *u, struct err *err)
 	if (r)
 		return r;
 	r = erofs_data_flush(&u->data);
-	if (r)
-		return err_sys(err, ERR_IO, -r, "cannot write a layer");
-	return 0;
+	return r ? write_fail(r, err) : 0;
 }

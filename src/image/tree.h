@@ -69,6 +69,7 @@ struct tree {
 	uint32_t nnodes, node_cap, nentries, entry_cap, nbuckets;
 	uint32_t arena_len, arena_cap;
 	uint32_t max_nodes, max_arena;
+	uint64_t followed; /* bytes of symbolic links, see tree_walk.c */
 	uint64_t key[2];
 };
 

@@ -105,7 +105,10 @@ struct worker_request {
 };
 
 void worker_request_fini(struct worker_request *r);
-/* malloc'ed JSON text; NULL when out of memory. NULL members are left out. */
+/*
+ * malloc'ed JSON text; NULL when out of memory or when a text is not UTF-8.
+ * NULL members are left out.
+ */
 char *worker_request_format(const struct worker_request *r);
 /* Nothing to free on failure. */
 int worker_request_parse(const char *text, size_t len,

@@ -67,30 +67,39 @@ void worker_request_fini(struct worker_request *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* A new reference, or NULL for a member that is left out. */
-static json_t *member_value(const struct worker_request *r,
-			    const struct member *m)
+static int set_texts(json_t *root, const char *name, const struct strv *list)
+{
+	json_t *array = json_array();
+	int rc = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		rc |= json_array_append_new(array, json_string(list->v[i]));
+	return rc | json_object_set_new(root, name, array);
+}
+
+/* What is absent is left out; what is no text in UTF-8 is a failure. */
+static int set_member(json_t *root, const struct worker_request *r,
+		      const struct member *m)
 {
 	const char *at = (const char *)r + m->offset;
 	const struct strv *list;
 	const char *text;
-	json_t *array;
 
 	switch (m->type) {
 	case MEMBER_BOOL:
-		return *(const bool *)(const void *)at ? json_true() : NULL;
+		if (!*(const bool *)(const void *)at)
+			return 0;
+		return json_object_set_new(root, m->name, json_true());
 	case MEMBER_TEXTS:
 		list = (const struct strv *)(const void *)at;
-		array = list->n ? json_array() : NULL;
-		for (size_t i = 0; array && i < list->n; i++)
-			(void)json_array_append_new(array,
-						    json_string(list->v[i]));
-		return array;
+		return list->n ? set_texts(root, m->name, list) : 0;
 	case MEMBER_TEXT:
 	case MEMBER_PATH:
 	default:
 		text = *(const char *const *)(const void *)at;
-		return text ? json_string(text) : NULL;
+		if (!text)
+			return 0;
+		return json_object_set_new(root, m->name, json_string(text));
 	}
 }
 
@@ -100,14 +109,9 @@ char *worker_request_format(const struct worker_request *r)
 	char *text;
 	int rc = json_object_set_new(root, "op", json_string(op_names[r->op]));
 
-	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
-		json_t *value = members[i].ops & (1u << r->op)
-					? member_value(r, &members[i])
-					: NULL;
-
-		if (value)
-			rc |= json_object_set_new(root, members[i].name, value);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (members[i].ops & (1u << r->op))
+			rc |= set_member(root, r, &members[i]);
 	if (r->op == WORKER_PULL && r->always)
 		rc |= json_object_set_new(root, "policy",
 					  json_string("always"));
@@ -265,6 +269,8 @@ static int get_all(struct worker_request *r, json_t *root, struct err *err)
 			return bad(err, members[i].name, "is missing");
 	if (r->op == WORKER_SAVE && !json_object_get(root, "format"))
 		return bad(err, "format", "is missing");
+	if (r->op == WORKER_SAVE && !r->references.n)
+		return bad(err, "references", "must name at least one image");
 	return 0;
 }
 

@@ -106,7 +106,12 @@ static int add_device(struct sandbox *s, struct vm_disk *d, struct disk *disk,
 		      struct err *err)
 {
 	struct vblock_config config = { .disk = disk, .serial = d->share.tag };
-	int rc = vblock_new(&config, &d->device);
+	int rc;
+
+	/* Mounting a clean file system writes what would be written again: it
+	 * does not have to wait for the host's disk. */
+	(void)disk_fs_type(disk, &config.unsettled);
+	rc = vblock_new(&config, &d->device);
 
 	if (rc) {
 		disk_free(disk);
@@ -135,9 +140,9 @@ static int open_layer(const char *path, struct disk_extent *e, struct err *err)
 static int add_lower(struct sandbox *s, struct err *err)
 {
 	const struct strv *files = &s->spec.lower;
-	autofree struct disk_extent *e = calloc(files->n, sizeof(*e));
+	struct disk_extent *e = calloc(files->n, sizeof(*e));
 	struct vm_disk d = { 0 };
-	struct disk *disk;
+	struct disk *disk = NULL;
 	size_t n = 0;
 	int rc = 0;
 
@@ -152,6 +157,7 @@ static int add_lower(struct sandbox *s, struct err *err)
 	else
 		while (n--)
 			close_fd(&e[n].fd);
+	free(e);
 	return rc ? rc : add_device(s, &d, disk, err);
 }
 
@@ -170,7 +176,7 @@ static int add_upper(struct sandbox *s, struct err *err)
 static int open_image(int fd, enum disk_format format, bool read_only,
 		      struct disk **ret, struct err *err)
 {
-	struct disk *all;
+	struct disk *all = NULL;
 	int rc;
 
 	switch (format) {
@@ -190,12 +196,15 @@ static int open_image(int fd, enum disk_format format, bool read_only,
 	return rc ? rc : disk_file_system(all, ret, err);
 }
 
+/* *fstype is filled when it is not set and can be told: the guest then need not
+ * try all it knows. */
 static int add_image(struct sandbox *s, const char *path,
 		     enum disk_format format, bool read_only,
-		     const struct share *share, struct err *err)
+		     const struct share *share, char **fstype, struct err *err)
 {
 	struct vm_disk d = { .share = *share };
-	struct disk *disk;
+	const char *type;
+	struct disk *disk = NULL;
 	int fd = open_locked(s, &d, path, read_only, err);
 	int rc = fd;
 
@@ -204,12 +213,17 @@ static int add_image(struct sandbox *s, const char *path,
 		if (rc)
 			err_prefix(err, "disk image %.200s", path);
 	}
-	return rc < 0 ? rc : add_device(s, &d, disk, err);
+	if (rc < 0)
+		return rc;
+	type = *fstype ? NULL : disk_fs_type(disk, NULL);
+	if (type)
+		*fstype = strdup(type);
+	return add_device(s, &d, disk, err);
 }
 
 static int add_mount(struct sandbox *s, size_t index, struct err *err)
 {
-	const struct mount_config *m = &s->spec.config.mounts[index];
+	struct mount_config *m = &s->spec.config.mounts[index];
 	struct share share = { .index = index, .kind = SHARE_DISK };
 	struct share others[MAX_SHARES];
 	size_t n = 0;
@@ -220,17 +234,18 @@ static int add_mount(struct sandbox *s, size_t index, struct err *err)
 		others[n++] = s->disks[i].share;
 	share_tag(m->guest, others, n, share.tag);
 	return add_image(s, m->host, m->format, m->flags & MOUNT_READONLY,
-			 &share, err);
+			 &share, &m->fstype, err);
 }
 
 static int add_root(struct sandbox *s, struct err *err)
 {
-	const struct root_config *r = &s->spec.config.root;
+	struct root_config *r = &s->spec.config.root;
 	const struct share none = { 0 };
 	int rc = 0;
 
 	if (r->kind == ROOT_DISK)
-		return add_image(s, r->path, r->format, false, &none, err);
+		return add_image(s, r->path, r->format, false, &none,
+				 &r->fstype, err);
 	if (r->kind != ROOT_OCI)
 		return 0;
 	rc = add_lower(s, err);
@@ -253,6 +268,12 @@ int sandbox_make_disks(struct sandbox *s)
 		if (mount_is_disk(&c->mounts[i]))
 			rc = add_mount(s, i, &err);
 	return rc ? sandbox_boot_err(s, "mount", rc, &err) : 0;
+}
+
+void sandbox_settle_disks(struct sandbox *s)
+{
+	for (size_t i = 0; i < s->ndisks; i++)
+		vblock_settle(s->disks[i].device);
 }
 
 void sandbox_free_disks(struct sandbox *s)

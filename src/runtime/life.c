@@ -130,6 +130,7 @@ void sandbox_on_ready(struct sandbox *s)
 	if (s->state != BOOTING)
 		return;
 	s->state = RUNNING;
+	sandbox_settle_disks(s);
 	loop_timer_cancel(&s->ready_timer);
 	logs_marker(s->logs, MARK_STARTED);
 	rc = relay_listen(s->relay, s->listen_fd);

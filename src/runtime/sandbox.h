@@ -113,6 +113,7 @@ int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
 /* disks.c: open and lock what the configuration names; 0, or -errno with
  * s->failure set. s->shares are made already. */
 int sandbox_make_disks(struct sandbox *s);
+void sandbox_settle_disks(struct sandbox *s); /* the guest is ready */
 void sandbox_free_disks(struct sandbox *s);
 
 /* life.c */

@@ -123,6 +123,15 @@ static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
 {
 	int rc = take_path(o, "sandbox_dir", &s->sandbox_dir, err);
 
+	for (size_t i = 0; !rc && i < s->config.nmounts; i++)
+		if (s->config.mounts[i].kind != MOUNT_TMPFS &&
+		    !s->config.mounts[i].host)
+			rc = err_set(
+				err, ERR_INVALID, EINVAL,
+				"specification: the mount on %.200s has no "
+				"host path",
+				s->config.mounts[i].guest);
+
 	if (!rc)
 		rc = take_path(o, "kernel", &s->kernel, err);
 	if (!rc)

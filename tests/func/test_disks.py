@@ -84,7 +84,7 @@ def add_table(part, disk, table):
         f.write(part.read_bytes())
 
 
-def make_image(dir, content, fmt="raw", table=None, name="root"):
+def make_image(dir, content, fmt="raw", table=None, name="root", options=()):
     """A disk image dir/name.fmt that holds content, perhaps in a partition."""
     raw = dir / f"{name}.raw"
     if table:
@@ -96,7 +96,7 @@ def make_image(dir, content, fmt="raw", table=None, name="root"):
     if fmt == "raw":
         return raw
     image = dir / f"{name}.{fmt}"
-    tool("qemu-img", "convert", "-O", fmt, raw, image)
+    tool("qemu-img", "convert", *options, "-O", fmt, raw, image)
     raw.unlink()
     return image
 
@@ -147,6 +147,16 @@ def test_disk_image_root(msb, pristine, fmt, table):
     msb.ok("exec", "box", "--", "sh", "-c", "rm -r /kept; fstrim / || true")
     msb.ok("stop", "box")
     check_clean(file_system(image, table))
+
+
+@pytest.mark.parametrize("options", [("-c",), ("-c", "-o", "compression_type=zstd"),
+                                     ("-o", "compat=0.10,cluster_size=4k")])
+def test_kinds_of_qcow2(msb, pristine, options):
+    image = make_image(msb.base, pristine, "qcow2", options=options)
+    msb.ok("run", f"./{image.name}", "--", "sh", "-c", "seq 20000 >/seq; busybox md5sum "
+           "/bin/busybox /seq >/sums")
+    assert msb.ok("run", f"./{image.name}", "--", "md5sum", "-c", "/sums").count(": OK") == 2
+    check_clean(file_system(image))
 
 
 def test_image_in_use(msb, pristine):

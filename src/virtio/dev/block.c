@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/virtio_blk.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,8 @@ static_assert(VQ_MAX_IOV <= DISK_IOV_MAX, "a request fits one call");
 struct vblock {
 	struct virtio_device dev;
 	struct disk *disk; /* owned */
+	atomic_bool settled;
+	bool owes_flush;
 	char serial[VBLOCK_SERIAL_MAX];
 	struct virtio_blk_config config;
 	struct deferred more;
@@ -108,6 +111,17 @@ static int get_id(const struct vblock *b, const struct disk_data *d)
 	return 0;
 }
 
+static int flush(struct vblock *b)
+{
+	b->owes_flush = !atomic_load(&b->settled);
+	return b->owes_flush ? 0 : disk_flush(b->disk);
+}
+
+void vblock_settle(struct virtio_device *d)
+{
+	atomic_store(&of(d)->settled, true);
+}
+
 static int execute(struct vblock *b, uint32_t type, uint64_t sector,
 		   const struct disk_data *out, const struct disk_data *in)
 {
@@ -117,7 +131,7 @@ static int execute(struct vblock *b, uint32_t type, uint64_t sector,
 	case VIRTIO_BLK_T_OUT:
 		return transfer(b, true, sector, out);
 	case VIRTIO_BLK_T_FLUSH:
-		return disk_flush(b->disk);
+		return flush(b);
 	case VIRTIO_BLK_T_GET_ID:
 		return get_id(b, in);
 	case VIRTIO_BLK_T_DISCARD:
@@ -151,6 +165,9 @@ static bool serve_request(struct vblock *b, struct virtqueue *vq,
 	in.len--;
 	if (last->iov_len == 0)
 		in.n--;
+	/* one that fails leaves the disk unsynced: the next is told */
+	if (b->owes_flush)
+		(void)flush(b);
 	rc = execute(b, type, le64_get(header + 8), &out, &in);
 	*status = rc == 0	      ? VIRTIO_BLK_S_OK
 		  : rc == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP
@@ -268,6 +285,7 @@ int vblock_new(const struct vblock_config *config, struct virtio_device **ret)
 	if (!b)
 		return -ENOMEM;
 	b->disk = config->disk;
+	atomic_init(&b->settled, !config->unsettled);
 	if (serial_len)
 		memcpy(b->serial, config->serial, serial_len);
 	fill_config(b);

@@ -18,7 +18,7 @@
 void disk_data_skip(struct disk_data *d, size_t len)
 {
 	d->len -= len;
-	while (len) {
+	while (len && d->n) {
 		size_t part = len < d->iov->iov_len ? len : d->iov->iov_len;
 
 		d->iov->iov_base = (uint8_t *)d->iov->iov_base + part;
@@ -165,12 +165,20 @@ int disk_write(struct disk *d, struct iovec *iov, unsigned n, uint64_t off,
 		return -EIO;
 	if (d->read_only)
 		return -EROFS;
+	d->flushed = false;
 	return data.len ? d->ops->write(d, &data, off, durable) : 0;
 }
 
 int disk_flush(struct disk *d)
 {
-	return d->read_only ? 0 : d->ops->flush(d);
+	int rc;
+
+	/* a guest's journal often asks twice in a row */
+	if (d->read_only || d->flushed)
+		return 0;
+	rc = d->ops->flush(d);
+	d->flushed = !rc;
+	return rc;
 }
 
 int disk_zero(struct disk *d, uint64_t off, uint64_t len, bool unmap)
@@ -179,6 +187,7 @@ int disk_zero(struct disk *d, uint64_t off, uint64_t len, bool unmap)
 		return -EIO;
 	if (d->read_only)
 		return -EROFS;
+	d->flushed = false;
 	return len ? d->ops->zero(d, off, len, unmap) : 0;
 }
 
@@ -188,6 +197,7 @@ int disk_discard(struct disk *d, uint64_t off, uint64_t len)
 		return -EIO;
 	if (d->read_only)
 		return -EROFS;
+	d->flushed = false;
 	return len ? d->ops->discard(d, off, len) : 0;
 }
 
@@ -238,7 +248,9 @@ static int window_write(struct disk *d, struct disk_data *data, uint64_t off,
 
 static int window_flush(struct disk *d)
 {
-	return disk_flush(window_of(d)->inner);
+	struct window *w = window_of(d);
+
+	return w->inner->ops->flush(w->inner);
 }
 
 static int window_zero(struct disk *d, uint64_t off, uint64_t len, bool unmap)
@@ -287,7 +299,7 @@ int disk_window(struct disk *inner, uint64_t offset, uint64_t length,
 		disk_free(inner);
 		return err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
 	}
-	w->disk = (struct disk){ &window_ops, length, inner->read_only };
+	w->disk = (struct disk){ &window_ops, length, inner->read_only, false };
 	w->inner = inner;
 	w->offset = offset;
 	*ret = &w->disk;

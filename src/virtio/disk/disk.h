@@ -51,9 +51,12 @@ int disk_window(struct disk *inner, uint64_t offset, uint64_t length,
 /*
  * The part of a disk that holds its file system: all of it, or with a partition
  * table the partition that looks like the root, or is the only one. Takes the
- * disk, also on failure.
+ * disk, also on failure. What was found there is told by disk_fs_type().
  */
 int disk_file_system(struct disk *inner, struct disk **ret, struct err *err);
+/* By its superblock: "ext4", "erofs", "xfs", ...; NULL when it is not known.
+ * *ret_clean: it is an ext4 with nothing to recover; NULL is allowed. */
+const char *disk_fs_type(struct disk *d, bool *ret_clean);
 /* Brings what is behind it in order; NULL is allowed. Returns NULL. */
 struct disk *disk_free(struct disk *d);
 

@@ -28,6 +28,7 @@ struct disk {
 	const struct disk_ops *ops;
 	uint64_t size; /* a multiple of DISK_SECTOR */
 	bool read_only;
+	bool flushed; /* nothing was written since */
 };
 
 void disk_data_skip(struct disk_data *d, size_t len);

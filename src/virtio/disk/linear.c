@@ -220,7 +220,7 @@ int disk_linear(const struct disk_extent *extents, size_t n, bool read_only,
 		return err_set(err, ERR_NO_MEMORY, ENOMEM,
 			       "a disk of %zu pieces", n);
 	}
-	l->disk = (struct disk){ &linear_ops, 0, read_only };
+	l->disk = (struct disk){ &linear_ops, 0, read_only, false };
 	l->n = n;
 	for (size_t i = 0; i < n; i++)
 		l->extents[i].fd = extents[i].fd;

@@ -62,18 +62,20 @@ static const struct magic {
 	uint32_t block; /* 4096 bytes there are looked at */
 	uint16_t at, len;
 	uint16_t label_at, label_len;
-	const char *bytes;
+	const char *bytes, *type;
 } magics[] = {
-	{ 0, 1024 + 56, 2, 1024 + 120, 16, "\x53\xef" },   /* ext2, 3, 4 */
-	{ 0, 1024, 4, 1024 + 64, 16, "\xe2\xe1\xf5\xe0" }, /* erofs */
-	{ 0, 0, 4, 108, 12, "XFSB" },
-	{ 0, 0, 4, 0, 0, "hsqs" }, /* squashfs */
-	{ 32768, 1, 5, 40, 32, "CD001" },
-	{ 65536, 64, 8, 299, 40, "_BHRfS_M" }, /* btrfs */
+	/* also ext2 and ext3 */
+	{ 0, 1024 + 56, 2, 1024 + 120, 16, "\x53\xef", "ext4" },
+	{ 0, 1024, 4, 1024 + 64, 16, "\xe2\xe1\xf5\xe0", "erofs" },
+	{ 0, 0, 4, 108, 12, "XFSB", "xfs" },
+	{ 0, 0, 4, 0, 0, "hsqs", "squashfs" },
+	{ 32768, 1, 5, 40, 32, "CD001", "iso9660" },
+	{ 65536, 64, 8, 299, 40, "_BHRfS_M", "btrfs" },
 };
 
 /* A file system that says so from off on. */
-static bool probe(struct disk *d, uint64_t off, uint64_t len, char *label)
+static const struct magic *probe(struct disk *d, uint64_t off, uint64_t len,
+				 char *label)
 {
 	uint8_t data[4096];
 	uint32_t loaded = UINT32_MAX;
@@ -90,9 +92,25 @@ static bool probe(struct disk *d, uint64_t off, uint64_t len, char *label)
 		if (memcmp(data + m->at, m->bytes, m->len) != 0)
 			continue;
 		copy_name(label, data + m->label_at, m->label_len, 1);
-		return true;
+		return m;
 	}
-	return false;
+	return NULL;
+}
+
+#define EXT4_INCOMPAT (1024u + 96)
+#define EXT4_RECOVER 0x4u
+
+const char *disk_fs_type(struct disk *d, bool *ret_clean)
+{
+	char label[NAME_MAX_LEN + 1];
+	const struct magic *m = probe(d, 0, disk_size(d), label);
+	uint8_t super[2048];
+
+	if (ret_clean)
+		*ret_clean = m && m == &magics[0] &&
+			     !get(d, 0, super, sizeof(super)) &&
+			     !(le32_get(super + EXT4_INCOMPAT) & EXT4_RECOVER);
+	return m ? m->type : NULL;
 }
 
 /* ---- tables ------------------------------------------------------------ */
@@ -117,7 +135,7 @@ static bool add(struct table *t, uint64_t first, uint64_t sectors,
 	p.len = sectors * DISK_SECTOR;
 	/* a chain that leads in a circle gives each of them many times */
 	if (t->n < PARTITIONS_MAX && !is_there(t, p.off)) {
-		p.known = probe(t->disk, p.off, p.len, p.label);
+		p.known = probe(t->disk, p.off, p.len, p.label) != NULL;
 		t->list[t->n++] = p;
 	}
 	return true;

@@ -309,7 +309,7 @@ static int target(struct qcow2 *q, struct qcow2_table *t, uint64_t off,
 static int write_piece(struct qcow2 *q, const struct disk_data *all,
 		       uint64_t off, size_t *ret)
 {
-	uint64_t i = entry_index(q, off), at, next;
+	uint64_t i = entry_index(q, off), at = 0, next = 0;
 	size_t len = cluster_part(q, off, all->len);
 	struct disk_data part;
 	struct qcow2_table *t;

@@ -258,6 +258,8 @@ int qcow2_refcount_set(struct qcow2 *q, uint64_t index, uint64_t value)
 	rc = find_block(q, index, true, &t);
 	if (rc)
 		return rc;
+	if (!t) /* it was made */
+		return -EIO;
 	field_put(q, t->bytes, index & ((1ull << block_bits(q)) - 1), value);
 	qcow2_cache_dirty(&q->refs, t);
 	return 0;

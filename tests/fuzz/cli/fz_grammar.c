@@ -51,6 +51,7 @@ static void words(const char *text)
 static void parts(const char *text)
 {
 	struct mount_arg m;
+	struct copy_arg c;
 	struct script s;
 	struct err err;
 
@@ -61,6 +62,11 @@ static void parts(const char *text)
 		    (m.disk && !m.size_mib))
 			abort();
 		mount_arg_fini(&m);
+	}
+	if (!grammar_copy(text, &c, &err)) {
+		if (c.sandbox && (!*c.sandbox || *c.path != '/'))
+			abort();
+		copy_arg_fini(&c);
 	}
 	if (!grammar_tmpfs(text, &m, &err)) {
 		if (m.source || !*m.guest)

@@ -22,7 +22,7 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "volume", "pull", "load", "save", "image", "registry",
+            "inspect", "remove", "copy", "volume", "pull", "load", "save", "image", "registry",
             "doctor", "help"]
 
 
@@ -161,7 +161,7 @@ class Usage(Base):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
-        for command in ("logs", "self", "ssh", "cp"):
+        for command in ("logs", "self", "ssh"):
             self.expect(1, "is not available yet", command, "anything", "--at-all")
 
     def test_unknown_names(self):
@@ -273,6 +273,23 @@ class Life(Base):
         self.assertEqual(json.loads(self.ok("volume", "prune", "-y", "--format", "json")),
                          ["data", "disk"])
         self.assertEqual(self.ok("volume", "prune", "-y", "-q"), "")
+
+    def test_copy(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        self.ok("create", "-n", "two", "./rootfs")
+        before = len(self.calls())
+        self.assertEqual(self.ok("cp", "./a", "box:/b"), "")
+        self.ok("copy", "-q", "box:/a", "b")
+        self.ok("cp", "box:/a", "box:/b")
+        self.ok("cp", "box:/a", "two:/b")
+        copies = [c for c in self.calls()[before:] if c.startswith("copy")]
+        self.assertEqual(copies, ["copy - ./a box /b", "copy box /a - b", "copy box /a box /b",
+                                  "copy box /a two /b"])
+        p = self.msb("cp", "box:/bad", ".")
+        self.assertEqual((p.returncode, p.stderr), (1, "error: sandbox fs error: /bad\n"))
+        p = self.msb("cp", "box:/some", ".")
+        self.assertEqual((p.returncode, p.stderr),
+                         (1, "error: not copied: /some: no reason\n"))
 
     def test_create_prints_only_a_name_it_made_up(self):
         self.assertEqual(self.ok("create", "-n", "box", "./rootfs"), "")
@@ -477,7 +494,7 @@ Layers (1)
             "error: image in use by sandbox(es): box", "   ✓ Removed      alpine",
             "error: image not found: missing", "error: some images failed to remove"])
         p = self.msb("image", "rm", "-f", "-q", "used", "missing")
-        self.assertEqual((p.returncode, p.stderr), (1, ""))
+        self.assertEqual((p.returncode, p.stderr), (1, "error: some images failed to remove\n"))
         self.assertEqual(self.calls()[-2:], ["rmi used 1", "rmi missing 1"])
 
     def test_pruning(self):
@@ -680,13 +697,18 @@ class Terminal:
 
     def __init__(self, case, *args, rows=24, cols=80, **env):
         self.text = ""
+        go, ready = os.pipe()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.read(go, 1)  # the modes are to be those from before
             os.chdir(case.base)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
             os.execve(MSB, [MSB, *args], case.env(**env))
         case.addCleanup(self.close)
         self.modes = termios.tcgetattr(self.fd)
+        os.write(ready, b"x")
+        os.close(go)
+        os.close(ready)
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))

@@ -78,6 +78,11 @@ void fake_called(const msb_t *m, const char *fmt, ...)
 	(void)fclose(f);
 }
 
+msb_t *fake_home(const msb_sandbox_t *s)
+{
+	return s->m;
+}
+
 int fake_fail(msb_error_t **e, msb_error_kind_t kind, int sys,
 	      const char *prefix, const char *message)
 {

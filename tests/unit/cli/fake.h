@@ -27,4 +27,6 @@ void fake_called(const msb_t *m, const char *fmt, ...) MSB_PRINTF(2, 3);
 int fake_fail(msb_error_t **e, msb_error_kind_t kind, int sys,
 	      const char *prefix, const char *message);
 
+msb_t *fake_home(const msb_sandbox_t *s);
+
 #endif

@@ -207,3 +207,19 @@ int msb_volume_used_bytes(const msb_volume_t *v, uint64_t *ret,
 	*ret = 4711;
 	return 0;
 }
+
+/* "bad" cannot be copied; of "some" one entry cannot. */
+int64_t msb_copy(msb_sandbox_t *from, const char *from_path, msb_sandbox_t *to,
+		 const char *to_path, const msb_copy_options_t *o,
+		 msb_error_t **ret_err)
+{
+	if (strstr(from_path, "bad"))
+		return fake_fail(ret_err, MSB_ERR_FS, ENOENT,
+				 "sandbox fs error: ", from_path);
+	if (strstr(from_path, "some"))
+		o->skipped(o->ctx, from_path, "no reason");
+	fake_called(fake_home(from ? from : to), "copy %s %s %s %s",
+		    from ? msb_sandbox_name(from) : "-", from_path,
+		    to ? msb_sandbox_name(to) : "-", to_path);
+	return strstr(from_path, "some") ? 1 : 0;
+}

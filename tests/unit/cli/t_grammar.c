@@ -315,6 +315,33 @@ static void tmpfs(void **state)
 	WANT(grammar_tmpfs("/t:0", &m, &err), "size must be more than zero");
 }
 
+static void copies(void **state)
+{
+	struct copy_arg c;
+
+	(void)state;
+	assert_int_equal(grammar_copy("box:/a:b", &c, &err), 0);
+	assert_string_equal(c.sandbox, "box");
+	assert_string_equal(c.path, "/a:b");
+	copy_arg_fini(&c);
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const host[] = { "a",     "./a:b", "../a:/b",
+						    "/a:/b", ".",     ".." };
+
+		assert_int_equal(grammar_copy(host[i], &c, &err), 0);
+		assert_null(c.sandbox);
+		assert_string_equal(c.path, host[i]);
+		copy_arg_fini(&c);
+	}
+	WANT(grammar_copy("", &c, &err), "path to copy must not be empty");
+	WANT(grammar_copy("box:a", &c, &err),
+	     "ambiguous copy endpoint: box:a (NAME:/path is in a sandbox, "
+	     "./path is here)");
+	WANT(grammar_copy(":/a", &c, &err),
+	     "ambiguous copy endpoint: :/a (NAME:/path is in a sandbox, "
+	     "./path is here)");
+}
+
 static void rlimits(void **state)
 {
 	struct rlimit_arg r;
@@ -511,6 +538,7 @@ int main(void)
 		cmocka_unit_test(wrong_volumes),
 		cmocka_unit_test(explicit_mounts),
 		cmocka_unit_test(tmpfs),
+		cmocka_unit_test(copies),
 		cmocka_unit_test(rlimits),
 		cmocka_unit_test(pull_policies),
 		cmocka_unit_test(words),

@@ -231,8 +231,9 @@ static void t_allocate(void **state)
 	start(MIB);
 	assert_int_equal(fill("a", 1, &e, &fh), 1);
 	assert_int_equal(allocate(e.nodeid, fh, 0, 0, MIB + 1), -ENOSPC);
-	assert_int_equal(allocate(e.nodeid, fh, FALLOC_FL_KEEP_SIZE, 0, MIB),
-			 -EOPNOTSUPP);
+	assert_int_equal(
+		allocate(e.nodeid, fh, FALLOC_FL_KEEP_SIZE, 0, MIB + 1),
+		-ENOSPC);
 	assert_int_equal(
 		allocate(e.nodeid, fh, FALLOC_FL_INSERT_RANGE, 0, 4096),
 		-EOPNOTSUPP);
@@ -254,6 +255,27 @@ static void t_allocate(void **state)
 	assert_int_equal(w.size, MIB / 2 - 100);
 	assert_int_equal(client_write(&c, e2.nodeid, fh2, 0, "x", O_APPEND, 0),
 			 -ENOSPC);
+}
+
+/* Space behind the end of a file is space. */
+static void t_reserved(void **state)
+{
+	struct fuse_entry_out e, e2;
+	uint64_t fh, fh2;
+
+	(void)state;
+	start(4 * MIB);
+	assert_int_equal(fill("a", 1, &e, &fh), 1);
+	assert_int_equal(
+		allocate(e.nodeid, fh, FALLOC_FL_KEEP_SIZE, 0, 3 * MIB), 0);
+	assert_int_equal(fill("b", 17, &e2, &fh2), 16);
+	assert_int_equal(resize(e2.nodeid, 0), 0);
+	/* and what was reserved can be written */
+	for (uint64_t off = 0; off < 3 * MIB; off += 64 * KIB)
+		assert_int_equal(
+			client_write(&c, e.nodeid, fh, off, text, 0, 0),
+			64 * KIB);
+	assert_int_equal(fill("c", 17, &e2, &fh2), 16);
 }
 
 static ssize_t set_user(uint64_t node, const char *name, const char *value,
@@ -367,9 +389,9 @@ static void t_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_write),  T(t_removed),  T(t_recount), T(t_whole),
-		T(t_statfs), T(t_allocate), T(t_xattr),	  T(t_deep),
-		T(t_files),  T(t_refusals),
+		T(t_write),  T(t_removed),  T(t_recount),  T(t_whole),
+		T(t_statfs), T(t_allocate), T(t_reserved), T(t_xattr),
+		T(t_deep),   T(t_files),    T(t_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

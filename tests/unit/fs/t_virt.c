@@ -16,6 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/io.h"
 #include "client.h"
@@ -445,6 +446,37 @@ static void t_single(void **state)
 }
 
 /* Time stamps decide whether the guest may keep its pages. */
+/* An override is not read each time, but what others do to it shows soon. */
+static void t_trust(void **state)
+{
+	uint8_t value[20] = { 1 };
+	struct fuse_entry_out e;
+	struct fuse_attr a;
+	uint64_t fh, start;
+
+	(void)state;
+	client_start(&c, (struct fs_config){ .timeout_ms = 20 });
+	assert_int_equal(client_create(&c, ROOT, "f", O_RDWR, 0644, &e, &fh),
+			 0);
+	assert_int_equal(client_chown(&c, e.nodeid, 5, 6, &a), 0);
+	assert_int_equal(client_getattr(&c, e.nodeid, &a), 0);
+	assert_int_equal(a.uid, 5);
+	value[4] = 7;
+	value[12] = 0xa4; /* 0100644 */
+	value[13] = 0x81;
+	plant("f", OVERRIDE, value, sizeof(value));
+	start = clock_mono_ms();
+	while (clock_mono_ms() < start + 21)
+		assert_int_equal(client_getattr(&c, e.nodeid, &a), 0);
+	assert_int_equal(client_getattr(&c, e.nodeid, &a), 0);
+	assert_int_equal(a.uid, 7);
+	/* what the guest does shows at once */
+	assert_int_equal(client_chown(&c, e.nodeid, 8, 8, &a), 0);
+	assert_int_equal(a.uid, 8);
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e), 0);
+	assert_int_equal(e.attr.uid, 8);
+}
+
 /* A file behind links is the file they lead to. */
 static void t_single_linked(void **state)
 {
@@ -749,8 +781,8 @@ int main(void)
 		T(t_corrupt),	T(t_off),	    T(t_symlinks),
 		T(t_owner_map), T(t_readonly),	    T(t_noexec),
 		T(t_single),	T(t_single_linked), T(t_keep_cache),
-		T(t_timeouts),	T(t_refusals),	    T(t_no_xattrs),
-		U(t_widen),	U(t_unreadable),
+		T(t_trust),	T(t_timeouts),	    T(t_refusals),
+		T(t_no_xattrs), U(t_widen),	    U(t_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,7 @@ static void useless_challenges_are_told(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
 		assert_int_equal(parse(odd[i], NULL, &c), -EINVAL);
 	memset(huge, ' ', AUTH_HEADER_MAX + 8);
-	strcpy(huge + AUTH_HEADER_MAX + 8, "Basic");
+	memcpy(huge + AUTH_HEADER_MAX + 8, "Basic", sizeof("Basic"));
 	assert_int_equal(parse(huge, NULL, &c), -EINVAL);
 	free(huge);
 }

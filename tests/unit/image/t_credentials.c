@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	struct home *h = calloc(1, sizeof(*h));
 
-	strcpy(h->path, "/tmp/msb-cred-XXXXXX");
+	(void)snprintf(h->path, sizeof(h->path), "/tmp/msb-cred-XXXXXX");
 	assert_non_null(mkdtemp(h->path));
 	h->fd = open(h->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(h->fd >= 0);

@@ -115,7 +115,7 @@ static int setup(void **state)
 	char *path;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	strcpy(p->path, "/tmp/msb-docker-XXXXXX");
+	(void)snprintf(p->path, sizeof(p->path), "/tmp/msb-docker-XXXXXX");
 	assert_non_null(mkdtemp(p->path));
 	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	p->old_path = strdup(getenv("PATH"));

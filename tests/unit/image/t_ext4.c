@@ -27,7 +27,7 @@ static int setup(void **state)
 	int *fd = malloc(sizeof(*fd));
 
 	assert_non_null(fd);
-	(void)strcpy(path + sizeof(path) - 7, "XXXXXX");
+	memset(path + sizeof(path) - 7, 'X', 6);
 	*fd = mkstemp(path);
 	assert_true(*fd >= 0);
 	*state = fd;

@@ -265,6 +265,17 @@ static void directories_of_every_size(void **state)
 	view_free(&v);
 }
 
+static unsigned count_xattrs(const struct view_node *n)
+{
+	unsigned count = 0;
+
+	for (size_t pos = 0; pos < n->xattr_len; count++)
+		pos += (4u + n->xattrs[pos] + n->xattrs[pos + 2] +
+			256u * n->xattrs[pos + 3] + 3) &
+		       ~3u;
+	return count;
+}
+
 static void xattrs_are_kept(void **state)
 {
 	static const char cap[] = "\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -285,6 +296,8 @@ static void xattrs_are_kept(void **state)
 	tar_make_record(&records, "SCHILY.xattr.trusted.x", "y", 1);
 	tar_make_record(&records, "SCHILY.xattr.system.posix_acl_access", acl,
 			12);
+	/* bsdtar writes both forms */
+	tar_make_record(&records, "LIBARCHIVE.xattr.user.mime", "dGV4dA", 6);
 	tar_make_record(&records, "SCHILY.xattr.security.selinux", "l", 1);
 	tar_make_record(&records, "SCHILY.xattr.trusted.overlay.opaque", "y",
 			1);
@@ -306,6 +319,7 @@ static void xattrs_are_kept(void **state)
 	assert_non_null(view_xattr(&n, 4, "x", &len));
 	assert_memory_equal(view_xattr(&n, 2, "", &len), acl, 12);
 	assert_null(view_xattr(&n, 6, "selinux", &len));
+	assert_int_equal(count_xattrs(&n), 6);
 	assert_null(view_xattr(&n, 4, "overlay.opaque", &len));
 	n = node(&v, "/d");
 	assert_memory_equal(view_xattr(&n, 1, "d", &len), "dir", 3);

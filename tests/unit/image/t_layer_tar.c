@@ -143,6 +143,8 @@ static void everything_comes_back(void **state)
 						.minor = 70000 });
 	tar_make_item(&tar, &(struct tar_item){ .type = '6', .path = "fifo" });
 	tar_make_file(&tar, "empty", "");
+	tar_make_pax_text(&tar, "mtime", "-86400.25");
+	tar_make_file(&tar, "early", "");
 	v = round_trip();
 	(void)snprintf(path, sizeof(path), "/%s/%s/file", name, name);
 	view_is_file(&v, path, "data");
@@ -166,6 +168,9 @@ static void everything_comes_back(void **state)
 			 (70000 & 0xff) | 259 << 8 | (70000 & ~0xff) << 12);
 	assert_int_equal(node(&v, "/fifo").mode, S_IFIFO);
 	view_is_file(&v, "/empty", "");
+	n = node(&v, "/early");
+	assert_int_equal(n.mtime, -86401);
+	assert_int_equal(n.nsec, 750000000);
 	buf_fini(&records);
 	view_free(&v);
 }

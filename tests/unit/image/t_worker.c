@@ -61,6 +61,8 @@ static void requests_survive(void **state)
 	assert_string_equal(r.references.v[1], "q");
 	worker_request_fini(&r);
 	free(text);
+	list[0] = (char *)"\xff";
+	assert_null(worker_request_format(&save));
 }
 
 static void odd_requests_are_refused(void **state)
@@ -91,6 +93,8 @@ static void odd_requests_are_refused(void **state)
 		"\"references\":[\"a\"]}",
 		"{\"op\":\"save\",\"home\":\"/h\",\"format\":\"oci\","
 		"\"references\":[1]}",
+		"{\"op\":\"save\",\"home\":\"/h\",\"format\":\"oci\","
+		"\"references\":[]}",
 		"{\"op\":\"load\",\"home\":\"/h\",\"references\":\"a\"}",
 	};
 	struct worker_request r;

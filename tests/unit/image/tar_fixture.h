@@ -16,7 +16,8 @@ static inline void tar_add(struct buf *tar, const char *name, char type,
 	char h[512] = { 0 };
 	unsigned sum = 0;
 
-	memcpy(h, name, strnlen(name, 99));
+	for (size_t i = 0; i < 99 && name[i]; i++)
+		h[i] = name[i];
 	(void)snprintf(h + 100, 8, "%07o", type == '5' ? 0755u : 0644u);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);
@@ -24,8 +25,8 @@ static inline void tar_add(struct buf *tar, const char *name, char type,
 	(void)snprintf(h + 136, 12, "%011o", 0u);
 	memset(h + 148, ' ', 8);
 	h[156] = type;
-	if (link)
-		memcpy(h + 157, link, strnlen(link, 99));
+	for (size_t i = 0; link && i < 99 && link[i]; i++)
+		h[157 + i] = link[i];
 	memcpy(h + 257, "ustar\00000", 8);
 	for (size_t i = 0; i < sizeof(h); i++)
 		sum += (unsigned char)h[i];

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "frontend.h"
 #include "virtio/dev/block.h"
+#include "virtio/disk/disk_int.h"
 
 #define DISK_LEN (1u << 20)
 #define SECTORS (DISK_LEN / 512)
@@ -28,6 +29,14 @@ struct fixture {
 	int disk; /* the device's own descriptor */
 };
 
+static void connect_driver(struct fixture *f)
+{
+	fe_open(&f->fe, f->dev, 0);
+	fe_negotiate(&f->fe, FLUSH_F);
+	assert_int_equal(fe_set_memory(&f->fe), 0);
+	fe_queue(&f->fe, 0, 64, true);
+}
+
 static void open_disk(struct fixture *f, bool read_only)
 {
 	struct vblock_config config = { .serial = "serial-of-20-bytes!!" };
@@ -37,10 +46,7 @@ static void open_disk(struct fixture *f, bool read_only)
 	assert_int_equal(ftruncate(f->disk, DISK_LEN), 0);
 	assert_int_equal(disk_raw(f->disk, read_only, &config.disk, NULL), 0);
 	assert_int_equal(vblock_new(&config, &f->dev), 0);
-	fe_open(&f->fe, f->dev, 0);
-	fe_negotiate(&f->fe, FLUSH_F);
-	assert_int_equal(fe_set_memory(&f->fe), 0);
-	fe_queue(&f->fe, 0, 64, true);
+	connect_driver(f);
 }
 
 static int setup(void **state)
@@ -349,6 +355,68 @@ static void a_header_and_status_may_be_split_and_joined(void **state)
 	assert_memory_equal(p + 2000, data, 512);
 }
 
+/* A disk that counts. */
+struct counter {
+	struct disk disk;
+	unsigned flushes;
+};
+
+static int count_write(struct disk *d, struct disk_data *data, uint64_t off,
+		       bool durable)
+{
+	(void)d;
+	(void)data;
+	(void)off;
+	(void)durable;
+	return 0;
+}
+
+static int count_flush(struct disk *d)
+{
+	container_of(d, struct counter, disk)->flushes++;
+	return 0;
+}
+
+static void count_free(struct disk *d)
+{
+	(void)d;
+}
+
+static const struct disk_ops count_ops = { .write = count_write,
+					   .flush = count_flush,
+					   .free = count_free };
+
+static void flush_and_expect(struct fixture *f, const struct counter *c,
+			     unsigned want)
+{
+	assert_int_equal(request(f, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, 0),
+			 VIRTIO_BLK_S_OK);
+	assert_int_equal(c->flushes, want);
+}
+
+static void flushes_wait_until_it_is_settled(void **state)
+{
+	struct counter c = { .disk = { &count_ops, DISK_LEN, false, false } };
+	struct vblock_config config = { .disk = &c.disk, .unsettled = true };
+	struct fixture f = { 0 };
+	uint8_t data[512] = { 0 };
+
+	(void)state;
+	assert_int_equal(vblock_new(&config, &f.dev), 0);
+	connect_driver(&f);
+	flush_and_expect(&f, &c, 0);
+	vblock_settle(f.dev);
+	/* made good by the next request, whatever it is */
+	assert_int_equal(request(&f, VIRTIO_BLK_T_OUT, 0, data, 512, 1),
+			 VIRTIO_BLK_S_OK);
+	assert_int_equal(c.flushes, 1);
+	flush_and_expect(&f, &c, 2);
+	/* nothing was written since */
+	flush_and_expect(&f, &c, 2);
+	fe_close(&f.fe);
+	f.dev->ops->free(f.dev);
+}
+
 static void bad_configurations_are_refused(void **state)
 {
 	struct vblock_config config = { .serial = "123456789012345678901" };
@@ -377,6 +445,7 @@ int main(void)
 		T(a_header_and_status_may_be_split_and_joined),
 		cmocka_unit_test_setup_teardown(a_read_only_disk_stays_as_it_is,
 						setup_read_only, teardown),
+		cmocka_unit_test(flushes_wait_until_it_is_settled),
 		cmocka_unit_test(bad_configurations_are_refused),
 	};
 

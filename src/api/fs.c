@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connection: requests, answers, streams of data. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/fs_int.h"
+#include "base/clock.h"
+
+void fs_disconnect(struct msb_fs *fs)
+{
+	agent_close(&fs->c);
+}
+
+static int lost(struct msb_fs *fs, int rc, struct err *err)
+{
+	fs->broken = true;
+	if (rc == -ENODATA || rc == -EPIPE)
+		return err_set(err, ERR_AGENT, ECONNRESET,
+			       "the connection to the sandbox has ended");
+	if (rc == -ETIMEDOUT)
+		return err_set(err, ERR_TIMEOUT, ETIMEDOUT,
+			       "the guest does not answer");
+	if (rc == -EMSGSIZE)
+		return err_set(err, ERR_INVALID, EMSGSIZE,
+			       "the request is too large");
+	return err_sys(err, ERR_AGENT, -rc, "talk to the guest");
+}
+
+static int senseless(struct msb_fs *fs, struct err *err)
+{
+	fs->broken = true;
+	return err_set(err, ERR_PROTOCOL, EPROTO,
+		       "the guest's answer makes no sense");
+}
+
+/* Next frame of ours; a signal handler that ran changes nothing. */
+static int next(struct msb_fs *fs, struct agent_frame *f, struct err *err)
+{
+	uint64_t deadline = clock_mono_ms() + fs->wait_ms;
+	int rc;
+
+	do {
+		rc = agent_next(&fs->c, deadline, f);
+		if (!rc && clock_mono_ms() >= deadline)
+			rc = -ETIMEDOUT;
+	} while (!rc);
+	return rc < 0 ? lost(fs, rc, err) : 0;
+}
+
+/* The number in "... (os error N)", or EIO. */
+static int os_error(struct view text)
+{
+	static const char mark[] = "(os error ";
+	const uint8_t *p = memmem(text.p, text.len, mark, sizeof(mark) - 1);
+	int n = 0;
+
+	if (!p)
+		return EIO;
+	p += sizeof(mark) - 1;
+	while (p < text.p + text.len && *p >= '0' && *p <= '9' && n < 4096)
+		n = n * 10 + (*p++ - '0');
+	return n > 0 && n < 4096 ? n : EIO;
+}
+
+static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
+		       struct msg_fs_response *ret, struct err *err)
+{
+	struct msg_error refused;
+
+	if (f->known && f->type == MSG_ERROR &&
+	    !msg_decode_error(f->payload, NULL, &refused))
+		return err_set(err, ERR_AGENT, EPROTO, "%.*s",
+			       (int)(refused.message.len & 0x1ff),
+			       (const char *)refused.message.p);
+	if (!f->known || f->type != MSG_FS_RESPONSE ||
+	    !(f->flags & FRAME_TERMINAL) ||
+	    msg_decode_fs_response(f->payload, NULL, ret))
+		return senseless(fs, err);
+	if (ret->ok)
+		return 0;
+	if (!ret->error.len)
+		return senseless(fs, err);
+	return err_set(err, ERR_FS, os_error(ret->error), "%.*s",
+		       (int)(ret->error.len & 0x1ff),
+		       (const char *)ret->error.p);
+}
+
+int fs_begin(struct msb_fs *fs, const struct msg_fs_request *m, uint32_t *ret,
+	     struct err *err)
+{
+	struct buf payload;
+	int rc = fs->broken ? -ENODATA : agent_id_new(&fs->c, ret);
+
+	if (rc)
+		return lost(fs, rc, err);
+	buf_init(&payload, FRAME_LEN_MAX);
+	msg_encode_fs_request(&payload, m);
+	rc = agent_send(&fs->c, *ret, MSG_FS_REQUEST, &payload);
+	buf_fini(&payload);
+	if (!rc)
+		rc = agent_flush(&fs->c);
+	return rc ? lost(fs, rc, err) : 0;
+}
+
+int fs_call(struct msb_fs *fs, const struct msg_fs_request *m,
+	    struct msg_fs_response *ret, struct err *err)
+{
+	struct agent_frame f;
+	uint32_t id;
+	int rc = fs_begin(fs, m, &id, err);
+
+	if (!rc)
+		rc = next(fs, &f, err);
+	if (rc)
+		return rc;
+	return f.id == id ? take_answer(fs, &f, ret, err) : senseless(fs, err);
+}
+
+static bool is_open(const struct msb_fs *fs, uint32_t id)
+{
+	for (size_t i = 0; i < fs->c.npending; i++)
+		if (fs->c.pending[i] == id)
+			return true;
+	return false;
+}
+
+int fs_end(struct msb_fs *fs, const uint32_t *ids, size_t n, struct err *err)
+{
+	struct msg_fs_response m;
+	struct agent_frame f;
+	int first = 0;
+
+	for (size_t i = 0; i < n;) {
+		struct err one = { 0 };
+		int rc;
+
+		if (!is_open(fs, ids[i])) {
+			i++;
+			continue;
+		}
+		rc = next(fs, &f, err);
+		if (rc)
+			return rc;
+		rc = take_answer(fs, &f, &m, &one);
+		if (rc && fs->broken) {
+			if (err)
+				*err = one;
+			return rc;
+		}
+		if (rc && !first) {
+			first = rc;
+			if (err)
+				*err = one;
+		}
+	}
+	return first;
+}
+
+int fs_put(struct msb_fs *fs, uint32_t id, const void *data, size_t len,
+	   struct err *err)
+{
+	struct msg_fs_response early;
+	struct agent_frame f;
+	int rc;
+
+	if (fs->broken)
+		return lost(fs, -ENODATA, err);
+	rc = agent_next(&fs->c, 0, &f);
+	if (rc < 0)
+		return lost(fs, rc, err);
+	if (rc > 0) {
+		rc = take_answer(fs, &f, &early, err);
+		return rc ? rc : senseless(fs, err);
+	}
+	rc = agent_send_data(&fs->c, id, MSG_FS_DATA, data, len);
+	if (rc == -ENOSPC) {
+		rc = agent_flush_wait(&fs->c, clock_mono_ms() + fs->wait_ms);
+		if (!rc)
+			rc = agent_send_data(&fs->c, id, MSG_FS_DATA, data,
+					     len);
+	}
+	if (!rc)
+		rc = agent_flush(&fs->c);
+	return rc ? lost(fs, rc, err) : 0;
+}
+
+int fs_get(struct msb_fs *fs, uint64_t handle, uint64_t offset, uint64_t len,
+	   fs_sink_fn sink, void *ctx, struct err *err)
+{
+	struct msg_fs_request m = { .op = MSG_FS_READ,
+				    .handle = handle,
+				    .offset = offset,
+				    .len = { len != UINT64_MAX, len } };
+	struct msg_fs_response end;
+	struct agent_frame f;
+	struct view data;
+	uint32_t id;
+	int rc = fs_begin(fs, &m, &id, err);
+
+	while (!rc) {
+		rc = next(fs, &f, err);
+		if (rc)
+			break;
+		if (!f.known || f.type != MSG_FS_DATA ||
+		    f.flags & FRAME_TERMINAL)
+			return take_answer(fs, &f, &end, err);
+		if (msg_decode_data(f.payload, NULL, &data) || data.len > len)
+			return senseless(fs, err);
+		len -= data.len;
+		rc = data.len ? sink(ctx, data.p, data.len, err) : 0;
+		if (rc)
+			fs->broken = true; /* the rest is still coming */
+	}
+	return rc;
+}
