@@ -3,6 +3,7 @@
 
 The guest's programs are the host's, from its /usr: scripts here are Python, on both sides.
 """
+import fcntl
 import os
 import shutil
 import stat
@@ -790,6 +791,48 @@ def test_two_sandboxes_share_a_directory(guest):
         assert p.returncode == 0, err
     lines = (guest.data / "log").read_text().splitlines()
     assert sorted(lines) == [f"{n} {i:05}" for n in ("one", "two") for i in range(200)]
+
+
+def test_between_sandboxes_names_coordinate_and_locks_do_not(guest):
+    (guest.data / "lock").touch()
+    for name in ("one", "two"):
+        guest.start(name)
+    holder = guest.msb.popen("exec", "one", "--", "/usr/bin/python3", "-S", "-u", "-c", PRELUDE +
+                             textwrap.dedent("""
+        fd = os.open("/m/lock", os.O_RDWR)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+        print("held")
+        sys.stdin.read()
+        """), stdin=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    free = """
+        fd = os.open("/m/lock", os.O_RDWR)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        """
+    guest.python(free, "two")
+    with open(guest.data / "lock") as f:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    p = guest.msb("exec", "one", "--", "/usr/bin/python3", "-S", "-c",
+                  PRELUDE + textwrap.dedent(free))
+    assert p.returncode != 0 and "BlockingIOError" in p.stderr
+    holder.communicate("")
+    guest.python(free, "one")
+
+    script = PRELUDE + textwrap.dedent("""
+        won = 0
+        for i in range(300):
+            try:
+                os.close(os.open(f"/m/{i}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                won += 1
+            except FileExistsError:
+                pass
+        print(won)
+        """)
+    both = [guest.msb.popen("exec", name, "--", "/usr/bin/python3", "-S", "-c", script, text=True)
+            for name in ("one", "two")]
+    assert sum(int(p.communicate(timeout=DEADLINE)[0]) for p in both) == 300
 
 
 # --- single files ---
