@@ -263,6 +263,13 @@ class Bench:
               f"{time.perf_counter() - start:.2f} s")
 
 
+    # -- shared directories --
+
+    def fs(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/fs.py"), "--runs",
+                        str(min(self.runs, 5))],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- the kvm engine ----------------------------------------------------
 
     def kvm(self):
@@ -299,7 +306,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "images", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "images", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

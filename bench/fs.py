@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the file server against QEMU's C virtiofsd; bench.py starts it.
+"""Measures the file server against QEMU's C virtiofsd, and shared directories under uml.
 
-Both serve a directory of the same file system to one guest under QEMU's software emulation, a
+Both servers serve a directory of the same file system to one guest under QEMU's software emulation, a
 stock kernel, and take turns. There the guest's instructions take most of the time, so the CPU time
-that each server uses is told as well.
+that each server uses is told as well. bench.py starts this.
 """
 import argparse
 import os
@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import qemu  # noqa: E402
 
+BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
 VIRTIOFSD = pathlib.Path("/usr/lib/qemu/virtiofsd")
 MODULES = [*qemu.VIRTIO, "fs/fuse/fuse", "fs/fuse/virtiofs"]
 DEADLINE = 1800
@@ -204,6 +205,71 @@ class Bench:
             server.close()
 
 
+class Uml:
+    """A source tree on a shared directory and on the root disk of a sandbox."""
+
+    STEPS = [("untar", "tar xf /tree.tar -C $d"),
+             ("compile", "cd $d/src && for f in base/*.c fs/*.c; do gcc -O0 -std=gnu17"
+              " -D_GNU_SOURCE -I. -I../include -c $f -o $f.o || exit; done"),
+             ("rm -r", "rm -r $d/src $d/include")]
+
+    def __init__(self, args, base):
+        self.args = args
+        self.base = base
+        self.env = {**os.environ, "MSB_HOME": str(base / "home")}
+        self.share = base / "share"
+        self.share.mkdir()
+        self.disk = self.make_disk()
+        self.msb("create", "-q", "-n", "fs", "-m", "1G", "-v", "/usr:/usr:ro", "-v",
+                 f"{self.share}:/share:quota=0", self.disk)
+
+    def msb(self, *words):
+        return subprocess.run([str(w) for w in (BUILD / "msb", *words)], env=self.env, check=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+
+    def make_disk(self):
+        root = self.base / "root"
+        for name in ("usr", "etc", "tmp", "root", "dev", "proc", "sys", "share", "local"):
+            (root / name).mkdir(parents=True)
+        for name in ("bin", "sbin", "lib", "lib64"):
+            (root / name).symlink_to(f"usr/{name}")
+        for name in ("passwd", "group", "ld.so.cache"):
+            shutil.copy(f"/etc/{name}", root / "etc")
+        shutil.copytree("/etc/alternatives", root / "etc/alternatives", symlinks=True)
+        subprocess.run(["tar", "-cf", root / "tree.tar", "-C", ROOT, "src", "include"], check=True)
+        disk = self.base / "disk.raw"
+        with open(disk, "wb") as f:
+            f.truncate(512 << 20)
+        subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-d", root, disk], check=True,
+                       stdout=subprocess.DEVNULL)
+        return disk
+
+    def run(self):
+        """{step: {place: [seconds]}}"""
+        results = {}
+        for turn in range(self.args.runs):
+            for place in (("share", "local"), ("local", "share"))[turn % 2]:
+                script = f"d=/{place}; sync; echo 3 >/proc/sys/vm/drop_caches\n" + "".join(
+                    f"s=$EPOCHREALTIME; ({work}) || exit; echo {name.replace(' ', '_')} $s"
+                    " $EPOCHREALTIME\n" for name, work in self.STEPS)
+                for line in self.msb("exec", "fs", "--", "bash", "-c", script).splitlines():
+                    name, start, end = line.split()
+                    results.setdefault(name.replace("_", " "), {}).setdefault(place, []).append(
+                        float(end) - float(start))
+        return results
+
+    def close(self):
+        self.msb("rm", "-f", "-q", "fs")
+
+
+def show_uml(results):
+    print("# a source tree under uml: median seconds")
+    print(f"{'':<20}{'shared directory':>20}{'root disk':>20}")
+    for step, by in results.items():
+        print(f"{step:<20}" + "".join(f"{statistics.median(by[p]):>20.3f}"
+                                      for p in ("share", "local")))
+
+
 def show(results, names):
     print("# file server: median seconds, and seconds of the server's own CPU time")
     print(f"{'':<20}" + "".join(f"{n:>26}" for n in names) + "     theirs / ours")
@@ -218,25 +284,43 @@ def show(results, names):
               + f"   (goal: at least {goal})")
 
 
+def build_server(args):
+    """The server is a program of the tests, which an ordinary build leaves out."""
+    if args.server.exists():
+        return
+    build = ROOT / "build-test"
+    if not (build / "build.ninja").exists():
+        subprocess.run(["meson", "setup", build, "-Dwerror=true"], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "--quiet", "tests/msb-vhost"], check=True)
+    args.server = build / "tests/msb-vhost"
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--runs", type=int, default=3)
     ap.add_argument("--mib", type=int, default=64)
     ap.add_argument("--blocks", type=int, default=2000)
-    ap.add_argument("--server", type=pathlib.Path,
-                    default=pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build-test"))
-                    / "tests/msb-vhost")
+    ap.add_argument("--server", type=pathlib.Path, default=BUILD / "tests/msb-vhost")
+    ap.add_argument("part", nargs="*", choices=["vhost", "uml", []], help="default: all")
     args = ap.parse_args()
-    base = pathlib.Path(tempfile.mkdtemp(prefix="msb-bench-fs-"))
-    bench = None
-    try:
-        bench = Bench(args, base)
-        show(bench.run(), [s.name for s in bench.servers])
-    finally:
-        if bench:
-            bench.close()
-        shutil.rmtree(base, ignore_errors=True)
+    for part in args.part or ["vhost", "uml"]:
+        base = pathlib.Path(tempfile.mkdtemp(prefix="msb-bench-fs-"))
+        bench = None
+        try:
+            if part == "vhost":
+                build_server(args)
+                bench = Bench(args, base)
+                show(bench.run(), [s.name for s in bench.servers])
+            else:
+                bench = Uml(args, base)
+                show_uml(bench.run())
+        finally:
+            if bench:
+                bench.close()
+            shutil.rmtree(base, ignore_errors=True)
+        print(flush=True)
 
 
 if __name__ == "__main__":

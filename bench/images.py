@@ -152,14 +152,17 @@ def main():
     ap.add_argument("--runs", type=int, default=20)
     ap.add_argument("--pulls", type=int, default=5)
     ap.add_argument("--size", type=int, default=300, help="of the image, in MB")
+    ap.add_argument("part", nargs="*", choices=["pull", "start", []], help="default: both")
     args = ap.parse_args()
     if missing() or os.geteuid() != 0:
         sys.exit(f"images: needs root and {' '.join(missing())}")
     bench = Images(args.build, args.pulls)
     try:
-        bench.pull(args.size * 1_000_000)
+        if "pull" in args.part or not args.part:
+            bench.pull(args.size * 1_000_000)
         bench.runs = args.runs
-        bench.start()
+        if "start" in args.part or not args.part:
+            bench.start()
     finally:
         bench.close()
 

@@ -152,14 +152,15 @@ static int boot_made(struct creation *n, struct api_err *e)
 			  .plan = &n->plan,
 			  .startup = &n->startup,
 			  .watchdog_rd = n->watchdog[0] };
-	int rc = home_sandbox_create(&n->m->home, n->name, &e->err);
+	/* The record first: what a dead creator leaves goes with it. */
+	int rc = insert_row(n, &e->err);
 
-	if (!rc && n->c.root.kind == ROOT_OCI)
-		rc = image_root_make_upper(n->m, &n->c, &e->err);
-	if (!rc)
-		rc = insert_row(n, &e->err);
 	if (!rc)
 		close_store(n);
+	if (!rc)
+		rc = home_sandbox_create(&n->m->home, n->name, &e->err);
+	if (!rc && n->c.root.kind == ROOT_OCI)
+		rc = image_root_make_upper(n->m, &n->c, &e->err);
 	if (!rc)
 		rc = boot_sandbox(n->m, &b, &stage, e);
 	if (!rc) {

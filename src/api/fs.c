@@ -7,6 +7,8 @@
 #include "api/fs_int.h"
 #include "base/clock.h"
 
+#define ERROR_TEXT_MAX 512
+
 void fs_disconnect(struct msb_fs *fs)
 {
 	agent_close(&fs->c);
@@ -63,6 +65,12 @@ static int os_error(struct view text)
 	return n > 0 && n < 4096 ? n : EIO;
 }
 
+/* As a precision: as much of the guest's words as an error takes. */
+static int text_len(struct view text)
+{
+	return text.len < ERROR_TEXT_MAX ? (int)text.len : ERROR_TEXT_MAX;
+}
+
 static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
 		       struct msg_fs_response *ret, struct err *err)
 {
@@ -71,7 +79,7 @@ static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
 	if (f->known && f->type == MSG_ERROR &&
 	    !msg_decode_error(f->payload, NULL, &refused))
 		return err_set(err, ERR_AGENT, EPROTO, "%.*s",
-			       (int)(refused.message.len & 0x1ff),
+			       text_len(refused.message),
 			       (const char *)refused.message.p);
 	if (!f->known || f->type != MSG_FS_RESPONSE ||
 	    !(f->flags & FRAME_TERMINAL) ||
@@ -82,8 +90,7 @@ static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
 	if (!ret->error.len)
 		return senseless(fs, err);
 	return err_set(err, ERR_FS, os_error(ret->error), "%.*s",
-		       (int)(ret->error.len & 0x1ff),
-		       (const char *)ret->error.p);
+		       text_len(ret->error), (const char *)ret->error.p);
 }
 
 int fs_begin(struct msb_fs *fs, const struct msg_fs_request *m, uint32_t *ret,

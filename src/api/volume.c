@@ -187,7 +187,7 @@ static bool config_uses(const char *config, const char *volume)
 	bool found = false;
 
 	if (sandbox_config_from_json(config, &c, NULL))
-		return false; /* it cannot be started */
+		return strstr(config, volume); /* rather kept than lost */
 	for (size_t i = 0; i < c.nmounts; i++)
 		found |= c.mounts[i].kind == MOUNT_NAMED &&
 			 !strcmp(c.mounts[i].name, volume);

@@ -350,8 +350,12 @@ int cmd_image_inspect(struct cli *cli)
 static int remove_one(struct cli *cli, const char *reference)
 {
 	msb_error_t *e = NULL;
-	int rc = msb_image_remove(cli->m, reference, cli_has(cli, O_FORCE), &e);
+	int rc;
 
+	/* it waits for pulls that are under way */
+	ui_spinner_start(cli_has(cli, O_QUIET), "Removing", reference);
+	rc = msb_image_remove(cli->m, reference, cli_has(cli, O_FORCE), &e);
+	ui_spinner_stop();
 	if (rc < 0) {
 		if (cli_has(cli, O_QUIET))
 			msb_error_free(e);
@@ -392,11 +396,17 @@ int cmd_image_prune(struct cli *cli)
 	msb_image_freed_t freed = { .struct_size = sizeof(freed) };
 	char target[64], size[24];
 	msb_error_t *e = NULL;
+	int rc;
 
 	if (!cli_has(cli, O_YES) &&
 	    !ui_confirm("Remove all images that no sandbox uses?"))
 		return 1;
-	if (!cli_open(cli) || !cli_ok(msb_image_prune(cli->m, &freed, &e), &e))
+	if (!cli_open(cli))
+		return 1;
+	ui_spinner_start(cli_has(cli, O_QUIET), "Pruning", "images");
+	rc = msb_image_prune(cli->m, &freed, &e);
+	ui_spinner_stop();
+	if (!cli_ok(rc, &e))
 		return 1;
 	if (cli_has(cli, O_FORMAT))
 		return prune_json(&freed);

@@ -262,6 +262,16 @@ int fs_stat_inode(struct fs_server *s, struct fs_inode *in, struct fs_stat *ret)
 	return 0;
 }
 
+int fs_stat_owner(struct fs_server *s, struct fs_inode *in, struct fs_stat *ret)
+{
+	if (!in->ov.present || clock_mono_ms() >= in->ov_until_ms)
+		return fs_stat_inode(s, in, ret);
+	ret->host.stx_mode = (uint16_t)in->key.type;
+	ret->ov = in->ov;
+	fs_stat_show(s, ret);
+	return 0;
+}
+
 uint32_t fs_attr_fill(const struct fs_server *s, struct fs_inode *in,
 		      const struct fs_stat *st, struct fuse_attr *ret)
 {

@@ -260,6 +260,10 @@ int fs_stat_fd(struct fs_server *s, int fd, struct fs_inode *in,
 int fs_stat_view(struct fs_server *s, int fd, struct fs_inode *in,
 		 struct fs_stat *ret);
 void fs_stat_show(const struct fs_server *s, struct fs_stat *st);
+/* Owner and mode alone, which for files with a known override takes no look at
+ * the host; ret->host has the type and perhaps no more. */
+int fs_stat_owner(struct fs_server *s, struct fs_inode *in,
+		  struct fs_stat *ret);
 void fs_stat_keep(const struct fs_server *s, struct fs_inode *in,
 		  const struct fs_stat *st);
 int fs_stat_inode(struct fs_server *s, struct fs_inode *in,

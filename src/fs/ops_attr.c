@@ -123,7 +123,8 @@ static int set_owner_mode(struct fs_server *s, struct fs_inode *in, int fd,
 
 	if (!kill && !owner && !(a->valid & FATTR_MODE))
 		return 0;
-	rc = fs_stat_fd(s, fd, in, &st);
+	rc = s->virt == FS_STAT_OFF ? fs_stat_fd(s, fd, in, &st)
+				    : fs_stat_owner(s, in, &st);
 	if (rc)
 		return rc;
 	old = st;

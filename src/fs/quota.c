@@ -12,8 +12,8 @@
  *    out of the first count, as tree - used: counting before the first write
  *    would cost every mount a walk that few ever need. For a limit on the
  *    whole it is nothing, and the first charge counts.
- * 4. Counting takes a small share of the time, or a guest at its limit could
- *    keep us counting.
+ * 4. Counting a big tree takes a small share of the time, or a guest at its
+ *    limit could keep us from everything else.
  */
 #include <errno.h>
 #include <sys/statfs.h>
@@ -26,7 +26,8 @@
 #define MIN_FILES 65536
 /* Space beyond what the size of a file explains was reserved behind its end. */
 #define RESERVED (1u << 20)
-/* After a count that took t, the next one is t times this away. */
+/* After a count that took long, the next one is so many times that away. */
+#define COUNT_LONG_MS 100u
 #define COUNT_REST 20u
 
 static int64_t bounded(int64_t v)
@@ -93,7 +94,8 @@ static int count(struct fs_server *s)
 			count_nameless(&sum, in);
 	}
 	took = clock_mono_ms() - start;
-	q->next_count_ms = start + took + took * COUNT_REST;
+	if (took > COUNT_LONG_MS)
+		q->next_count_ms = start + took + took * COUNT_REST;
 	if (rc)
 		return rc;
 	if (!q->counted && !q->whole) {

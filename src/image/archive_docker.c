@@ -118,6 +118,12 @@ int archive_docker_plan(struct archive_loader *l, struct err *err)
 		return rc;
 	if (!json_is_array(l->plan.root))
 		return err_set(err, ERR_IMAGE, EINVAL, WHAT " is not an array");
+	/* each of them costs reading a configuration, also when it is skipped
+	 */
+	if (json_array_size(l->plan.root) > ARCHIVE_MAX_IMAGES)
+		return err_set(err, ERR_IMAGE, EFBIG,
+			       WHAT " has more than %u images",
+			       ARCHIVE_MAX_IMAGES);
 	for (size_t i = 0; i < json_array_size(l->plan.root); i++) {
 		const json_t *entry = json_array_get(l->plan.root, i);
 

@@ -14,6 +14,7 @@
 
 #define MAX_DEPTH 32u
 #define MAX_INDEXES 1024u
+#define MAX_READ 8192u /* manifests and indexes, the same ones as well */
 
 static char *blob_path(const struct digest *d)
 {
@@ -64,7 +65,7 @@ struct level {
 struct walk {
 	struct archive_loader *l;
 	struct level levels[MAX_DEPTH];
-	size_t depth, indexes;
+	size_t depth, indexes, read;
 };
 
 /* A name that stands for a reference by itself: not a tag alone. */
@@ -172,6 +173,10 @@ static int visit(struct walk *w, const struct oci_index_entry *e,
 		w->l->plan.skipped++;
 		return 0;
 	}
+	if (++w->read > MAX_READ)
+		return err_set(err, ERR_IMAGE, EFBIG,
+			       "its indexes name more than %u manifests",
+			       MAX_READ);
 	rc = read_blob(&w->l->input, &e->desc, &text, &len, err);
 	if (!rc)
 		rc = oci_manifest_parse(text, len, &m, err);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <ext2fs/ext2fs.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "image/ext4_io.h"
 
 #define BLOCK 4096u
 #define BYTES_PER_INODE 16384u
@@ -173,7 +172,7 @@ static int create(int fd, uint64_t size, bool overlay, struct err *err)
 	set_parameters(size, &params);
 	(void)snprintf(name, sizeof(name), "%d", fd);
 	code = ext2fs_initialize(name, EXT2_FLAG_64BITS, &params,
-				 unixfd_io_manager, &fs);
+				 ext4_io_manager, &fs);
 	if (code)
 		return failed(err, code, "superblock");
 	rc = fill(fs, overlay, err);
@@ -192,8 +191,6 @@ static int create(int fd, uint64_t size, bool overlay, struct err *err)
 
 static int create_sized(int fd, uint64_t size, bool overlay, struct err *err)
 {
-	int own;
-
 	if (size % BLOCK || size < EXT4_SIZE_MIN || size > EXT4_SIZE_MAX)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "size of an ext4 disk must be from 64 MiB to "
@@ -201,11 +198,7 @@ static int create_sized(int fd, uint64_t size, bool overlay, struct err *err)
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)
 		return err_sys(err, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO,
 			       errno, "size of the writable layer");
-	/* the library closes what it is given */
-	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (own < 0)
-		return err_sys(err, ERR_IO, errno, "make the writable layer");
-	return create(own, size, overlay, err);
+	return create(fd, size, overlay, err);
 }
 
 int ext4_create(int fd, uint64_t size, struct err *err)

@@ -111,6 +111,7 @@ static int add_device(struct sandbox *s, struct vm_disk *d, struct disk *disk,
 	/* Mounting a clean file system writes what would be written again: it
 	 * does not have to wait for the host's disk. */
 	(void)disk_fs_type(disk, &config.unsettled);
+	config.unsettled |= d->temporary;
 	rc = vblock_new(&config, &d->device);
 
 	if (rc) {
@@ -163,7 +164,7 @@ static int add_lower(struct sandbox *s, struct err *err)
 
 static int add_upper(struct sandbox *s, struct err *err)
 {
-	struct vm_disk d = { 0 };
+	struct vm_disk d = { .temporary = s->spec.config.ephemeral };
 	struct disk *disk;
 	int fd = open_locked(s, &d, s->spec.upper, false, err);
 	int rc = fd < 0 ? fd : disk_raw(fd, false, &disk, err);
@@ -273,7 +274,8 @@ int sandbox_make_disks(struct sandbox *s)
 void sandbox_settle_disks(struct sandbox *s)
 {
 	for (size_t i = 0; i < s->ndisks; i++)
-		vblock_settle(s->disks[i].device);
+		if (!s->disks[i].temporary)
+			vblock_settle(s->disks[i].device);
 }
 
 void sandbox_free_disks(struct sandbox *s)

@@ -56,6 +56,7 @@ struct vm_disk {
 	struct virtio_device *device; /* owned, with the disk in it */
 	dev_t dev;		      /* its file */
 	ino_t ino;
+	bool temporary; /* it is removed with the sandbox when that ends */
 };
 
 struct sandbox {

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import tarfile
@@ -105,6 +106,16 @@ def test_killed_at_any_moment_leaves_nothing_half_made(offline):
     wait_for(lambda: not [c for _, c in offline.processes() if "msb-image" in c],
              "the workers to notice")
     assert offline.ok("run", "-q", "busybox", "--", "echo", "whole") == "whole\n"
+
+
+def test_a_creator_that_dies_over_the_writable_layer_leaves_nothing(offline):
+    offline.ok("pull", "-q", "busybox")
+    offline.choose_engine()
+    p = offline.popen("create", "-q", "busybox", preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (100 << 20, 100 << 20)))
+    assert p.wait(DEADLINE) == -signal.SIGXFSZ
+    assert offline.json("ls") == []
+    assert os.listdir(offline.home / "sandboxes") == []
 
 
 # --- what a reference is ---

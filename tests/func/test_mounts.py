@@ -3,6 +3,7 @@
 
 The guest's programs are the host's, from its /usr: scripts here are Python, on both sides.
 """
+import fcntl
 import os
 import shutil
 import stat
@@ -792,6 +793,48 @@ def test_two_sandboxes_share_a_directory(guest):
     assert sorted(lines) == [f"{n} {i:05}" for n in ("one", "two") for i in range(200)]
 
 
+def test_between_sandboxes_names_coordinate_and_locks_do_not(guest):
+    (guest.data / "lock").touch()
+    for name in ("one", "two"):
+        guest.start(name)
+    holder = guest.msb.popen("exec", "one", "--", "/usr/bin/python3", "-S", "-u", "-c", PRELUDE +
+                             textwrap.dedent("""
+        fd = os.open("/m/lock", os.O_RDWR)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+        print("held")
+        sys.stdin.read()
+        """), stdin=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    free = """
+        fd = os.open("/m/lock", os.O_RDWR)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        """
+    guest.python(free, "two")
+    with open(guest.data / "lock") as f:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    p = guest.msb("exec", "one", "--", "/usr/bin/python3", "-S", "-c",
+                  PRELUDE + textwrap.dedent(free))
+    assert p.returncode != 0 and "BlockingIOError" in p.stderr
+    holder.communicate("")
+    guest.python(free, "one")
+
+    script = PRELUDE + textwrap.dedent("""
+        won = 0
+        for i in range(300):
+            try:
+                os.close(os.open(f"/m/{i}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                won += 1
+            except FileExistsError:
+                pass
+        print(won)
+        """)
+    both = [guest.msb.popen("exec", name, "--", "/usr/bin/python3", "-S", "-c", script, text=True)
+            for name in ("one", "two")]
+    assert sum(int(p.communicate(timeout=DEADLINE)[0]) for p in both) == 300
+
+
 # --- single files ---
 
 
@@ -824,3 +867,59 @@ def test_a_single_file_that_is_read_only(guest):
         fails(errno.EROFS, os.open, "/etc/app.conf", os.O_WRONLY)
         """, f"{conf}:/etc/app.conf:ro")
     assert conf.read_text() == "first"
+
+
+# --- quotas ---
+
+
+def test_quota(guest):
+    (guest.data / "before").write_bytes(bytes(3 << 20))
+    guest.start("box", mounts=[f"{guest.data}:/m:quota=10M"])
+    guest.python("""
+        fd = os.open("/m/a", os.O_CREAT | os.O_WRONLY, 0o644)
+        for _ in range(160):
+            assert os.write(fd, b"x" * 65536) == 65536
+        fails(errno.ENOSPC, os.write, fd, b"x")
+        s = os.statvfs("/m")
+        assert (s.f_bsize, s.f_blocks, s.f_bavail, s.f_namemax) == (4096, 13 << 8, 0, 255), s
+        os.ftruncate(fd, 5 << 20)
+        assert os.statvfs("/m").f_bavail == 5 << 8
+        put("/m/b", "y" * (5 << 20))
+        fails(errno.ENOSPC, os.truncate, "/m/b", 6 << 20)
+        fails(errno.ENOSPC, os.posix_fallocate, fd, 0, 6 << 20)
+        fails(errno.ENOSPC, os.setxattr, "/m/b", "user.x", b"x" * 1000)
+        # a file that is open counts, also without a name
+        os.unlink("/m/a")
+        fails(errno.ENOSPC, put, "/m/c", "z" * 1000)
+        os.close(fd)
+        """)
+    # and space comes back, also by what the host does
+    wait_for(lambda: guest.msb("exec", "box", "--", "/usr/bin/python3", "-S", "-c", PRELUDE +
+                               'put("/m/c", "z" * 1000)').returncode == 0, "the space to come back")
+    os.unlink(guest.data / "b")
+    guest.python('put("/m/d", "z" * (9 << 20))')
+
+
+@pytest.mark.parametrize("options", ["", ":quota=10M"])
+def test_a_mount_has_a_size(guest, options):
+    """By default a guest cannot fill the host's disk either."""
+    out = guest.once("""
+        s = os.statvfs("/m")
+        print(s.f_blocks * s.f_frsize >> 20)
+        """, f"{guest.data}:/m{options}")
+    assert int(out) == (10 if options else 4096)
+
+
+def test_links_in_the_path_of_a_mount_when_allowed(guest):
+    (guest.msb.base / "door").symlink_to(guest.data)
+    (guest.data / "f").write_text("text")
+    (guest.msb.base / "file").symlink_to("data/f")
+    guest.start("box", mounts=[f"{guest.msb.base}/door:/m:follow-root-symlinks",
+                               f"{guest.msb.base}/file:/etc/conf:follow-root-symlinks"])
+    guest.python("""
+        assert open("/m/f").read() == open("/etc/conf").read() == "text"
+        put("/etc/conf", "changed")
+        put("/m/new", "new")
+        """)
+    assert (guest.data / "f").read_text() == "changed"
+    assert (guest.data / "new").read_text() == "new"

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import pytest
@@ -72,6 +73,19 @@ def test_used_bytes_are_those_of_the_files(msb):
     (path / "d/f").write_bytes(b"x" * 1000)
     os.link(path / "d/f", path / "g")
     assert msb.json("volume", "inspect", "a")["used_bytes"] == 1000
+
+
+def test_a_sandbox_that_cannot_be_read_keeps_its_volumes(msb):
+    for name in ("data", "other"):
+        msb.ok("volume", "create", "-q", name)
+    msb.create("s", "-v", "data:/data")
+    msb.ok("stop", "-q", "s")
+    with sqlite3.connect(msb.home / "db/msb.db") as db:
+        old, = db.execute("SELECT config FROM sandbox").fetchone()
+        db.execute("UPDATE sandbox SET config = ?", (old[:-1],))
+    db.close()
+    msb.ok("volume", "prune", "-y")
+    assert volumes(msb) == ["data"]
 
 
 def test_many_at_once_make_it_once(msb):

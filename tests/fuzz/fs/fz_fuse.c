@@ -5,9 +5,11 @@
  * node and handle choose among what earlier replies gave, so that sequences
  * get anywhere; flags & 1 puts the handle at the start of the body, & 2 a node
  * there, & 4 cuts the reply buffer, & 8 makes the length in the header lie.
- * Nothing may change next to the scratch directory, no descriptor may leak.
+ * Nothing may change next to the scratch directory, no descriptor may leak, no
+ * quota may be exceeded.
  */
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/fuse.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +29,8 @@
 #define KNOWN 16
 #define MAX_REQUESTS 200
 #define BODY_MAX 8192
+#define QUOTA 2000
+#define POPULATED 18 /* bytes in files */
 
 static char top[64];
 static int top_fd = -1;
@@ -35,6 +39,7 @@ struct guest {
 	struct fs_server *s;
 	uint64_t node[KNOWN], fh[KNOWN];
 	unsigned nnodes, nfhs;
+	bool limited;
 };
 
 static void require(bool ok)
@@ -98,6 +103,28 @@ static bool is_untouched(void)
 	(void)close(fd);
 	require(fstatat(top_fd, "x", &st, AT_SYMLINK_NOFOLLOW) == 0);
 	return !strcmp(text, "untouched") && S_ISDIR(st.st_mode);
+}
+
+static off_t tree_size;
+
+static int add_size(const char *path, const struct stat *st, int type,
+		    struct FTW *at)
+{
+	(void)path;
+	(void)at;
+	if (type == FTW_F && S_ISREG(st->st_mode))
+		tree_size += st->st_size / (off_t)st->st_nlink;
+	return 0;
+}
+
+static bool is_within_quota(void)
+{
+	char path[sizeof(top) + 2];
+
+	tree_size = 0;
+	(void)snprintf(path, sizeof(path), "%s/x", top);
+	require(nftw(path, add_size, 8, FTW_PHYS) == 0);
+	return tree_size <= POPULATED + QUOTA;
 }
 
 static void learn(struct guest *g, uint32_t opcode, const uint8_t *body,
@@ -175,6 +202,11 @@ static bool start(struct guest *g, uint8_t bits)
 	cfg.host_perms = bits & 128 && cfg.stat_virt != FS_STAT_OFF
 				 ? FS_PERMS_MIRROR
 				 : FS_PERMS_PRIVATE;
+	if (bits & 32 && !cfg.file) {
+		cfg.quota_bytes = bits & 64 ? QUOTA + POPULATED : QUOTA;
+		cfg.quota_whole = bits & 64;
+		g->limited = true;
+	}
 	if (fs_server_new(&cfg, &g->s, NULL))
 		return false;
 	for (unsigned i = 0; i < KNOWN; i++)
@@ -214,5 +246,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(dup(top_fd) == low); /* the lowest free one, as before */
 	(void)close(low);
 	require(is_untouched());
+	require(!g.limited || is_within_quota());
 	return 0;
 }

@@ -337,6 +337,33 @@ static void errors_have_the_guests_number(void **state)
 	end(&g);
 }
 
+static void long_errors_are_cut(void **state)
+{
+	static const size_t lengths[] = { 200, 511, 512, 513, 4000 };
+	char text[4001];
+	struct err err = { 0 };
+	msb_fs_info_t info;
+	struct guest g;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	begin(&g);
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
+		answers(&g, &(struct msg_fs_response){
+				    .error = { (const uint8_t *)text,
+					       lengths[i] } });
+	connect_to(&g);
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		err_clear(&err);
+		assert_int_equal(fs_stat(&g.fs, "/f", true, &info, &err), -EIO);
+		assert_int_equal(strlen(err.msg),
+				 lengths[i] < sizeof(err.msg)
+					 ? lengths[i]
+					 : sizeof(err.msg) - 1);
+	}
+	end(&g);
+}
+
 static void a_write_that_fails_early_says_why(void **state)
 {
 	const struct msg_fs_request m = { .op = MSG_FS_WRITE, .handle = 7 };
@@ -396,6 +423,7 @@ int main(void)
 		cmocka_unit_test(unknown_kinds_and_sizes_are_refused),
 		cmocka_unit_test(more_data_than_asked_for_is_refused),
 		cmocka_unit_test(errors_have_the_guests_number),
+		cmocka_unit_test(long_errors_are_cut),
 		cmocka_unit_test(a_write_that_fails_early_says_why),
 		cmocka_unit_test(answers_that_are_none),
 	};

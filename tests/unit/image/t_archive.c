@@ -323,6 +323,59 @@ static void nested_indexes_pass_names_on(void **state)
 	}
 }
 
+/* An index that names one thing n times. */
+static void repeat(struct buf *text, int n, const struct digest *d, size_t size)
+{
+	buf_reset(text);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(
+			buf_printf(text, "%s{\"digest\":\"%s\",\"size\":%zu}",
+				   i ? "," : "{\"manifests\":[", d->text, size),
+			0);
+	assert_int_equal(buf_str(text, "]}"), 0);
+}
+
+/* Entries that all name the same and are skipped cost time each. */
+static void lists_without_end_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = { 0 };
+	struct err err = { 0 };
+	struct digest list;
+	struct buf tar, text;
+	struct made m;
+
+	make_image(&m, "arm64", "one");
+	buf_init(&text, 4 << 20);
+	buf_init(&tar, 8 << 20);
+	for (int i = 0; i < 1025; i++)
+		assert_int_equal(buf_printf(&text, "%c{\"Config\":\"c\"}",
+					    i ? ',' : '['),
+				 0);
+	assert_int_equal(buf_str(&text, "]"), 0);
+	tar_file(&tar, "manifest.json", buf_cstr(&text));
+	tar_file(&tar, "c", m.config);
+	tar_end(&tar);
+	assert_int_equal(load(&f->store, &tar, NULL, &told, &err), -EFBIG);
+	assert_non_null(strstr(err.msg, "more than 1024 images"));
+
+	/* Three times the same list of 4096 times the same manifest. */
+	buf_reset(&tar);
+	put_blobs(&tar, &m);
+	repeat(&text, 4096, &m.manifest_digest, strlen(m.manifest));
+	digest_of(buf_cstr(&text), buf_len(&text), &list);
+	put_blob(&tar, &list, buf_data(&text), buf_len(&text));
+	repeat(&text, 3, &list, buf_len(&text));
+	tar_file(&tar, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
+	tar_file(&tar, "index.json", buf_cstr(&text));
+	tar_end(&tar);
+	assert_int_equal(load(&f->store, &tar, NULL, &told, &err), -EFBIG);
+	assert_non_null(strstr(err.msg, "more than 8192 manifests"));
+	buf_fini(&text);
+	buf_fini(&tar);
+	made_fini(&m);
+}
+
 static void directories_are_loaded(void **state)
 {
 	struct fixture *f = *state;
@@ -593,6 +646,7 @@ int main(void)
 		STORE_TEST(docker_archives_are_loaded),
 		STORE_TEST(only_images_for_this_platform_are_loaded),
 		STORE_TEST(nested_indexes_pass_names_on),
+		STORE_TEST(lists_without_end_are_refused),
 		STORE_TEST(directories_are_loaded),
 		STORE_TEST(hostile_layouts_are_refused),
 		STORE_TEST(hostile_docker_archives_are_refused),
