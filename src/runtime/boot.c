@@ -357,8 +357,10 @@ static int make_shares(struct sandbox *s)
 				  MAX_MOUNTS);
 		return -E2BIG;
 	}
+	if (!n && !root)
+		return 0;
 	s->shares = calloc(n + root, sizeof(*s->shares));
-	if (!s->shares && n + root)
+	if (!s->shares)
 		return sandbox_boot_errno(s, "mount", -ENOMEM, "mounts");
 	if (root)
 		rc = share_root(s);
