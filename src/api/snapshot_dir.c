@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/snapshot_int.h"
@@ -15,6 +17,8 @@
 
 #define INDEX_DIR ".index"
 #define DIGEST_SHORT_MIN 6u
+#define DRAFT_PREFIX ".msb-snapshot."
+#define DRAFT_YOUNG_S 60
 
 static int not_found(const char *ref, struct err *err)
 {
@@ -402,6 +406,34 @@ static int place(const msb_t *m, const char *dest, struct snapshot_draft *d,
 	return *ret_parent ? 0 : api_no_memory(err);
 }
 
+/*
+ * Drafts whose makers died. A maker has its draft locked, but for the moment
+ * before that: what has just been made is left alone.
+ */
+static void sweep_drafts(const char *parent)
+{
+	DIR *dir = opendir(parent);
+	const struct dirent *e;
+	struct stat st;
+
+	while (dir && (e = readdir(dir))) {
+		autoclose int fd = -1;
+
+		if (!str_starts(e->d_name, DRAFT_PREFIX))
+			continue;
+		fd = openat(dirfd(dir), e->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fstat(fd, &st) < 0 ||
+		    st.st_mtim.tv_sec + DRAFT_YOUNG_S > time(NULL) ||
+		    flock(fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		/* what cannot go now is tried again */
+		(void)io_remove_tree(dirfd(dir), e->d_name);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
 int snapshot_draft_new(const msb_t *m, const char *dest,
 		       struct snapshot_draft *ret, struct err *err)
 {
@@ -416,7 +448,9 @@ int snapshot_draft_new(const msb_t *m, const char *dest,
 	if (!rc && getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
 		rc = err_sys(err, ERR_IO, errno, "make up a name");
 	if (!rc) {
-		d.temp = str_fmt("%s/.msb-snapshot.%08x", parent, n);
+		if (d.name)
+			sweep_drafts(parent);
+		d.temp = str_fmt("%s/" DRAFT_PREFIX "%08x", parent, n);
 		rc = d.temp ? 0 : api_no_memory(err);
 	}
 	if (!rc && mkdir(d.temp, 0700) < 0) {
@@ -426,7 +460,7 @@ int snapshot_draft_new(const msb_t *m, const char *dest,
 	if (!rc) {
 		d.fd = open(d.temp,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (d.fd < 0)
+		if (d.fd < 0 || flock(d.fd, LOCK_EX | LOCK_NB) < 0)
 			rc = path_err(err, errno, "open directory", d.temp);
 	}
 	if (rc)
@@ -482,8 +516,9 @@ int snapshot_draft_commit(struct snapshot_draft *d, bool force, struct err *err)
 	if (renameat2(AT_FDCWD, d->temp, AT_FDCWD, d->path, RENAME_EXCHANGE) <
 	    0)
 		return path_err(err, errno, "replace", d->path);
-	rc = io_remove_tree(AT_FDCWD, d->temp); /* the one before */
-	if (rc)
+	/* The one before; somebody who sweeps may be at it, too. */
+	rc = io_remove_tree(AT_FDCWD, d->temp);
+	if (rc && rc != -ENOENT)
 		return path_err(err, -rc, "remove", d->temp);
 	free(take_ptr(d->temp));
 	return 0;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Snapshots of stopped sandboxes, and sandboxes made from them."""
+import fcntl
 import hashlib
 import io
 import json
@@ -52,6 +53,20 @@ def test_a_sandbox_made_from_a_snapshot_has_its_files(kept):
     kept.ok("exec", "copy", "--", "cat", "/root/f")  # it starts again without the snapshot
     kept.ok("snapshot", "rm", "-q", "kept")
     assert kept.ok("exec", "copy", "--", "cat", "/root/f") == "kept\n"
+
+
+def test_drafts_of_the_dead_are_swept(kept):
+    drafts = [kept.home / "snapshots" / f".msb-snapshot.0000000{i}" for i in range(3)]
+    for path in drafts:
+        path.mkdir()
+        (path / "upper.ext4").write_bytes(b"x")
+    for path in drafts[1:]:
+        os.utime(path, (1, 1))
+    fd = os.open(drafts[2], os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)  # its maker lives
+    kept.ok("snapshot", "create", "-q", "more", "--from", "box")
+    os.close(fd)
+    assert [path.exists() for path in drafts] == [True, False, True]
 
 
 def test_the_descriptor_is_as_documented(kept):
