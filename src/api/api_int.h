@@ -81,6 +81,7 @@ struct msb_config {
 	bool has_startup;
 	struct strv startup; /* the user's words */
 	size_t script_bytes;
+	char *snapshot; /* path; the root is what it was taken above */
 	struct volume_wish *wishes; /* one for each named mount */
 	size_t nwishes;
 };

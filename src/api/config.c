@@ -65,6 +65,7 @@ void msb_config_free(msb_config_t *c)
 	for (size_t i = 0; i < c->nwishes; i++)
 		volume_wish_fini(&c->wishes[i]);
 	free(c->wishes);
+	free(c->snapshot);
 	free(c);
 }
 

@@ -106,7 +106,10 @@ static int set_image(msb_config_t *c, const char *image, struct err *err)
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
 {
 	struct err err = { 0 };
-	int rc = set_image(c, image, &err);
+	int rc = c->snapshot ? err_set(&err, ERR_INVALID, EINVAL,
+				       "from_snapshot is mutually exclusive "
+				       "with explicit rootfs configuration")
+			     : set_image(c, image, &err);
 
 	return rc ? api_fail_err(&err, rc, e) : 0;
 }

@@ -40,6 +40,10 @@ static int check_config(const msb_config_t *c, struct err *err)
 			return err_set(err, ERR_INVALID, errno,
 				       "host path does not exist: %.300s",
 				       s->mounts[i].host);
+	if (c->upper_size_mib && c->snapshot)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the size of a snapshot's layer cannot be "
+			       "changed");
 	if (c->upper_size_mib && s->root.kind != ROOT_OCI)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "oci_upper_size() is only valid for OCI images");
@@ -160,7 +164,7 @@ static int boot_made(struct creation *n, struct api_err *e)
 	if (!rc)
 		rc = home_sandbox_create(&n->m->home, n->name, &e->err);
 	if (!rc && n->c.root.kind == ROOT_OCI)
-		rc = image_root_make_upper(n->m, &n->c, &e->err);
+		rc = image_root_make_upper(n->m, n->given, &n->c, &e->err);
 	if (!rc)
 		rc = boot_sandbox(n->m, &b, &stage, e);
 	if (!rc) {

@@ -31,6 +31,10 @@ int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
 		     const struct msb_image_options *o,
 		     struct worker_event *ret, struct err *err);
 
+/* Have it compress, or expand, what in holds from its offset on into out. */
+int image_worker_repack(msb_t *m, bool expand, int in, int out,
+			struct err *err);
+
 int image_store_of(const msb_t *m, struct image_store *ret, struct err *err);
 
 /*
@@ -52,8 +56,8 @@ int image_reference_parse(const char *text, struct image_ref *ret,
 
 /* Does a record or snapshot of this home need the manifest? For the store. */
 struct image_users {
-	struct strv configs; /* of sandboxes, as JSON */
-	struct strv names;   /* of sandboxes, in the same order */
+	struct strv configs; /* of sandboxes, as JSON; digests of snapshots */
+	struct strv names;   /* of both, in the same order */
 };
 int image_users_load(msb_t *m, struct image_users *ret, struct err *err);
 void image_users_fini(struct image_users *u);
@@ -70,9 +74,10 @@ bool image_is_used(void *users, const struct digest *manifest);
 int image_root_settle(msb_t *m, const struct image_store *s,
 		      const msb_config_t *given, struct sandbox_config *c,
 		      struct boot_plan *p, struct err *err);
-/* Make the writable layer in the directory of a new sandbox. */
-int image_root_make_upper(const msb_t *m, const struct sandbox_config *c,
-			  struct err *err);
+/* Make the writable layer in the directory of a new sandbox: an empty one, or a
+ * copy of a snapshot's. */
+int image_root_make_upper(const msb_t *m, const msb_config_t *given,
+			  const struct sandbox_config *c, struct err *err);
 /*
  * Find the files of a stored sandbox's image and its writable layer for a boot.
  * An image that is damaged is got again, if that is still possible.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/image_int.h"
+#include "api/snapshot_int.h"
 #include "base/buf.h"
 
 /* ---- who needs what ----------------------------------------------------- */
@@ -13,6 +14,21 @@ void image_users_fini(struct image_users *u)
 {
 	strv_fini(&u->configs);
 	strv_fini(&u->names);
+}
+
+/* Instead of a configuration: the digest alone, which says that it is used. */
+static int on_snapshot(void *ctx, msb_snapshot_t *s)
+{
+	struct image_users *u = ctx;
+	char *name = str_fmt("snapshot %s", s->name ? s->name : s->path);
+	int rc = strv_add(&u->configs, s->desc.image.text);
+
+	msb_snapshot_free(s);
+	if (rc || !name) {
+		free(name);
+		return -ENOMEM;
+	}
+	return strv_take(&u->names, name);
 }
 
 int image_users_load(msb_t *m, struct image_users *ret, struct err *err)
@@ -30,6 +46,8 @@ int image_users_load(msb_t *m, struct image_users *ret, struct err *err)
 		    strv_add(&u.names, rows[i].name))
 			rc = api_no_memory(err);
 	sandbox_rows_free(rows, n);
+	if (!rc)
+		rc = snapshot_each(m, on_snapshot, &u, err);
 	if (rc) {
 		image_users_fini(&u);
 		return rc;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/image_int.h"
+#include "api/snapshot_int.h"
 #include "base/user.h"
 #include "image/ext4.h"
 
@@ -165,22 +166,68 @@ static int settle(struct sandbox_config *c, const struct image *img,
 	return c->root.manifest_digest ? 0 : api_no_memory(err);
 }
 
-int image_root_settle(msb_t *m, const struct image_store *s,
-		      const msb_config_t *given, struct sandbox_config *c,
-		      struct boot_plan *p, struct err *err)
+/* ---- when it is made ----------------------------------------------------- */
+
+/* What the reference names now. */
+static int find_named(msb_t *m, const struct image_store *s,
+		      const msb_config_t *given, struct root_config *r,
+		      struct image *ret, struct err *err)
 {
 	struct image_ref ref;
-	struct image img;
-	int rc = image_reference_parse(c->root.reference, &ref, err);
+	int rc = image_reference_parse(r->reference, &ref, err);
 
+	if (rc)
+		return rc;
+	rc = image_resolve(m, s, &ref, given->image_options, ret, NULL, err);
+	image_ref_fini(&ref);
+	r->upper_size_mib = given->upper_size_mib ? given->upper_size_mib
+						  : m->cfg.upper_size_mib;
+	return rc;
+}
+
+/* What a snapshot was taken above: that very image, wherever it comes from. */
+static int find_pinned(msb_t *m, const struct image_store *s,
+		       const msb_config_t *given, const struct root_config *r,
+		       struct image *ret, struct err *err)
+{
+	struct digest digest;
+	struct image img;
+	struct image_ref ref;
+	int rc;
+
+	if (digest_parse(r->manifest_digest, &digest))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the snapshot names no image");
+	rc = image_store_find_digest(s, &digest, ret, err);
+	if (rc != -ENOENT)
+		return rc;
+	rc = image_reference_parse(r->reference, &ref, err);
 	if (rc)
 		return rc;
 	rc = image_resolve(m, s, &ref, given->image_options, &img, NULL, err);
 	image_ref_fini(&ref);
+	if (!rc) {
+		image_fini(&img);
+		rc = image_store_find_digest(s, &digest, ret, err);
+	}
+	if (!rc)
+		return 0;
+	if (rc == -ENOENT) /* it is another one by now */
+		err_clear(err);
+	return err_set(err, ERR_SNAPSHOT_IMAGE_MISSING, ENOENT, "%.200s (%s)",
+		       r->reference, digest.text);
+}
+
+int image_root_settle(msb_t *m, const struct image_store *s,
+		      const msb_config_t *given, struct sandbox_config *c,
+		      struct boot_plan *p, struct err *err)
+{
+	struct image img;
+	int rc = given->snapshot ? find_pinned(m, s, given, &c->root, &img, err)
+				 : find_named(m, s, given, &c->root, &img, err);
+
 	if (rc)
 		return rc;
-	c->root.upper_size_mib = given->upper_size_mib ? given->upper_size_mib
-						       : m->cfg.upper_size_mib;
 	rc = settle(c, &img, given->workdir_given, err);
 	if (!rc)
 		rc = add_image(s, &img, c->user, p, err);
@@ -188,8 +235,8 @@ int image_root_settle(msb_t *m, const struct image_store *s,
 	return rc;
 }
 
-int image_root_make_upper(const msb_t *m, const struct sandbox_config *c,
-			  struct err *err)
+int image_root_make_upper(const msb_t *m, const msb_config_t *given,
+			  const struct sandbox_config *c, struct err *err)
 {
 	autoclose int dirfd = home_sandbox_open(&m->home, c->name, NULL);
 	autoclose int fd = -1;
@@ -201,6 +248,9 @@ int image_root_make_upper(const msb_t *m, const struct sandbox_config *c,
 	if (fd < 0)
 		return path_err(err, errno, "make the writable layer of",
 				c->name);
+	if (given->snapshot)
+		return snapshot_copy_upper(given->snapshot,
+					   c->root.manifest_digest, fd, err);
 	return ext4_create(fd, (uint64_t)c->root.upper_size_mib << 20, err);
 }
 

@@ -17,7 +17,7 @@
 
 #define READ_SIZE 65536u
 
-enum { WORKER_FDS = 3 }; /* request, events, file */
+enum { WORKER_FDS = 4 }; /* request, events, file, output */
 
 struct worker {
 	const struct msb_image_options *o;
@@ -45,10 +45,11 @@ static int make_request(const struct worker_request *r, struct err *err)
 }
 
 static int start(struct worker *w, const msb_t *m,
-		 const struct worker_request *r, int file_fd, struct err *err)
+		 const struct worker_request *r, int file_fd, int out_fd,
+		 struct err *err)
 {
 	char *argv[] = { (char *)(uintptr_t)WORKER_PROGRAM, NULL };
-	int fds[WORKER_FDS] = { -1, -1, -1 }, events[2];
+	int fds[WORKER_FDS] = { -1, -1, -1, -1 }, events[2];
 	autofree char *path = NULL;
 	int rc = artefact_find_worker(m, &path, err);
 
@@ -64,6 +65,9 @@ static int start(struct worker *w, const msb_t *m,
 		if (file_fd >= 0)
 			fds[WORKER_FILE_FD - PROGRAM_FIRST_FD] =
 				fcntl(file_fd, F_DUPFD_CLOEXEC, 0);
+		if (out_fd >= 0)
+			fds[WORKER_OUT_FD - PROGRAM_FIRST_FD] =
+				fcntl(out_fd, F_DUPFD_CLOEXEC, 0);
 		rc = program_spawn(path, argv, environ, fds, WORKER_FDS,
 				   &w->pid);
 		if (rc)
@@ -230,9 +234,9 @@ static int outcome(struct worker *w, const char *how, struct worker_event *ret,
 	return err && err->sys > 0 ? -err->sys : -EIO;
 }
 
-int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
-		     const struct msb_image_options *o,
-		     struct worker_event *ret, struct err *err)
+static int run(msb_t *m, struct worker_request *r, int file_fd, int out_fd,
+	       const struct msb_image_options *o, struct worker_event *ret,
+	       struct err *err)
 {
 	struct worker w = { .o = o, .events = -1, .pid = -1 };
 	char how[32];
@@ -240,7 +244,7 @@ int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
 
 	r->home = m->home.path;
 	r->config_home = m->config_home.path;
-	rc = start(&w, m, r, file_fd, err);
+	rc = start(&w, m, r, file_fd, out_fd, err);
 	r->home = r->config_home = NULL; /* were borrowed */
 	if (!rc) {
 		buf_init(&w.in, WORKER_LINE_MAX + 2 * READ_SIZE);
@@ -255,5 +259,24 @@ int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
 	if (w.ended)
 		worker_event_fini(&w.last);
 	close_fd(&w.events);
+	return rc;
+}
+
+int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
+		     const struct msb_image_options *o,
+		     struct worker_event *ret, struct err *err)
+{
+	return run(m, r, file_fd, -1, o, ret, err);
+}
+
+int image_worker_repack(msb_t *m, bool expand, int in, int out, struct err *err)
+{
+	struct worker_request r = { .op = expand ? WORKER_EXPAND
+						 : WORKER_COMPRESS };
+	struct worker_event end;
+	int rc = run(m, &r, in, out, NULL, &end, err);
+
+	if (!rc)
+		worker_event_fini(&end);
 	return rc;
 }

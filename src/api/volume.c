@@ -233,6 +233,8 @@ static int remove_unused(msb_t *m, const struct volumes *dirs, const char *name,
 	struct volume_record r;
 	int rc = lock < 0 ? lock : volume_load(dirs, name, &r, err);
 
+	if (lock >= 0 && rc == -ENOENT)
+		volume_lock_retire(dirs, name, &lock);
 	if (rc)
 		return rc;
 	volume_record_fini(&r);

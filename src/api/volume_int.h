@@ -53,6 +53,8 @@ void volumes_close(struct volumes *v);
  */
 int volume_lock(const struct volumes *v, const char *name, bool exclusive,
 		uint64_t timeout_ms, struct err *err);
+/* Give up the exclusive lock of a name that nothing has: its file goes, too. */
+void volume_lock_retire(const struct volumes *v, const char *name, int *lock);
 
 /* 0, or ERR_VOLUME_NOT_FOUND. Any lock, or none to only show it. */
 int volume_load(const struct volumes *v, const char *name,

@@ -125,6 +125,15 @@ int volume_lock(const struct volumes *v, const char *name, bool exclusive,
 	}
 }
 
+void volume_lock_retire(const struct volumes *v, const char *name, int *lock)
+{
+	char path[PATH_SIZE];
+
+	lock_path(name, path);
+	(void)unlinkat(v->fd, path, 0); /* a leftover file is harmless */
+	close_fd(lock);
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 static void record_path(const char *name, char path[PATH_SIZE])
@@ -315,9 +324,7 @@ int volume_unmake(const struct volumes *v, const char *name, int *lock,
 	record_path(name, path);
 	(void)unlinkat(v->fd, path, 0); /* without a volume it says nothing */
 	rc = io_remove_tree(v->fd, temp);
-	lock_path(name, path);
-	(void)unlinkat(v->fd, path, 0); /* a leftover file is harmless */
-	close_fd(lock);
+	volume_lock_retire(v, name, lock);
 	return rc ? volumes_err(v, -rc, "remove", temp, err) : 0;
 }
 

@@ -42,6 +42,7 @@ enum {
 	O_ENV,
 	O_FORCE,
 	O_FORMAT,
+	O_FROM,
 	O_HOSTNAME,
 	O_IDLE_TIMEOUT,
 	O_INPUT,
@@ -49,6 +50,7 @@ enum {
 	O_INIT,
 	O_INIT_ARG,
 	O_INIT_ENV,
+	O_INTEGRITY,
 	O_KIND,
 	O_LABEL,
 	O_LOG_LEVEL,
@@ -60,6 +62,7 @@ enum {
 	O_MOUNT_NAMED,
 	O_NAME,
 	O_NO_TTY,
+	O_PLAIN_TAR,
 	O_OUTPUT,
 	O_PASSWORD_STDIN,
 	O_PULL,
@@ -73,6 +76,7 @@ enum {
 	O_SCRIPT_RAW,
 	O_SHELL,
 	O_SIZE,
+	O_SNAPSHOT,
 	O_STOPPED,
 	O_STOP_TIMEOUT,
 	O_TAG,
@@ -81,8 +85,10 @@ enum {
 	O_TTY,
 	O_UPPER_SIZE,
 	O_USER,
+	O_VERIFY,
 	O_USERNAME,
 	O_VOLUME,
+	O_WITH_PARENTS,
 	O_WORKDIR,
 	O_YES,
 	O_UNAVAILABLE, /* and above */
@@ -145,6 +151,14 @@ int cmd_remove(struct cli *cli);
 int cmd_restart(struct cli *cli);
 int cmd_run(struct cli *cli);
 int cmd_save(struct cli *cli);
+int cmd_snapshot_create(struct cli *cli);
+int cmd_snapshot_export(struct cli *cli);
+int cmd_snapshot_import(struct cli *cli);
+int cmd_snapshot_inspect(struct cli *cli);
+int cmd_snapshot_list(struct cli *cli);
+int cmd_snapshot_reindex(struct cli *cli);
+int cmd_snapshot_remove(struct cli *cli);
+int cmd_snapshot_verify(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_stop(struct cli *cli);

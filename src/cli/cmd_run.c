@@ -117,12 +117,16 @@ static int run_held(struct cli *cli, msb_sandbox_t *s, bool with_entrypoint,
 static int reuse(struct cli *cli, msb_sandbox_t *s,
 		 const struct command_options *o)
 {
+	bool flags = newbox_has_creation_options(cli);
+	bool snapshot = cli_has(cli, O_SNAPSHOT);
 	int code;
 
-	if (newbox_has_creation_options(cli))
-		ui_warn("sandbox '%s' already exists; creation flags ignored "
-			"(use --replace to recreate)",
-			msb_sandbox_name(s));
+	if (flags || snapshot)
+		ui_warn("sandbox '%s' already exists; %s%s%s ignored (use "
+			"--replace to recreate)",
+			msb_sandbox_name(s), snapshot ? "--from-snapshot" : "",
+			flags && snapshot ? " and " : "",
+			flags ? "creation flags" : "");
 	if (cli_has(cli, O_DETACH))
 		code = reuse_detached(cli, s, o);
 	else
@@ -213,8 +217,10 @@ int cmd_run(struct cli *cli)
 	struct command_options o;
 	msb_sandbox_t *s;
 	bool failed;
-	int code = check_detached(cli);
+	int code = newbox_check_source(cli);
 
+	if (!code)
+		code = check_detached(cli);
 	if (code)
 		return code;
 	if (!command_options_parse(cli, &o))
@@ -235,8 +241,11 @@ int cmd_create(struct cli *cli)
 {
 	msb_sandbox_t *s;
 	struct newbox b;
+	int code = newbox_check_source(cli);
 	bool ok = false;
 
+	if (code)
+		return code;
 	if (!cli_open(cli) || !newbox_build(cli, &b))
 		return 1;
 	if (add_sandbox_rlimits(cli, b.config) &&

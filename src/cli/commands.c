@@ -295,6 +295,17 @@ static const struct option sandbox_options[] = {
 		  "forbids",
 	  .flags = OPT_CREATION,
 	  .choices = jails },
+	{ .id = O_SNAPSHOT,
+	  .kind = OPT_TEXT,
+	  .name = "from-snapshot",
+	  .value = "SNAPSHOT",
+	  .help = "Begin with what a snapshot kept, instead of with an image" },
+	{ .id = O_SNAPSHOT,
+	  .kind = OPT_TEXT,
+	  .name = "snapshot",
+	  .value = "SNAPSHOT",
+	  .help = "Another name of --from-snapshot",
+	  .flags = OPT_HIDDEN },
 	{ .id = O_REPLACE,
 	  .kind = OPT_SWITCH,
 	  .name = "replace",
@@ -352,8 +363,6 @@ static const struct option later_options[] = {
 	LATER(OPT_TEXT, "tls-intercept-ca-key"),
 	LATER(OPT_LIST, "tls-upstream-ca-cert"),
 	LATER(OPT_TEXT, "security"),
-	LATER(OPT_TEXT, "snapshot"),
-	LATER(OPT_TEXT, "from-snapshot"),
 	END,
 };
 
@@ -481,7 +490,7 @@ static const struct option format_options[] = {
 
 #define IMAGE_WORD                                                             \
 	{                                                                      \
-		.name = "IMAGE", .required = true,                             \
+		.name = "IMAGE",                                               \
 		.help = "Image such as alpine, or a directory or disk image "  \
 			"such as ./rootfs"                                     \
 	}
@@ -624,6 +633,10 @@ static const struct command commands[] = {
 	  .aliases = { "vol" },
 	  .summary = "Make, list and remove named volumes",
 	  .sub = cli_volume_commands },
+	{ .name = "snapshot",
+	  .aliases = { "snap" },
+	  .summary = "Keep, list and remove states of stopped sandboxes",
+	  .sub = cli_snapshot_commands },
 	{ .name = "doctor",
 	  .summary = "Check what this host offers, and say what is missing",
 	  .groups = { format_options },
@@ -635,7 +648,6 @@ static const struct command commands[] = {
 	NOT_YET("metrics", NULL),
 	NOT_YET("logs", NULL),
 	NOT_YET("ssh", NULL),
-	NOT_YET("snapshot", "snap"),
 	NOT_YET("install", NULL),
 	NOT_YET("uninstall", NULL),
 	NOT_YET("self", NULL),

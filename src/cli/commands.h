@@ -27,6 +27,7 @@ extern const char *const cli_formats[]; /* "json" */
  * has, too. */
 extern const struct command cli_image_commands[];
 extern const struct command cli_registry_commands[];
+extern const struct command cli_snapshot_commands[];
 extern const struct command cli_volume_commands[];
 extern const struct option cli_image_list_options[];
 extern const struct option cli_image_remove_options[];

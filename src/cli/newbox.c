@@ -20,6 +20,24 @@
 #define SCRIPT_FILE_MAX (16u << 20)
 #define DEFAULT_GRACE_MS 10000
 
+static const char *source_text(const struct cli *cli)
+{
+	const char *snapshot = cli_text(cli, O_SNAPSHOT);
+
+	return snapshot ? snapshot : cli->args.words[0];
+}
+
+int newbox_check_source(const struct cli *cli)
+{
+	if (cli_has(cli, O_SNAPSHOT) && cli->args.nwords)
+		return cli_usage(cli,
+				 "'--from-snapshot' cannot be used with an "
+				 "image");
+	if (!cli_has(cli, O_SNAPSHOT) && !cli->args.nwords)
+		return cli_usage(cli, "<IMAGE> is missing");
+	return 0;
+}
+
 static bool wrong(const struct err *err)
 {
 	ui_grammar_error(err);
@@ -379,7 +397,6 @@ static bool set_entrypoint(struct cli *cli, struct newbox *b)
 
 static bool set_names(struct cli *cli, struct newbox *b)
 {
-	const char *image = cli->args.words[0];
 	msb_error_t *e = NULL;
 
 	return set_text(cli, b, O_NAME, msb_config_set_name) &&
@@ -390,7 +407,10 @@ static bool set_names(struct cli *cli, struct newbox *b)
 	       set_text(cli, b, O_ENGINE, msb_config_set_engine) &&
 	       set_text(cli, b, O_ENGINE_MODE, msb_config_set_engine_mode) &&
 	       set_text(cli, b, O_ENGINE_JAIL, msb_config_set_engine_jail) &&
-	       cli_ok(msb_config_set_image(b->config, image, &e), &e);
+	       set_text(cli, b, O_SNAPSHOT, msb_config_set_snapshot) &&
+	       (cli_has(cli, O_SNAPSHOT) ||
+		cli_ok(msb_config_set_image(b->config, source_text(cli), &e),
+		       &e));
 }
 
 static bool set_upper_size(struct cli *cli, struct newbox *b)
@@ -432,7 +452,7 @@ static bool set_image_options(struct cli *cli, struct newbox *b)
 		.quiet = cli_has(cli, O_QUIET),
 		.verb = "Pulling",
 		.after = "Starting",
-		.after_target = b->name ? b->name : cli->args.words[0],
+		.after_target = b->name ? b->name : source_text(cli),
 	};
 	msb_image_options_set_policy(o, policies[policy]);
 	msb_image_options_set_progress(o, progress_event, &b->progress);
@@ -510,7 +530,7 @@ bool newbox_create(struct cli *cli, struct newbox *b, bool check_workdir,
 	int rc;
 
 	ui_spinner_start(cli_has(cli, O_QUIET), "Starting",
-			 b->name ? b->name : cli->args.words[0]);
+			 b->name ? b->name : source_text(cli));
 	rc = msb_sandbox_create(cli->m, b->config, &s, &e);
 	ui_spinner_stop();
 	if (rc < 0) {

@@ -55,6 +55,26 @@ const char *show_json_time(int64_t unix_ms, char *buf, size_t size)
 	return buf;
 }
 
+const char *show_rfc_time(const char *text, char *buf, size_t size)
+{
+	struct tm tm = { 0 };
+	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t offset_s = 0;
+
+	if (p && *p == '.')
+		p += 1 + strspn(p + 1, "0123456789");
+	if (p && (*p == '+' || *p == '-') && strlen(p) == 6) {
+		offset_s = ((p[1] - '0') * 10 + p[2] - '0') * 3600 +
+			   ((p[4] - '0') * 10 + p[5] - '0') * 60;
+		offset_s = *p == '-' ? -offset_s : offset_s;
+	} else if (!p || strcmp(p, "Z") != 0) {
+		(void)snprintf(buf, size, "%s", text);
+		return buf;
+	}
+	return show_local_time(((int64_t)timegm(&tm) - offset_s) * 1000, buf,
+			       size);
+}
+
 const char *show_status(msb_status_t s, char *buf, size_t size,
 			enum table_style *ret_style)
 {

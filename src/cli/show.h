@@ -17,6 +17,9 @@ const char *show_local_time(int64_t unix_ms, char *buf, size_t size);
 /* "2026-05-22T10:11:12+00:00". */
 const char *show_json_time(int64_t unix_ms, char *buf, size_t size);
 
+/* An RFC 3339 time as show_local_time has it, or as it is. */
+const char *show_rfc_time(const char *text, char *buf, size_t size);
+
 /* "running" and its colour. buf >= 16 bytes */
 const char *show_status(msb_status_t s, char *buf, size_t size,
 			enum table_style *ret_style);

@@ -107,8 +107,5 @@ void fs_server_reset(struct fs_server *s);
  */
 ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 		  const struct iovec *out, unsigned nout);
-/* Does anybody in the guest wait for the request answered last? If not, it is
- * early enough for the guest to hear of it together with the next one. */
-bool fs_awaited(const struct fs_server *s);
 
 #endif

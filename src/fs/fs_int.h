@@ -128,7 +128,6 @@ struct fs_server {
 	bool local;
 
 	bool openat2;		 /* the host has it */
-	bool awaited;		 /* see fs_awaited() */
 	bool inited;		 /* INIT was answered */
 	int root_fd;		 /* O_PATH; owned */
 	int proc_fd;		 /* /proc/self/fd; owned */

@@ -22,7 +22,6 @@ enum {
 	OP_NOREPLY = 1 << 2, /* never answered */
 	OP_NONODE = 1 << 3,  /* nodeid means nothing */
 	OP_DIRECT = 1 << 4,  /* the handler fills the guest's buffers */
-	OP_IDLE = 1 << 5,    /* nobody waits for the answer */
 };
 
 struct op {
@@ -87,10 +86,10 @@ static const struct op ops[] = {
 			OP_NONODE },
 	[FUSE_DESTROY] = { op_destroy, 0, 0, 0, OP_NONODE },
 	[FUSE_FORGET] = { op_forget, sizeof(struct fuse_forget_in), 0, 0,
-			  OP_NONODE | OP_NOREPLY | OP_IDLE },
+			  OP_NONODE | OP_NOREPLY },
 	[FUSE_BATCH_FORGET] = { op_batch_forget,
 				sizeof(struct fuse_batch_forget_in), 0, 0,
-				OP_NONODE | OP_NOREPLY | OP_IDLE | OP_BULK },
+				OP_NONODE | OP_NOREPLY | OP_BULK },
 	[FUSE_INTERRUPT] = { op_interrupt, 0, 0, 0, OP_NONODE | OP_NOREPLY },
 
 	[FUSE_LOOKUP] = { fs_op_lookup, 0, sizeof(struct fuse_entry_out), 1,
@@ -138,7 +137,7 @@ static const struct op ops[] = {
 			 sizeof(struct fuse_write_out), 0, OP_WRITE | OP_BULK },
 	/* May arrive after the inode's FORGET, which has its own queue. */
 	[FUSE_RELEASE] = { fs_op_release, sizeof(struct fuse_release_in), 0, 0,
-			   OP_NONODE | OP_IDLE },
+			   OP_NONODE },
 	[FUSE_FLUSH] = { fs_op_flush, sizeof(struct fuse_flush_in), 0, 0, 0 },
 	[FUSE_FSYNC] = { fs_op_fsync, sizeof(struct fuse_fsync_in), 0, 0, 0 },
 	[FUSE_FALLOCATE] = { fs_op_fallocate, sizeof(struct fuse_fallocate_in),
@@ -156,7 +155,7 @@ static const struct op ops[] = {
 	[FUSE_READDIRPLUS] = { fs_op_readdirplus, sizeof(struct fuse_read_in),
 			       0, 0, 0 },
 	[FUSE_RELEASEDIR] = { fs_op_release, sizeof(struct fuse_release_in), 0,
-			      0, OP_NONODE | OP_IDLE },
+			      0, OP_NONODE },
 	[FUSE_FSYNCDIR] = { fs_op_fsyncdir, sizeof(struct fuse_fsync_in), 0, 0,
 			    0 },
 
@@ -334,12 +333,10 @@ ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 	bool answer;
 	ssize_t rc;
 
-	s->awaited = true;
 	if (fs_iov_gather(in, nin, 0, &r.h, sizeof(r.h)) != sizeof(r.h))
 		return 0;
 	(void)fs_fds_trim(s, s->max_fds);
 	op = op_find(r.h.opcode);
-	s->awaited = !op || !(op->flags & OP_IDLE);
 	answer = out_len >= sizeof(struct fuse_out_header) &&
 		 !(op && op->flags & OP_NOREPLY);
 	if (answer)
@@ -353,9 +350,4 @@ ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 	else
 		rc = run(s, &r, op);
 	return answer ? reply_put(s, &r, op, rc) : 0;
-}
-
-bool fs_awaited(const struct fs_server *s)
-{
-	return s->awaited;
 }

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "image/archive.h"
 #include "image/pull.h"
+#include "image/repack.h"
 #include "image/worker_jail.h"
 #include "image/worker_out.h"
 
@@ -233,6 +234,19 @@ static int do_save(struct worker *w, struct err *err)
 	return rc;
 }
 
+/* ---- compress and expand ------------------------------------------------- */
+
+static int do_repack(struct worker *w, struct err *err)
+{
+	worker_jail(w->store.fd, -1, false);
+	if (worker_out_watch(&w->out))
+		return no_memory(err);
+	if (w->req.op == WORKER_COMPRESS)
+		return repack_compress(WORKER_FILE_FD, WORKER_OUT_FD, err);
+	return repack_expand(WORKER_FILE_FD, WORKER_OUT_FD, WORKER_EXPAND_MAX,
+			     err);
+}
+
 /* ---- the process --------------------------------------------------------- */
 
 static int read_request(struct worker_request *ret, struct err *err)
@@ -283,6 +297,9 @@ static int work(struct worker *w, struct err *err)
 		return do_load(w, err);
 	case WORKER_SAVE:
 		return do_save(w, err);
+	case WORKER_COMPRESS:
+	case WORKER_EXPAND:
+		return do_repack(w, err);
 	case WORKER_OP_COUNT:
 	default:
 		return err_set(err, ERR_INVALID, EINVAL, "no such operation");
@@ -292,9 +309,9 @@ static int work(struct worker *w, struct err *err)
 /* Descriptors are not for credential helpers. */
 static void prepare_process(void)
 {
-	for (int fd = WORKER_REQUEST_FD; fd <= WORKER_FILE_FD; fd++)
+	for (int fd = WORKER_REQUEST_FD; fd <= WORKER_OUT_FD; fd++)
 		(void)io_set_cloexec(fd, true); /* or it is not open */
-	(void)close_range(WORKER_FILE_FD + 1, ~0u, 0);
+	(void)close_range(WORKER_OUT_FD + 1, ~0u, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(077);
 }

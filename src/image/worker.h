@@ -12,12 +12,14 @@
  *   5  load: what to read: a file or a pipe at its current offset, or a
  *      directory;
  *      save: an empty file open for reading and writing, which the caller
- *      renames into place (or unlinks) afterwards. Not there for pull.
+ *      renames into place (or unlinks) afterwards. Not there for pull;
+ *      compress, expand: what to read.
+ *   6  compress, expand: an empty file to write.
  * It may be killed at any instant: a partial download stays in <home>/cache/tmp
  * for the next attempt, everything else is whole or absent.
  *
  * Request. worker_request_format() makes it. Unknown keys are an error.
- *   {"op": "pull" | "load" | "save",
+ *   {"op": "pull" | "load" | "save" | "compress" | "expand",
  *    "home": absolute path; the state lies there, cache/ in it,
  *    "config_home": where config.json and secrets/ lie; default: home,
  *  pull:
@@ -36,7 +38,9 @@
  *    "arch"
  *  save:
  *    "format": "docker" | "oci",
- *    "references": what to save, at least one}
+ *    "references": what to save, at least one
+ *  compress, expand: nothing more. A file becomes a zstd frame; or what is one,
+ *    or compressed with gzip, or neither, is written as it was before.}
  *
  * Events. Lines of one JSON object with one member, whose name is the event's.
  * No line is longer than WORKER_LINE_MAX. "layer" is an index below the number
@@ -86,10 +90,19 @@
 #define WORKER_REQUEST_FD 3
 #define WORKER_EVENT_FD 4
 #define WORKER_FILE_FD 5
+#define WORKER_OUT_FD 6
+#define WORKER_EXPAND_MAX (256ull << 30)
 #define WORKER_REQUEST_MAX (1u << 20)
 #define WORKER_LINE_MAX (256u << 10)
 
-enum worker_op { WORKER_PULL, WORKER_LOAD, WORKER_SAVE, WORKER_OP_COUNT };
+enum worker_op {
+	WORKER_PULL,
+	WORKER_LOAD,
+	WORKER_SAVE,
+	WORKER_COMPRESS,
+	WORKER_EXPAND,
+	WORKER_OP_COUNT
+};
 
 struct worker_request {
 	enum worker_op op;

@@ -11,7 +11,8 @@
 
 #define MAX_REFERENCES 1024u
 
-static const char *const op_names[] = { "pull", "load", "save" };
+static const char *const op_names[] = { "pull", "load", "save", "compress",
+					"expand" };
 _Static_assert(ARRAY_SIZE(op_names) == WORKER_OP_COUNT,
 	       "op_names[] doesn't match enum worker_op");
 
@@ -27,6 +28,7 @@ struct member {
 #define PULL (1u << WORKER_PULL)
 #define LOAD (1u << WORKER_LOAD)
 #define SAVE (1u << WORKER_SAVE)
+#define ANY ((1u << WORKER_OP_COUNT) - 1)
 #define MEMBER(name, type, field, ops, required)                               \
 	{                                                                      \
 		name, type, offsetof(struct worker_request, field), ops,       \
@@ -34,9 +36,8 @@ struct member {
 	}
 
 static const struct member members[] = {
-	MEMBER("home", MEMBER_PATH, home, PULL | LOAD | SAVE,
-	       PULL | LOAD | SAVE),
-	MEMBER("config_home", MEMBER_PATH, config_home, PULL | LOAD | SAVE, 0),
+	MEMBER("home", MEMBER_PATH, home, ANY, ANY),
+	MEMBER("config_home", MEMBER_PATH, config_home, ANY, 0),
 	MEMBER("reference", MEMBER_TEXT, reference, PULL, PULL),
 	MEMBER("arch", MEMBER_TEXT, arch, PULL | LOAD, 0),
 	MEMBER("force", MEMBER_BOOL, force, PULL, 0),
@@ -254,7 +255,7 @@ static int get_all(struct worker_request *r, json_t *root, struct err *err)
 	for (i = 0; i < WORKER_OP_COUNT && !str_eq(op_names[i], op); i++)
 		;
 	if (i == WORKER_OP_COUNT)
-		return bad(err, "op", "must be pull, load or save");
+		return bad(err, "op", "is not one that is known");
 	r->op = (enum worker_op)i;
 	json_object_foreach(root, name, value)
 	{

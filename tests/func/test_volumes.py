@@ -31,6 +31,7 @@ def test_create_list_inspect_remove(msb):
     p = msb("volume", "rm", "other", "none", "data")
     assert p.returncode == 1 and "volume not found: none" in p.stderr
     assert volumes(msb) == []
+    assert os.listdir(msb.home / "volumes/.locks") == []
     p = msb("volume", "ls")
     assert (p.returncode, p.stdout, p.stderr) == (0, "", "No volumes found.\n")
     assert msb.json("volume", "ls") == []

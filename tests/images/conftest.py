@@ -97,6 +97,7 @@ class Msb(func.Msb):
         """A failed command: one line that says why, no crash; returns that line."""
         errors = [line for line in p.stderr.splitlines() if line.startswith("error: ")]
         assert p.returncode == 1 and len(errors) == 1, f"{p.returncode}\n{p.stderr}"
+        assert "unexpected" not in errors[0], f"the worker crashed: {errors[0]}"
         assert len(errors[0]) < 600 and errors[0].isprintable(), errors[0]
         assert re.search(pattern, errors[0], re.I), f"{errors[0]!r} does not tell {pattern!r}"
         return errors[0]

@@ -264,6 +264,36 @@ def link_in_the_way():
             Tar().dir("lib").file("lib/b", "2")]
 
 
+def merged_usr():
+    return base().dir("usr").dir("usr/lib").file("usr/lib/a", "1").symlink("lib", "usr/lib")
+
+
+def through_a_link():
+    """Paths that lead through a symbolic link of the same layer, or of one below."""
+    return [merged_usr().file("lib/x", "1").symlink("abs", "/usr/lib"),
+            Tar().file("lib/y", "2").file("abs/z", "3"), Tar().whiteout("lib/a")]
+
+
+def file_over_directory():
+    return [base().dir("d").file("d/x", "1").file("d", "file")]
+
+
+def leftovers_of_aufs():
+    return [base().file("f", "1"), Tar().dir(".wh..wh.plnk").file(".wh..wh.plnk/1.2", "1")
+            .file(".wh..wh.aufs").file("g", "2")]
+
+
+def attributes_of_the_host():
+    """An access list, a label, and marks of overlayfs that are not ours to obey."""
+    acl = struct.pack("<IHHIHHIHHIHHI", 2, 1, 6, 0xffffffff, 4, 5, 0, 16, 4, 0xffffffff,
+                      32, 4, 0xffffffff)
+    return [base().file("acl", "1", xattrs={"system.posix_acl_access": acl}).dir("a")
+            .file("a/x", "2").file("label", "3", xattrs={"security.selinux": b"x\0"})
+            .dir("o", xattrs={"trusted.overlay.opaque": b"y"}).file("o/x", "4"),
+            Tar().dir("r", xattrs={"trusted.overlay.redirect": b"/a"})
+            .file("m", "5", xattrs={"trusted.overlay.metacopy": b""})]
+
+
 IMAGES = {f.__name__: f for f in (
     whiteout_file, whiteout_directory, whiteout_of_nothing, whiteout_then_again, opaque,
     opaque_after_its_files, opaque_below, opaque_with_same_name, opaque_new_directory,
@@ -271,7 +301,8 @@ IMAGES = {f.__name__: f for f in (
     hard_link_to_link, extended_attributes, long_attribute, devices, modes_and_owners, times,
     sizes, long_names, long_names_gnu, ustar_and_v7, long_links, odd_order, duplicates, spellings,
     implicit_parents, big_directory, many_layers, empty_layers, sparse_zeros, merged_directory,
-    dots_in_names, link_in_the_way)}
+    dots_in_names, link_in_the_way, through_a_link, file_over_directory, leftovers_of_aufs,
+    attributes_of_the_host)}
 
 
 def image(name, compression="gzip"):

@@ -2,12 +2,14 @@
 """A registry that lies: one clear error, nothing kept, and the next pull works."""
 import json
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 import hostile
-from conftest import DEADLINE, SCALE, wait_for
+from conftest import DEADLINE, MSB, SCALE, wait_for
 from hostile import Server
 from oci import (INDEX, MANIFEST, Image, Layer, Tar, gzipped, header, index, sha256, simple,
                     zeros_gzip, zstd)
@@ -312,6 +314,38 @@ def test_sparse_bomb(msb, server):
                        "GNU.sparse.name": f"f{i}", "GNU.sparse.realsize": size})
     msb.refused(msb.pull(server.add(Image(tar))), "large|limit|exceed|total")
     msb.nothing_kept()
+
+
+PEAK = ("import resource, subprocess, sys\n"
+        "code = subprocess.run(sys.argv[1:]).returncode\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+        "sys.exit(code)\n")
+
+
+def peak_of_pull(msb, reference):
+    """MiB of memory that the largest process of a pull, which has to fail, used at most."""
+    p = subprocess.run([sys.executable, "-c", PEAK, MSB, "pull", reference], env=msb.env(),
+                       cwd=msb.cwd, capture_output=True, text=True, timeout=DEADLINE,
+                       stdin=subprocess.DEVNULL, **msb.account)
+    msb.refused(p)
+    return int(p.stdout) // 1024
+
+
+@pytest.mark.slow
+def test_memory_is_bounded(msb, server):
+    many = b"".join(bytes(Tar("ustar").entry(f"{i:06}", "6").out) for i in range(100_000))
+    deep = Tar()
+    for i in range(300):
+        deep.file("/".join([f"{i}"] + ["d" * 30] * 120), xattrs={"user.x": b"v" * 60_000})
+    wide = Layer(b"", blob=gzipped(bytes(Tar().dir("./").out)) + gzipped(many) * 11,
+                 diff_id=sha256(b"unused"))
+    wrong = Layer(deep, diff_id=sha256(b"unused"))
+    huge = server.manifest(MANIFEST, b"[" * (4 << 20), "huge")
+    peaks = [peak_of_pull(msb, server.add(Image(wide), "wide")),
+             peak_of_pull(msb, server.add(Image(wrong), "deep")),
+             peak_of_pull(msb, server.add(Image(*[BAD_LAYERS["pax header of 1 GiB"][0]()]), "pax")),
+             peak_of_pull(msb, huge)]
+    assert max(peaks) < 512, peaks
 
 
 def test_million_entries(msb, server):

@@ -133,6 +133,20 @@ def test_gnu_sparse_file(here, registry, base):
             assert tree[f"/{fmt}"][field] == want[f"/{fmt}"][field]
 
 
+@needs_root
+def test_archives_of_gnu_tar(here, registry):
+    """Files of this machine, in both formats, with the hard links among them."""
+    def tar(*args):
+        return subprocess.run(["tar", "-C", "/usr", "--sort=name", "-c", *args], check=True,
+                              capture_output=True).stdout
+
+    image = Image(Layer(tar("--format=gnu", "share/zoneinfo")),
+                  Layer(tar("--format=posix", "--xattrs", "share/zoneinfo", "share/perl5")))
+    tree = trees.of_umoci(LSTREE, image)
+    assert len(tree) > 1000
+    check(here, tree, registry.push(image, "gnu-tar"))
+
+
 @pytest.mark.slow
 def test_file_of_more_than_4_gib(here, registry, base):
     unit, times, tail = bytes(64 << 20), 64, b"the end" * 1000

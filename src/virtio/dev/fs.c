@@ -23,17 +23,12 @@
 #define REQUEST_COST 4096u
 /* Completed requests before the driver hears of them, at the latest. */
 #define SIGNAL_BATCH 16u
-/* How long it does not hear of those that nobody there waits for. */
-#define SIGNAL_DELAY_MS 1
 
 struct vfs {
 	struct virtio_device dev;
 	struct fs_server *server; /* owned */
 	struct virtio_fs_config config;
 	struct deferred more;
-	struct timer late; /* signals what is left in quiet */
-	/* Completed since the last signal, all of them awaited by nobody. */
-	unsigned quiet[NQUEUES];
 	struct iovec iov[VQ_MAX_IOV];
 };
 
@@ -42,38 +37,9 @@ static struct vfs *of(struct virtio_device *d)
 	return container_of(d, struct vfs, dev);
 }
 
-static void signal_queue(struct vfs *f, unsigned q)
-{
-	f->quiet[q] = 0;
-	vq_signal(&f->dev.queues[q]);
-}
-
-static void signal_late(struct timer *t)
-{
-	struct vfs *f = container_of(t, struct vfs, late);
-
-	for (unsigned q = 0; q < NQUEUES; q++)
-		signal_queue(f, q);
-}
-
-/*
- * The driver is to hear of what was completed: at once if somebody waits for
- * it, else before long. An interrupt costs a guest as much as a small request.
- */
-static void signal_soon(struct vfs *f, unsigned q, unsigned n, bool awaited)
-{
-	f->quiet[q] += n;
-	if (awaited || f->quiet[q] >= SIGNAL_BATCH)
-		signal_queue(f, q);
-	else if (n && !f->late.loop)
-		loop_timer(f->dev.loop, &f->late, SIGNAL_DELAY_MS, signal_late);
-}
-
 /* Requests until there are none (0), the turn is over (1) or a fault (< 0). */
-static int serve_some(struct vfs *f, unsigned q, size_t *budget)
+static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 {
-	struct virtqueue *vq = &f->dev.queues[q];
-	bool awaited = false;
 	unsigned batch = 0;
 	struct vq_chain c;
 	int rc;
@@ -89,19 +55,12 @@ static int serve_some(struct vfs *f, unsigned q, size_t *budget)
 		len = fs_handle(f->server, c.readable, c.nread, c.writable,
 				c.nwrite);
 		vq_push(vq, &c, (uint32_t)len);
-		awaited |= fs_awaited(f->server);
-		if (++batch == SIGNAL_BATCH) {
-			signal_soon(f, q, batch, awaited);
-			awaited = false;
-			batch = 0;
-		}
-		if (cost >= *budget) {
-			rc = 1;
-			break;
-		}
+		if (++batch % SIGNAL_BATCH == 0)
+			vq_signal(vq);
+		if (cost >= *budget)
+			return 1;
 		*budget -= cost;
 	}
-	signal_soon(f, q, batch, awaited);
 	if (rc < 0)
 		virtio_fault(&f->dev, "fs: broken ring or request");
 	return rc;
@@ -124,7 +83,8 @@ static void fs_queue_ready(struct virtio_device *d, unsigned q)
 
 	do {
 		vq_disable_kick(vq);
-		rc = serve_some(f, q, &budget);
+		rc = serve_some(f, vq, &budget);
+		vq_signal(vq);
 	} while (rc == 0 && vq_enable_kick(vq));
 	if (rc > 0)
 		loop_defer(d->loop, &f->more, run_more);
@@ -136,15 +96,9 @@ static int fs_start(struct virtio_device *d)
 	return 0;
 }
 
-static void fs_queue_stop(struct virtio_device *d, unsigned q)
-{
-	/* nothing is in flight between two calls but what is to be told */
-	signal_queue(of(d), q);
-}
-
 static void fs_stop(struct virtio_device *d)
 {
-	loop_timer_cancel(&of(d)->late);
+	/* nothing is in flight between two calls */
 	loop_defer_cancel(&of(d)->more);
 	fs_server_reset(of(d)->server);
 }
@@ -163,7 +117,6 @@ static const struct virtio_device_ops fs_ops = {
 	.wants_thread = true,
 	.start = fs_start,
 	.queue_ready = fs_queue_ready,
-	.queue_stop = fs_queue_stop,
 	.stop = fs_stop,
 	.free = fs_free,
 };

@@ -22,7 +22,7 @@ MSB = os.path.abspath(sys.argv.pop(1))
 DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
-            "inspect", "remove", "copy", "volume", "pull", "load", "save", "image", "registry",
+            "inspect", "remove", "copy", "volume", "snapshot", "pull", "load", "save", "image", "registry",
             "doctor", "help"]
 
 
@@ -88,7 +88,7 @@ class Help(Base):
 
     def test_tree_works_where_arguments_are_missing(self):
         text = self.ok("run", "--tree")
-        self.assertTrue(text.startswith("run\n├── <IMAGE>"), text)
+        self.assertTrue(text.startswith("run\n├── [IMAGE]"), text)
         self.assertIn("--memory <SIZE>", text)
         self.assertNotIn("--port", text)
         self.assertTrue(self.ok("--tree", "ls").startswith("list\n"))
@@ -121,6 +121,9 @@ class Usage(Base):
         self.expect(2, "unexpected argument 'echo'", "run", "./rootfs", "echo")
         self.expect(2, "unknown option '--no-such'", "run", "--no-such", "./rootfs")
         self.expect(2, "<IMAGE> is missing", "run")
+        self.expect(2, "<IMAGE> is missing", "create")
+        self.expect(2, "cannot be used with an image", "run", "--snapshot", "x", "./rootfs")
+        self.expect(2, "--from <SANDBOX> is missing", "snapshot", "create", "x")
         self.expect(2, "'256'", "run", "-c", "256", "./rootfs")
         self.expect(2, "yaml", "ls", "--format", "yaml")
         self.expect(2, "vmware", "run", "--engine", "vmware", "./rootfs")
@@ -157,7 +160,7 @@ class Usage(Base):
 
     def test_what_comes_later_is_refused_by_name(self):
         for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"],
-                     ["--snapshot", "x"], ["--label", "a=b"]):
+                     ["--label", "a=b"]):
             name = "--port" if flag[0] == "-p" else flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
@@ -273,6 +276,55 @@ class Life(Base):
         self.assertEqual(json.loads(self.ok("volume", "prune", "-y", "--format", "json")),
                          ["data", "disk"])
         self.assertEqual(self.ok("volume", "prune", "-y", "-q"), "")
+
+    def test_snapshots(self):
+        digest = "sha256:" + "0123456789abcdef" * 4
+        made = f"{digest}\n/home/snapshots/kept\n"
+        self.assertEqual(self.ok("snapshot", "create", "kept", "--from", "box", "--label", "a=1",
+                                 "-f", "--integrity"), made)
+        self.assertEqual(self.ok("snap", "save", "kept", "--from", "box", "-q"), "")
+        self.assertEqual(self.ok("snap", "export", "kept", "f", "--plain-tar"), "f\n")
+        self.assertEqual(self.ok("snap", "import", "f"), made)
+        self.assertEqual(self.ok("snap", "load", "f", "./d"), made)
+        self.assertEqual(self.ok("snap", "reindex", "/x"), "indexed 3 snapshot(s) from /x\n")
+        self.assertRegex(self.ok("snap", "reindex"), r"^indexed 3 snapshot\(s\) from /.*\n$")
+        self.assertEqual(self.calls(), [
+            "snapshot_create box kept force=1 integrity=1", "label a=1",
+            "snapshot_create box kept force=0 integrity=0", "snapshot_export kept f 0 1",
+            "snapshot_import f -", "snapshot_import f ./d", "snapshot_reindex /x",
+            "snapshot_reindex -"])
+        p = self.msb("snapshot", "create", "kept", "--from", "box", "--label", "a")
+        self.assertEqual((p.returncode, p.stderr),
+                         (1, "error: invalid --label 'a': expected K=V\n"))
+        lines = self.ok("snapshot", "ls").splitlines()
+        self.assertEqual(lines[0].split(), ["NAME", "IMAGE", "SIZE", "CREATED", "DIGEST"])
+        self.assertEqual(lines[1].split(), ["kept", "alpine", "1.0", "MiB", "2026-05-22",
+                                            "10:11:12", "0123456789ab"])
+        self.assertEqual(self.ok("snapshot", "ls", "-q"), digest + "\n")
+        self.assertEqual(json.loads(self.ok("snapshot", "ls", "--format", "json")), [{
+            "artifact_path": "/home/snapshots/kept", "created_at": "2026-05-22T12:11:12.5+02:00",
+            "digest": digest, "format": "raw", "image_ref": "alpine", "name": "kept",
+            "parent_digest": None, "size_bytes": 1048576}])
+        p = self.msb("snapshot", "ls", env=self.env(FAKE_NO_SNAPSHOTS="1"))
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", "No snapshots indexed.\n"))
+        text = self.ok("snapshot", "inspect", "kept")
+        for want in ("Image Manifest: sha256:", "Upper Size:     1048576 bytes\n",
+                     f"Integrity:      sha256 {digest}\n", "Source Sandbox: box\n",
+                     "Labels:         a=1, b=2\n"):
+            self.assertIn(want, text)
+        self.assertNotIn("Verification", text)
+        self.assertIn("verified (sha256)", self.ok("snapshot", "inspect", "kept", "--verify"))
+        self.assertIs(json.loads(self.ok("snapshot", "verify", "kept", "--format",
+                                         "json"))["verified"], True)
+        p = self.msb("snapshot", "verify", "kept", env=self.env(FAKE_DAMAGED="1"))
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("snapshot integrity check failed: kept", p.stderr)
+        p = self.msb("snapshot", "rm", "none", "kept", "-f")
+        self.assertEqual((p.returncode, p.stderr.count("Removed")), (1, 1))
+        self.ok("run", "-n", "box", "--from-snapshot", "kept", "--", "true")
+        self.assertIn("set_snapshot kept", self.calls())
+        p = self.msb("run", "-n", "box", "--snapshot", "kept", "-c2", "--", "true")
+        self.assertIn("--from-snapshot and creation flags ignored", p.stderr)
 
     def test_copy(self):
         self.ok("create", "-n", "box", "./rootfs")
