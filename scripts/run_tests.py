@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 SUPPRESS = ["missingIncludeSystem", "missingInclude", "unmatchedSuppression", "checkersReport",
             "normalCheckLevelMaxBranches", "unusedStructMember", "constParameterCallback",
-            "constParameterPointer", "constVariablePointer", "variableScope", "unreadVariable"]
+            "constParameterPointer", "memleak", "constVariablePointer", "variableScope", "unreadVariable"]
 
 
 class Results:

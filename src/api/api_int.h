@@ -35,6 +35,9 @@ int api_fail(struct api_err *e, int rc, msb_error_t **ret);
 int api_fail_err(const struct err *err, int rc, msb_error_t **ret);
 void api_err_clear(struct api_err *e);
 int api_no_memory(struct err *err);
+#ifdef __clang_analyzer__ /* as err_set() */
+#define api_no_memory(err) ((void)api_no_memory(err), -1)
+#endif
 
 /* ---- home ---------------------------------------------------------------- */
 

@@ -133,7 +133,7 @@ static int open_parent(const struct host_end *h, const char *rel, int *ret_fd,
 static int open_dir(const struct host_end *h, const char *rel)
 {
 	autoclose int at = -1;
-	const char *last;
+	const char *last = rel;
 	int fd, rc;
 
 	if (!*rel)

@@ -88,7 +88,7 @@ void api_err_clear(struct api_err *e)
 	strv_fini(&e->details);
 }
 
-int api_no_memory(struct err *err)
+int(api_no_memory)(struct err *err)
 {
 	return err_set(err, ERR_NO_MEMORY, ENOMEM, "Cannot allocate memory");
 }

@@ -378,7 +378,8 @@ int msb_snapshot_remove(msb_t *m, const char *ref, bool force,
 static int on_listed(void *ctx, msb_snapshot_t *s)
 {
 	msb_snapshot_list_t *l = ctx;
-	msb_snapshot_t **list = reallocarray(l->items, l->n + 1, sizeof(*list));
+	msb_snapshot_t **list =
+		reallocarray(l->items, l->n + 1, sizeof(msb_snapshot_t *));
 
 	if (!list) {
 		msb_snapshot_free(s);
@@ -410,7 +411,7 @@ int msb_snapshot_list(msb_t *m, msb_snapshot_list_t **ret,
 		return done(&err, rc, ret_err);
 	}
 	if (l->n)
-		qsort(l->items, l->n, sizeof(*l->items), by_time);
+		qsort(l->items, l->n, sizeof(msb_snapshot_t *), by_time);
 	*ret = l;
 	return 0;
 }

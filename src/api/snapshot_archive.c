@@ -357,6 +357,7 @@ static int check_contents(const struct incoming *in, int fd, struct err *err)
 static int unpack(struct import *im, struct incoming *in, const char *dest,
 		  struct err *err)
 {
+	const char *upper = in->desc.upper_file ? in->desc.upper_file : "";
 	autoclose int fd = -1;
 	int rc;
 
@@ -366,7 +367,7 @@ static int unpack(struct import *im, struct incoming *in, const char *dest,
 	rc = snapshot_draft_new(im->m, dest, &in->draft, err);
 	if (rc)
 		return rc;
-	fd = openat(in->draft.fd, in->desc.upper_file,
+	fd = openat(in->draft.fd, upper,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return path_err(err, errno, "write to", in->draft.temp);

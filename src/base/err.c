@@ -54,7 +54,7 @@ static int err_fill(struct err *err, enum err_kind kind, int sys,
 	return sys ? -sys : -EINVAL;
 }
 
-int err_set(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
+int(err_set)(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
 {
 	va_list ap;
 	int rc;
@@ -65,7 +65,7 @@ int err_set(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
 	return rc;
 }
 
-int err_sys(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
+int(err_sys)(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
 {
 	char text[128];
 	size_t used;

@@ -61,6 +61,13 @@ int err_set(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
 int err_sys(struct err *err, enum err_kind kind, int sys, const char *fmt, ...)
 	MSB_PRINTF(4, 5);
 
+/* The static analyser sees one file at a time, and is to know that a failure is
+ * negative. */
+#ifdef __clang_analyzer__
+#define err_set(...) ((void)err_set(__VA_ARGS__), -1)
+#define err_sys(...) ((void)err_sys(__VA_ARGS__), -1)
+#endif
+
 /* Put "<text>: " in front of a message that is already set. */
 void err_prefix(struct err *err, const char *fmt, ...) MSB_PRINTF(2, 3);
 

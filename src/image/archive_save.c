@@ -89,11 +89,11 @@ static void put_size(uint8_t field[12], uint64_t size)
 static int put_header(const struct saver *s, uint64_t at, const char *name,
 		      uint64_t size, struct err *err)
 {
+	static const char magic[8] = { 'u', 's', 't', 'a', 'r', 0, '0', '0' };
 	uint8_t h[BLOCK] = { 0 };
 	unsigned sum = 0;
 
-	for (size_t i = 0; i < 99 && name[i]; i++)
-		h[i] = (uint8_t)name[i];
+	memcpy(h, name, strnlen(name, 99));
 	memcpy(h + 100, "0000644", 8);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);
@@ -101,7 +101,7 @@ static int put_header(const struct saver *s, uint64_t at, const char *name,
 	memcpy(h + 136, "00000000000", 12);
 	memset(h + 148, ' ', 8);
 	h[156] = '0';
-	memcpy(h + 257, "ustar\00000", 8);
+	memcpy(h + 257, magic, sizeof(magic));
 	for (size_t i = 0; i < BLOCK; i++)
 		sum += h[i];
 	(void)snprintf((char *)h + 148, 8, "%06o", sum & 0777777);

@@ -51,7 +51,7 @@ static int put_compressed(ZSTD_CStream *z, ZSTD_inBuffer *in, bool end, int out,
 }
 
 static int compress_all(ZSTD_CStream *z, int in, int out, uint8_t *from,
-		    uint8_t *to, struct err *err)
+			uint8_t *to, struct err *err)
 {
 	int rc = 0;
 

@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "base/str.h"
 
-int path_err(struct err *err, int sys, const char *action, const char *path)
+int(path_err)(struct err *err, int sys, const char *action, const char *path)
 {
 	enum err_kind kind = ERR_IO;
 	const char *remedy = "";
