@@ -379,6 +379,15 @@ static void t_changed_file(void **state)
 	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
 	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
 	assert_int_equal(client_read(&c, e.nodeid, o.fh, 0, 100), 1);
+	/* and so is one that has looked, and is overtaken again */
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "f", "xy");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "f", "xyz");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
 	/* replaced: neither read nor overwritten is the old one */
 	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
 	host_write(&c, "g", "other");
