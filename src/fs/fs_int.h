@@ -144,6 +144,9 @@ struct fs_server {
 	uint32_t nfds, npins, max_fds;
 	struct fs_dirbuf dirbuf;
 	struct fs_quota quota;
+	/* Callers who opened a file they had wrong ideas of, oldest first. */
+	uint32_t sent[64];
+	unsigned nsent;
 	bool plain; /* the latest file had no override, nor may the next */
 	uint8_t *in, *out; /* scratch: request and reply body; owned */
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */

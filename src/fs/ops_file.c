@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/compiler.h"
 #include "base/io.h"
 #include "fs/iov.h"
 #include "fs/ops.h"
@@ -31,22 +33,42 @@ static bool is_unchanged(const struct fs_server *s, struct fs_inode *in,
 }
 
 /*
+ * Was this the caller who was sent away last time? The guest's kernel comes
+ * back once and then fails, so whoever did is let in, be the file ever so busy.
+ */
+static bool was_sent_away(struct fs_server *s, uint32_t pid)
+{
+	for (unsigned i = 0; i < s->nsent; i++) {
+		if (s->sent[i] == pid) {
+			s->sent[i] = s->sent[--s->nsent];
+			return true;
+		}
+	}
+	return false;
+}
+
+static void send_away(struct fs_server *s, uint32_t pid)
+{
+	if (s->nsent == ARRAY_SIZE(s->sent)) { /* forget the oldest */
+		memmove(s->sent, s->sent + 1, sizeof(s->sent[0]) * --s->nsent);
+	}
+	s->sent[s->nsent++] = pid;
+}
+
+/*
  * True when the guest opens a file it has wrong ideas of: the host changed it,
  * or put another in its place. On ESTALE the guest looks the path up again and
- * comes back knowing; should it come back without, it is let in.
+ * comes back knowing.
  */
-static bool is_misjudged(const struct fs_server *s, struct fs_inode *in,
+static bool is_misjudged(const struct fs_server *s, const struct fs_inode *in,
 			 const struct statx *st, bool truncated)
 {
 	bool replaced = !st->stx_nlink && in->parent;
 	bool changed = st->stx_size != in->told_size ||
 		       fs_time_ns(&st->stx_mtime) != in->told_mtime_ns;
 
-	if (in == s->single || s->cache == FS_CACHE_ALWAYS || !in->told ||
-	    !(replaced || (changed && !truncated)))
-		return false;
-	in->told = false;
-	return true;
+	return in != s->single && s->cache != FS_CACHE_ALWAYS && in->told &&
+	       (replaced || (changed && !truncated));
 }
 
 int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
@@ -75,6 +97,7 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 	autoclose int fd = -1;
 	uint64_t old = 0;
 	struct statx st;
+	bool known;
 	ssize_t rc;
 
 	if (path_fd < 0)
@@ -105,8 +128,11 @@ ssize_t fs_op_open(struct fs_server *s, struct fs_req *r)
 	rc = fs_statx(fd, "", &st);
 	if (rc)
 		return rc;
-	if (is_misjudged(s, r->inode, &st, a->flags & O_TRUNC))
+	known = was_sent_away(s, r->h.pid);
+	if (!known && is_misjudged(s, r->inode, &st, a->flags & O_TRUNC)) {
+		send_away(s, r->h.pid);
 		return -ESTALE;
+	}
 	if (a->flags & O_TRUNC)
 		r->inode->told = false;
 	if (a->flags & O_TRUNC && a->open_flags & FUSE_OPEN_KILL_SUIDGID) {

@@ -49,7 +49,7 @@ bool client_dir(struct client *c)
 	return false;
 }
 
-static void init(struct client *c)
+void client_init(struct client *c)
 {
 	struct fuse_init_in a = { .major = 7,
 				  .minor = FUSE_KERNEL_MINOR_VERSION,
@@ -67,7 +67,7 @@ void client_start(struct client *c, struct fs_config cfg)
 	cfg.dir_fd = c->dirfd;
 	if (fs_server_new(&cfg, &c->s, &err))
 		fail_msg("%s", err.msg);
-	init(c);
+	client_init(c);
 }
 
 void client_stop(struct client *c)

@@ -28,6 +28,8 @@ struct client {
 bool client_dir(struct client *c);
 /* Start serving it with *cfg (its directory is filled in) and send INIT. */
 void client_start(struct client *c, struct fs_config cfg);
+/* INIT alone, for a server that c->s already is. */
+void client_init(struct client *c);
 void client_stop(struct client *c);
 void client_rmdir(struct client *c);
 

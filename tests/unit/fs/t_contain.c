@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "client.h"
 
 #define ROOT FUSE_ROOT_ID
@@ -378,6 +379,15 @@ static void t_changed_file(void **state)
 	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
 	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
 	assert_int_equal(client_read(&c, e.nodeid, o.fh, 0, 100), 1);
+	/* and so is one that has looked, and is overtaken again */
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "f", "xy");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
+	host_write(&c, "f", "xyz");
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), -ESTALE);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
 	/* replaced: neither read nor overwritten is the old one */
 	assert_int_equal(client_lookup(&c, ROOT, "f", &e2), 0);
 	host_write(&c, "g", "other");
@@ -477,6 +487,40 @@ static void t_reset(void **state)
 	assert_int_equal(client_lookup(&c, ROOT, "f", &e), -EIO);
 }
 
+/* The links of /proc lead past every path: they are links, and no more. */
+static void t_magic_links(void **state)
+{
+	static const char *const names[] = { "root", "cwd", "exe" };
+	const struct fs_config cfg = { .path = "/proc/self",
+				       .follow_symlinks = true,
+				       .stat_virt = FS_STAT_OFF };
+	struct fuse_entry_out l, e;
+	struct fuse_open_out o;
+	struct err err = { 0 };
+	char number[16];
+	uint64_t fh;
+
+	(void)state;
+	client_stop(&c);
+	if (fs_server_new(&cfg, &c.s, &err))
+		fail_msg("%s", err.msg);
+	client_init(&c);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(client_lookup(&c, ROOT, names[i], &l), 0);
+		assert_int_equal(l.attr.mode & S_IFMT, S_IFLNK);
+		assert_int_equal(client_open(&c, l.nodeid, O_RDONLY, &o),
+				 -ENXIO);
+		assert_int_equal(client_opendir(&c, l.nodeid, &fh), -ENOTDIR);
+		assert_true(client_lookup(&c, l.nodeid, "etc", &e) < 0);
+	}
+	assert_int_equal(client_lookup(&c, ROOT, "fd", &l), 0);
+	(void)snprintf(number, sizeof(number), "%d", c.dirfd);
+	assert_int_equal(client_lookup(&c, l.nodeid, number, &e), 0);
+	assert_int_equal(e.attr.mode & S_IFMT, S_IFLNK);
+	assert_true(client_lookup(&c, e.nodeid, ".", &l) < 0);
+	assert_int_equal(client_opendir(&c, e.nodeid, &fh), -ENOTDIR);
+}
+
 static atomic_bool race_over;
 
 static void *swap(void *arg)
@@ -536,6 +580,7 @@ int main(void)
 		P(t_many_files),  P(t_deep),	     P(t_swapped_dir),
 		P(t_cycle),	  T(t_changed_file), P(t_pins),
 		T(t_inode_limit), T(t_reset),	     T(t_race),
+		T(t_magic_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
