@@ -114,7 +114,7 @@ int fs_call(struct msb_fs *fs, const struct msg_fs_request *m,
 	    struct msg_fs_response *ret, struct err *err)
 {
 	struct agent_frame f;
-	uint32_t id;
+	uint32_t id = 0;
 	int rc = fs_begin(fs, m, &id, err);
 
 	if (!rc)

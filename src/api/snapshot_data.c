@@ -53,7 +53,7 @@ static int file_size(int fd, uint64_t *ret)
 int snapshot_extents(int fd, struct snapshot_extent **ret, size_t *ret_n)
 {
 	struct snapshot_extent *list = NULL;
-	uint64_t size, pos = 0, end = 0;
+	uint64_t size = 0, pos = 0, end = 0;
 	size_t n = 0, room = 0;
 	int rc = file_size(fd, &size);
 
@@ -153,7 +153,7 @@ static int copy_extents(int from, int to, uint64_t size, uint8_t *chunk)
 int snapshot_copy(int from, int to)
 {
 	autofree uint8_t *chunk = NULL;
-	uint64_t size;
+	uint64_t size = 0;
 	int rc;
 
 	if (ioctl(to, FICLONE, from) == 0)
@@ -312,11 +312,11 @@ int snapshot_hash(int fd, const char *algorithm, struct digest *ret)
 {
 	autofree uint8_t *chunk = malloc(CHUNK);
 	struct hasher h;
-	uint64_t size;
-	int rc = chunk ? file_size(fd, &size) : -ENOMEM;
+	uint64_t size = 0;
+	int rc = file_size(fd, &size);
 
-	if (rc)
-		return rc;
+	if (rc || !chunk)
+		return rc ? rc : -ENOMEM;
 	hasher_init(&h, DIGEST_SHA256);
 	rc = -EINVAL;
 	if (!strcmp(algorithm, SNAPSHOT_SHA256))

@@ -464,7 +464,7 @@ static int extract_sparse(struct extraction *x, const struct tar_member *m,
 {
 	struct map first = { .fd = x->fd, .at = m->offset, .end = x->end };
 	struct map map = first;
-	uint64_t n, offset, len, last = 0;
+	uint64_t n = 0, offset = 0, len = 0, last = 0;
 	int rc = map_number(&first, &n, err);
 
 	for (uint64_t i = 0; !rc && i < n; i++) {
