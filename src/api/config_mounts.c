@@ -127,21 +127,21 @@ static int check_mount_point(const struct sandbox_config *c, const char *guest,
 int mounts_add(struct sandbox_config *c, struct mount_config *m,
 	       struct err *err)
 {
-	struct mount_config *list;
+	struct mount_config *list = NULL;
 	size_t at = 0;
-	int rc = check_mount_point(c, m->guest, err);
+	int rc = m->guest ? check_mount_point(c, m->guest, err)
+			  : api_no_memory(err);
 
-	if (!rc) {
+	if (!rc && m->guest) {
 		list = reallocarray(c->mounts, c->nmounts + 1, sizeof(*list));
-		if (list)
-			c->mounts = list;
-		else
+		if (!list)
 			rc = api_no_memory(err);
 	}
-	if (rc) {
+	if (!list || !m->guest) {
 		mount_config_fini(m);
 		return rc;
 	}
+	c->mounts = list;
 	while (at < c->nmounts && !is_at_or_below(list[at].guest, m->guest))
 		at++;
 	memmove(list + at + 1, list + at, (c->nmounts - at) * sizeof(*list));
@@ -310,7 +310,7 @@ static int bind_path(const char *path, bool follow, char **ret, struct err *err)
 	if (follow)
 		return host_path_canonical(path, ret, err);
 	rc = absolute_path(path, &full, err);
-	if (rc)
+	if (!full)
 		return rc;
 	link = find_link(full);
 	if (link)
@@ -518,7 +518,7 @@ static int add_named(msb_config_t *c, struct mount_config *m,
 	w->described = v;
 	rc = mounts_add(&c->c, m, err); /* name lives on in it */
 	if (!rc) {
-		w->name = strdup(name);
+		w->name = name ? strdup(name) : NULL;
 		rc = w->name ? 0 : api_no_memory(err);
 	}
 	if (rc) {

@@ -130,10 +130,7 @@ static int guest_read(struct copy_end *e, const char *rel, copy_sink_fn sink,
 	rc = fs_open_handle(&g->fs, path, &o, &handle, err);
 	if (rc)
 		return about(rc, path, err);
-	rc = fs_get(&g->fs, handle, 0, UINT64_MAX, sink, ctx, err);
-	if (!g->fs.broken && fs_close_handle(&g->fs, handle, NULL) && !rc)
-		rc = err_set(err, ERR_AGENT, EPROTO,
-			     "the guest cannot close a file");
+	rc = fs_get(&g->fs, handle, 0, UINT64_MAX, true, sink, ctx, err);
 	/* An error of the sink speaks of its own path. */
 	return err->kind == ERR_FS ? about(rc, path, err) : rc;
 }

@@ -133,7 +133,7 @@ static int open_parent(const struct host_end *h, const char *rel, int *ret_fd,
 static int open_dir(const struct host_end *h, const char *rel)
 {
 	autoclose int at = -1;
-	const char *last = rel;
+	const char *last = NULL;
 	int fd, rc;
 
 	if (!*rel)
@@ -141,7 +141,7 @@ static int open_dir(const struct host_end *h, const char *rel)
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	else {
 		rc = open_parent(h, rel, &at, &last);
-		if (rc)
+		if (!last)
 			return rc;
 		fd = openat(at, last,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -208,7 +208,7 @@ static int host_list(struct copy_end *e, const char *rel, copy_entry_fn fn,
 static int open_source(const struct host_end *h, const char *rel)
 {
 	autoclose int at = -1, fd = -1;
-	const char *last;
+	const char *last = NULL;
 	struct stat st;
 	int rc;
 
@@ -253,7 +253,7 @@ static int host_read_link(struct copy_end *e, const char *rel, char **ret,
 	struct host_end *h = host_of(e);
 	char target[LINK_MAX_LEN + 1];
 	autoclose int at = -1;
-	const char *last;
+	const char *last = NULL;
 	ssize_t n;
 	int rc = open_parent(h, rel, &at, &last);
 
@@ -315,7 +315,7 @@ static int host_make_link(struct copy_end *e, const char *rel,
 {
 	struct host_end *h = host_of(e);
 	autoclose int at = -1;
-	const char *last;
+	const char *last = NULL;
 	int rc = open_parent(h, rel, &at, &last);
 
 	if (!rc && unlinkat(at, last, 0) < 0 && errno != ENOENT)
@@ -329,7 +329,7 @@ static int host_make_link(struct copy_end *e, const char *rel,
 static int create_in_tree(const struct host_end *h, const char *rel)
 {
 	autoclose int at = -1;
-	const char *last;
+	const char *last = NULL;
 	int rc = open_parent(h, rel, &at, &last), fd;
 
 	if (rc)
@@ -410,7 +410,7 @@ static void host_abandon(struct copy_end *e)
 	struct host_end *h = host_of(e);
 	autofree char *rel = take_ptr(h->writing);
 	autoclose int at = -1;
-	const char *last;
+	const char *last = NULL;
 
 	close_fd(&h->fd);
 	if (rel && !open_parent(h, rel, &at, &last))

@@ -114,7 +114,7 @@ int fs_call(struct msb_fs *fs, const struct msg_fs_request *m,
 	    struct msg_fs_response *ret, struct err *err)
 {
 	struct agent_frame f;
-	uint32_t id;
+	uint32_t id = 0;
 	int rc = fs_begin(fs, m, &id, err);
 
 	if (!rc)
@@ -192,32 +192,76 @@ int fs_put(struct msb_fs *fs, uint32_t id, const void *data, size_t len,
 	return rc ? lost(fs, rc, err) : 0;
 }
 
-int fs_get(struct msb_fs *fs, uint64_t handle, uint64_t offset, uint64_t len,
-	   fs_sink_fn sink, void *ctx, struct err *err)
+/* A read under way, and perhaps the end of its handle. */
+struct transfer {
+	uint32_t id, close_id;
+	uint64_t left;
+	fs_sink_fn sink;
+	void *ctx;
+	int rc; /* first failure that the guest told */
+};
+
+static int take_data(struct msb_fs *fs, struct transfer *t,
+		     const struct agent_frame *f, struct err *err)
 {
-	struct msg_fs_request m = { .op = MSG_FS_READ,
-				    .handle = handle,
-				    .offset = offset,
-				    .len = { len != UINT64_MAX, len } };
+	struct view data;
+	int rc;
+
+	if (msg_decode_data(f->payload, NULL, &data) || data.len > t->left)
+		return senseless(fs, err);
+	t->left -= data.len;
+	rc = data.len ? t->sink(t->ctx, data.p, data.len, err) : 0;
+	if (rc)
+		fs->broken = true; /* the rest is still coming */
+	return rc;
+}
+
+/* Until all of its requests are answered; an error means that they are not. */
+static int transfer(struct msb_fs *fs, struct transfer *t, struct err *err)
+{
 	struct msg_fs_response end;
 	struct agent_frame f;
-	struct view data;
-	uint32_t id;
-	int rc = fs_begin(fs, &m, &id, err);
+	int rc = 0;
 
-	while (!rc) {
+	while (!rc && (is_open(fs, t->id) ||
+		       (t->close_id && is_open(fs, t->close_id)))) {
+		struct err one = { 0 };
+
 		rc = next(fs, &f, err);
 		if (rc)
 			break;
-		if (!f.known || f.type != MSG_FS_DATA ||
-		    f.flags & FRAME_TERMINAL)
-			return take_answer(fs, &f, &end, err);
-		if (msg_decode_data(f.payload, NULL, &data) || data.len > len)
-			return senseless(fs, err);
-		len -= data.len;
-		rc = data.len ? sink(ctx, data.p, data.len, err) : 0;
-		if (rc)
-			fs->broken = true; /* the rest is still coming */
+		if (f.id == t->id && f.known && f.type == MSG_FS_DATA &&
+		    !(f.flags & FRAME_TERMINAL)) {
+			rc = take_data(fs, t, &f, err);
+			continue;
+		}
+		rc = take_answer(fs, &f, &end, &one);
+		if (rc && !t->rc) {
+			t->rc = rc;
+			if (err)
+				*err = one;
+		}
+		rc = fs->broken ? rc : 0;
 	}
 	return rc;
+}
+
+int fs_get(struct msb_fs *fs, uint64_t handle, uint64_t offset, uint64_t len,
+	   bool close, fs_sink_fn sink, void *ctx, struct err *err)
+{
+	const struct msg_fs_request m = { .op = MSG_FS_READ,
+					  .handle = handle,
+					  .offset = offset,
+					  .len = { len != UINT64_MAX, len } };
+	const struct msg_fs_request last = { .op = MSG_FS_CLOSE_HANDLE,
+					     .handle = handle };
+	struct transfer t = { .left = len, .sink = sink, .ctx = ctx };
+	int rc = fs_begin(fs, &m, &t.id, err);
+
+	/* The read goes on although its handle is closed behind it. */
+	if (!rc && close)
+		rc = fs_begin(fs, &last, &t.close_id, err);
+	if (!rc)
+		rc = transfer(fs, &t, err);
+	return rc ? rc : t.rc;
 }

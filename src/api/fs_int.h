@@ -50,9 +50,10 @@ int fs_put(struct msb_fs *fs, uint32_t id, const void *data, size_t len,
 /* Takes data; a negative errno ends the transfer, and the connection. */
 typedef int (*fs_sink_fn)(void *ctx, const void *data, size_t len,
 			  struct err *err);
-/* Read at most len bytes (UINT64_MAX = to the end) from offset on. */
+/* Read at most len bytes (UINT64_MAX = to the end) from offset on; close: the
+ * handle is done with. */
 int fs_get(struct msb_fs *fs, uint64_t handle, uint64_t offset, uint64_t len,
-	   fs_sink_fn sink, void *ctx, struct err *err);
+	   bool close, fs_sink_fn sink, void *ctx, struct err *err);
 
 /* Checked: a kind there is; what the guest says of mode and size. */
 int fs_info_take(const struct msg_fs_info *from, msb_fs_info_t *ret,

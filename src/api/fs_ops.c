@@ -153,7 +153,7 @@ static int list_page(struct msb_fs *fs, uint64_t handle, uint32_t limit,
 int fs_list_dir(struct msb_fs *fs, const char *path, fs_entry_fn fn, void *ctx,
 		struct err *err)
 {
-	uint64_t handle;
+	uint64_t handle = 0;
 	size_t total = 0;
 	int rc = fs_open_handle(fs, path, NULL, &handle, err), n;
 

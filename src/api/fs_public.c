@@ -299,7 +299,7 @@ int64_t msb_fs_pread(msb_fs_t *fs, uint64_t handle, uint64_t offset, void *data,
 {
 	struct span s = { .data = data };
 	struct err err = { 0 };
-	int rc = fs_get(fs, handle, offset, len, fill_span, &s, &err);
+	int rc = fs_get(fs, handle, offset, len, false, fill_span, &s, &err);
 
 	return rc ? done(&err, rc, ret_err) : (int64_t)s.len;
 }
@@ -357,13 +357,11 @@ int msb_fs_read_file(msb_fs_t *fs, const char *path, size_t max, void **ret,
 	if (rc)
 		return done(&err, rc, ret_err);
 	buf_init(&b, max && max < READ_FILE_MAX ? max + 1 : READ_FILE_MAX);
-	rc = fs_get(fs, handle, 0, UINT64_MAX, fill_buf, &b, &err);
+	rc = fs_get(fs, handle, 0, UINT64_MAX, true, fill_buf, &b, &err);
 	if (!rc && max && buf_len(&b) > max) {
 		rc = err_set(&err, ERR_FS, EFBIG,
 			     "file is larger than %zu bytes", max);
 	}
-	if (!fs->broken)
-		(void)fs_close_handle(fs, handle, NULL); /* it was read */
 	if (!rc) {
 		*ret_len = buf_len(&b);
 		*ret = buf_take_str(&b);

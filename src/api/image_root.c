@@ -222,7 +222,7 @@ int image_root_settle(msb_t *m, const struct image_store *s,
 		      const msb_config_t *given, struct sandbox_config *c,
 		      struct boot_plan *p, struct err *err)
 {
-	struct image img;
+	struct image img = { .manifest = NULL };
 	int rc = given->snapshot ? find_pinned(m, s, given, &c->root, &img, err)
 				 : find_named(m, s, given, &c->root, &img, err);
 

@@ -231,7 +231,7 @@ static int set_snapshot(msb_config_t *c, const msb_snapshot_t *s,
 int msb_config_set_snapshot(msb_config_t *c, const char *ref, msb_error_t **e)
 {
 	struct err err = { 0 };
-	msb_snapshot_t *s;
+	msb_snapshot_t *s = NULL;
 	int rc;
 
 	if (c->c.root.kind != ROOT_NONE)
@@ -240,7 +240,7 @@ int msb_config_set_snapshot(msb_config_t *c, const char *ref, msb_error_t **e)
 			     "explicit rootfs configuration");
 	else
 		rc = snapshot_find(c->m, ref, &s, NULL, &err);
-	if (!rc) {
+	if (s) {
 		rc = set_snapshot(c, s, &err);
 		msb_snapshot_free(s);
 	}
@@ -406,7 +406,7 @@ int msb_snapshot_list(msb_t *m, msb_snapshot_list_t **ret,
 	struct err err = { 0 };
 	int rc = l ? snapshot_each(m, on_listed, l, &err) : api_no_memory(&err);
 
-	if (rc) {
+	if (rc || !l) {
 		msb_snapshot_list_free(l);
 		return done(&err, rc, ret_err);
 	}

@@ -317,7 +317,7 @@ static bool is_there(const msb_t *m, const char *dest, const struct digest *d)
 {
 	autofree char *home = snapshot_home(m);
 	autofree char *path = NULL;
-	msb_snapshot_t *s;
+	msb_snapshot_t *s = NULL;
 	bool same;
 
 	path = snapshot_is_path(dest) ? strdup(dest)
@@ -357,17 +357,18 @@ static int check_contents(const struct incoming *in, int fd, struct err *err)
 static int unpack(struct import *im, struct incoming *in, const char *dest,
 		  struct err *err)
 {
-	const char *upper = in->desc.upper_file ? in->desc.upper_file : "";
 	autoclose int fd = -1;
 	int rc;
 
 	in->there = is_there(im->m, dest, &in->digest);
 	if (in->there)
 		return 0;
+	if (!in->upper)
+		return wrong(err, in->dir, "the layer is missing");
 	rc = snapshot_draft_new(im->m, dest, &in->draft, err);
 	if (rc)
 		return rc;
-	fd = openat(in->draft.fd, upper,
+	fd = openat(in->draft.fd, in->upper->name + DIR_LEN + 1,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return path_err(err, errno, "write to", in->draft.temp);
@@ -386,9 +387,15 @@ static int import(struct import *im, const char *path, const char *dest,
 		rc = tar_index_read(im->tar, &im->index, err);
 	if (!rc)
 		rc = find_incoming(im, err);
-	for (size_t i = 0; !rc && i < im->n; i++)
-		rc = unpack(im, &im->list[i],
-			    i || !dest ? im->list[i].dir : dest, err);
+	if (rc || !im->list)
+		return rc;
+	for (size_t i = 0; !rc && i < im->n; i++) {
+		const char *place = im->list[i].dir;
+
+		if (!i && dest)
+			place = dest;
+		rc = unpack(im, &im->list[i], place, err);
+	}
 	/* Parents first: what is there has what it speaks of. */
 	for (size_t i = im->n; !rc && i--;)
 		if (!im->list[i].there)

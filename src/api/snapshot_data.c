@@ -313,10 +313,10 @@ int snapshot_hash(int fd, const char *algorithm, struct digest *ret)
 	autofree uint8_t *chunk = malloc(CHUNK);
 	struct hasher h;
 	uint64_t size = 0;
-	int rc = chunk ? file_size(fd, &size) : -ENOMEM;
+	int rc = file_size(fd, &size);
 
-	if (rc)
-		return rc;
+	if (rc || !chunk)
+		return rc ? rc : -ENOMEM;
 	hasher_init(&h, DIGEST_SHA256);
 	rc = -EINVAL;
 	if (!strcmp(algorithm, SNAPSHOT_SHA256))

@@ -174,7 +174,7 @@ static int visit_dir(const char *dir, enum place_kind kind,
 
 	while (d && !rc && (e = readdir(d))) {
 		autofree char *path = NULL;
-		msb_snapshot_t *s;
+		msb_snapshot_t *s = NULL;
 
 		if (kind == VISIT_NAMED ? !sandbox_name_valid(e->d_name)
 					: e->d_name[0] == '.')
@@ -342,7 +342,7 @@ int snapshot_find(const msb_t *m, const char *ref, msb_snapshot_t **ret,
 {
 	autofree char *home = snapshot_home(m);
 	autofree char *path = NULL;
-	msb_snapshot_t *found;
+	msb_snapshot_t *found = NULL;
 	int rc;
 
 	if (snapshot_is_path(ref))
@@ -355,10 +355,11 @@ int snapshot_find(const msb_t *m, const char *ref, msb_snapshot_t **ret,
 			return snapshot_open(path, ref, ret, ret_upper, err);
 	}
 	rc = find_digest(m, ref, &found, err);
-	if (rc || !ret_upper) {
-		if (!rc)
-			*ret = found;
+	if (!found)
 		return rc;
+	if (!ret_upper) {
+		*ret = found;
+		return 0;
 	}
 	rc = snapshot_open(found->path, found->name, ret, ret_upper, err);
 	msb_snapshot_free(found);
@@ -453,11 +454,11 @@ int snapshot_draft_new(const msb_t *m, const char *dest,
 		d.temp = str_fmt("%s/" DRAFT_PREFIX "%08x", parent, n);
 		rc = d.temp ? 0 : api_no_memory(err);
 	}
-	if (!rc && mkdir(d.temp, 0700) < 0) {
+	if (d.temp && mkdir(d.temp, 0700) < 0) {
 		rc = path_err(err, errno, "create directory", d.temp);
 		free(take_ptr(d.temp));
 	}
-	if (!rc) {
+	if (d.temp) {
 		d.fd = open(d.temp,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (d.fd < 0 || flock(d.fd, LOCK_EX | LOCK_NB) < 0)

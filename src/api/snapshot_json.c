@@ -193,8 +193,7 @@ static int get_all(const json_t *o, struct snapshot_desc *d, struct err *err)
 	    json_integer_value(json_object_get(o, "schema")) != SCHEMA)
 		return wrong(err, "schema", "is not one that is known");
 	rc = get_text(o, "format", &d->format, err);
-	if (!rc && strcmp(d->format, "raw") != 0 &&
-	    strcmp(d->format, "qcow2") != 0)
+	if (!rc && !str_eq(d->format, "raw") && !str_eq(d->format, "qcow2"))
 		rc = wrong(err, "format", "is not one that is known");
 	if (!rc)
 		rc = get_text(o, "fstype", &d->fstype, err);
@@ -207,7 +206,7 @@ static int get_all(const json_t *o, struct snapshot_desc *d, struct err *err)
 				    err);
 	if (!rc)
 		rc = get_text(o, "created_at", &d->created_at, err);
-	if (!rc && !is_time(d->created_at))
+	if (!rc && d->created_at && !is_time(d->created_at))
 		rc = wrong(err, "created_at", "is not a time");
 	if (!rc &&
 	    labels_from_json(json_object_get(o, "labels"), &d->labels, NULL))

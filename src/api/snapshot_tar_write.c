@@ -27,13 +27,16 @@ static int put_padding(int fd, uint64_t len)
 /* Names are short: "sha256-<16 digits>/<file>". */
 static int put_header(int fd, const char *name, uint64_t size, char type)
 {
-	static const char magic[8] = { 'u', 's', 't', 'a', 'r', 0, '0', '0' };
+	static const uint8_t magic[8] = {
+		'u', 's', 't', 'a', 'r', 0, '0', '0'
+	};
 	uint8_t h[BLOCK] = { 0 };
 	unsigned sum = 0;
 
 	if (strlen(name) >= 100 || size > OCTAL_MAX)
 		return -EINVAL;
-	(void)snprintf((char *)h, 100, "%s", name);
+	for (size_t i = 0; name[i]; i++)
+		h[i] = (uint8_t)name[i];
 	memcpy(h + 100, type == '5' ? "0000700" : "0000600", 8);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);

@@ -120,7 +120,7 @@ static int list_fill(msb_volume_list_t *l, const struct volumes *dirs,
 		l->items = calloc(names.n + 1, sizeof(msb_volume_t *));
 		rc = l->items ? 0 : api_no_memory(err);
 	}
-	for (size_t i = 0; !rc && i < names.n; i++) {
+	for (size_t i = 0; !rc && l->items && i < names.n; i++) {
 		struct err one = { 0 };
 
 		rc = read_volume(dirs, names.v[i], &l->items[l->n], &one);
@@ -365,7 +365,7 @@ int msb_volume_used_bytes(const msb_volume_t *v, uint64_t *ret,
 
 	if (!rc && v->record.kind == MSB_VOLUME_DIR) {
 		rc = io_tree_usage(AT_FDCWD, v->path, ret);
-	} else if (!rc) {
+	} else if (disk) {
 		rc = lstat(disk, &st) < 0 ? -errno : 0;
 		if (!rc)
 			*ret = (uint64_t)st.st_blocks * 512;

@@ -37,10 +37,10 @@ int volumes_open(const msb_t *m, bool create, struct volumes *ret,
 		 struct err *err)
 {
 	struct volumes v = { .path = str_fmt("%s/volumes", m->home.path) };
-	int rc = v.path ? 0 : api_no_memory(err);
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	if (!v.path)
+		return api_no_memory(err);
 	v.fd = open(v.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (v.fd < 0 && errno == ENOENT && !create) {
 		free(v.path);

@@ -32,8 +32,7 @@ static bool end_open(struct cli *cli, struct end *e, const struct end *other)
 
 	if (!e->arg.sandbox)
 		return true;
-	if (other && other->s && other->arg.sandbox &&
-	    !strcmp(other->arg.sandbox, e->arg.sandbox)) {
+	if (other && other->s && str_eq(other->arg.sandbox, e->arg.sandbox)) {
 		e->s = other->s;
 		e->borrowed = true;
 		return true;

@@ -162,12 +162,10 @@ int repack_expand(int in, int out, uint64_t max, struct err *err)
 	struct tar_inflate z;
 	int rc;
 
-	if (!chunk)
-		return no_memory(err);
 	rc = tar_inflate_init(&z, read_input, &in, err);
-	if (rc)
-		return rc;
-	rc = expand(&z, out, max, chunk, err);
-	tar_inflate_fini(&z);
+	if (!rc) {
+		rc = chunk ? expand(&z, out, max, chunk, err) : no_memory(err);
+		tar_inflate_fini(&z);
+	}
 	return rc;
 }

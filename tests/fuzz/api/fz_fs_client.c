@@ -73,7 +73,7 @@ static void use(struct msb_fs *fs)
 	}
 	(void)fs_list_dir(fs, "/d", on_entry, NULL, &err);
 	(void)fs_open_handle(fs, "/f", NULL, &handle, &err);
-	(void)fs_get(fs, 1, 0, left, on_data, &left, &err);
+	(void)fs_get(fs, 1, 0, left, true, on_data, &left, &err);
 	if (!fs_begin(fs, &write, &id, &err) &&
 	    !fs_put(fs, id, "data", 4, &err) && !fs_put(fs, id, "", 0, &err))
 		(void)fs_end(fs, &id, 1, &err);

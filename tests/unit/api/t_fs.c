@@ -300,11 +300,39 @@ static void more_data_than_asked_for_is_refused(void **state)
 	sends(&g, "abc");
 	sends(&g, "def");
 	connect_to(&g);
-	assert_int_equal(fs_get(&g.fs, 7, 0, 3, append, &b, &err), 0);
-	assert_int_equal(fs_get(&g.fs, 7, 0, 5, append, &b, &err), -EPROTO);
+	assert_int_equal(fs_get(&g.fs, 7, 0, 3, false, append, &b, &err), 0);
+	assert_int_equal(fs_get(&g.fs, 7, 0, 5, false, append, &b, &err),
+			 -EPROTO);
 	assert_int_equal(buf_len(&b), 6);
 	assert_true(g.fs.broken);
-	assert_int_equal(fs_get(&g.fs, 7, 0, 5, append, &b, &err), -ECONNRESET);
+	assert_int_equal(fs_get(&g.fs, 7, 0, 5, false, append, &b, &err),
+			 -ECONNRESET);
+	buf_fini(&b);
+	end(&g);
+}
+
+static void a_handle_may_be_closed_with_its_last_read(void **state)
+{
+	struct err err = { 0 };
+	struct guest g;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	begin(&g);
+	/* the close, which is the second request, is answered in between */
+	sends(&g, "abc");
+	g.id++;
+	answers(&g, &(struct msg_fs_response){ .ok = true });
+	g.id = 100;
+	sends(&g, "def");
+	answers(&g, &(struct msg_fs_response){
+			    .error = view_cstr("read: no (os error 5)") });
+	connect_to(&g);
+	assert_int_equal(
+		fs_get(&g.fs, 7, 0, UINT64_MAX, true, append, &b, &err), -EIO);
+	assert_int_equal(buf_len(&b), 6);
+	assert_false(g.fs.broken);
 	buf_fini(&b);
 	end(&g);
 }
@@ -422,6 +450,7 @@ int main(void)
 		cmocka_unit_test(a_page_larger_than_asked_for_is_refused),
 		cmocka_unit_test(unknown_kinds_and_sizes_are_refused),
 		cmocka_unit_test(more_data_than_asked_for_is_refused),
+		cmocka_unit_test(a_handle_may_be_closed_with_its_last_read),
 		cmocka_unit_test(errors_have_the_guests_number),
 		cmocka_unit_test(long_errors_are_cut),
 		cmocka_unit_test(a_write_that_fails_early_says_why),
