@@ -26,8 +26,10 @@
 #define MIN_FILES 65536
 /* Space beyond what the size of a file explains was reserved behind its end. */
 #define RESERVED (1u << 20)
-/* After a count that took long, the next one is so many times that away. */
+/* After a count that took long, the next one is so many times that away; not
+ * that of a small tree, where it was the host that was busy. */
 #define COUNT_LONG_MS 100u
+#define COUNT_SMALL 1024
 #define COUNT_REST 20u
 
 static int64_t bounded(int64_t v)
@@ -81,7 +83,7 @@ static int count(struct fs_server *s)
 {
 	uint64_t start = clock_mono_ms(), took;
 	struct fs_quota *q = &s->quota;
-	struct fs_use sum;
+	struct fs_use sum = { 0 };
 	int rc;
 
 	if (start < q->next_count_ms)
@@ -94,7 +96,7 @@ static int count(struct fs_server *s)
 			count_nameless(&sum, in);
 	}
 	took = clock_mono_ms() - start;
-	if (took > COUNT_LONG_MS)
+	if (took > COUNT_LONG_MS && sum.files > COUNT_SMALL)
 		q->next_count_ms = start + took + took * COUNT_REST;
 	if (rc)
 		return rc;
