@@ -49,7 +49,6 @@ static const char *const readable[] = {
 	"/run/NetworkManager",
 	"/run/resolvconf",
 	"/run/systemd/resolve",
-	"/var/run/nscd",
 	"/dev/null",
 	"/dev/urandom",
 };
@@ -175,8 +174,10 @@ static const int allowed_network[] = {
 };
 
 static const uint32_t allowed_ioctl[] = { FIONREAD, FIONBIO };
-/* the last two: name services, and which addresses the host has */
-static const uint32_t families[] = { AF_INET, AF_INET6, AF_UNIX, AF_NETLINK };
+/* The last one: which addresses the host has. No Unix sockets: behind them are
+ * agents that hold keys, and daemons that start things. Name services do
+ * without and ask the servers of resolv.conf themselves. */
+static const uint32_t families[] = { AF_INET, AF_INET6, AF_NETLINK };
 
 static int build(struct seccomp_filter *f, bool network)
 {

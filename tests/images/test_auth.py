@@ -350,6 +350,15 @@ def test_both_challenges_at_once(msb, server):
     msb.pulled(server.add(simple()))
 
 
+# -- names ------------------------------------------------------------------
+
+def test_registry_by_its_name(msb, server):
+    """Names are resolved inside the jail, where there are no Unix sockets."""
+    reference = server.add(simple()).replace("127.0.0.1", "localhost")
+    msb.plain(reference.split("/")[0])
+    msb.pulled(reference)
+
+
 # -- proxies ----------------------------------------------------------------
 
 def test_proxy_from_the_environment(msb, server):
