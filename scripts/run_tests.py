@@ -9,6 +9,7 @@ last line printed is
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -274,7 +275,15 @@ SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "roo
 NOT_BY_DEFAULT = {"kvm-full"}
 
 
+def hear_signals():
+    """Whoever started this in the background may have had it ignore what tests send."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    hear_signals()
     names = sys.argv[1:] or [n for n in SUITES if n not in NOT_BY_DEFAULT]
     unknown = [n for n in names if n not in SUITES]
     if unknown:

@@ -56,7 +56,8 @@ static int mount_one(const struct essential *e)
 		(void)mkdir(e->path, 0755); /* the mount tells */
 	rc = mount(e->source, e->path, e->type, e->flags, e->data);
 	if (rc < 0 && errno == ENOENT && !e->fresh) {
-		if (mkdir(e->path, 0755) < 0)
+		/* another sandbox may have made it in the same directory */
+		if (mkdir(e->path, 0755) < 0 && errno != EEXIST)
 			return -errno;
 		rc = mount(e->source, e->path, e->type, e->flags, e->data);
 	}

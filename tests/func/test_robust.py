@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing stays behind: many runs, and processes killed at random moments."""
+import contextlib
 import os
 import pathlib
 import random
@@ -92,6 +93,18 @@ def test_killed_at_random_moments(msb):
     msb.ok("rm", "-f", "victim")
     assert host_state(msb)["files"] == ["db", "run", "sandboxes"] or not [
         f for f in host_state(msb)["files"] if f.startswith("sandboxes/")]
+
+
+def test_first_starts_in_one_directory_at_once(msb):
+    for _ in range(4):
+        for name in (".msb", "proc", "sys", "dev"):
+            with contextlib.suppress(FileNotFoundError):
+                (msb.cwd / "rootfs" / name).rmdir()
+        starts = [msb.popen("run", "-q", "./rootfs", "--", "true")
+                  for _ in range(3)]
+        for p in starts:
+            _, err = p.communicate()
+            assert p.returncode == 0, err
 
 
 def test_lists_while_sandboxes_come_and_go(msb):
