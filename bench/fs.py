@@ -38,7 +38,7 @@ WORKLOADS = [
 METADATA = {"untar", "find and stat", "git status", "rm -r"}
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/
+export PATH=/opt:/bin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -94,14 +94,13 @@ class Server:
         self.log.close()
 
 
-def with_libraries(program):
-    """(name, mode, bytes) of a program and what it is linked with."""
-    paths = {pathlib.Path(shutil.which(program))}
-    out = subprocess.run(["ldd", *paths], text=True, stdout=subprocess.PIPE, check=True).stdout
-    paths |= {pathlib.Path(w) for line in out.splitlines() for w in line.split()
-              if w.startswith("/")}
-    return [(f"bin/{p.name}" if p.name == program else str(p).lstrip("/"), 0o100755,
-             p.read_bytes()) for p in paths]
+def with_libraries(*programs):
+    """(name, mode, bytes) of programs, as /opt/NAME, and what they are linked with."""
+    own = {pathlib.Path(shutil.which(p)): f"opt/{p}" for p in programs}
+    out = subprocess.run(["ldd", *own], text=True, stdout=subprocess.PIPE, check=True).stdout
+    paths = {pathlib.Path(w.rstrip(":")) for line in out.splitlines() for w in line.split()
+             if w.startswith("/")}
+    return [(own.get(p, str(p).lstrip("/")), 0o100755, p.read_bytes()) for p in paths | {*own}]
 
 
 def parents(files):
@@ -157,7 +156,7 @@ class Bench:
     def initramfs(self):
         load = self.base / "fsload"
         subprocess.run(["gcc", "-O2", "-static", "-o", load, ROOT / "bench/fsload.c"], check=True)
-        files = [*with_libraries("git"), ("bin/fsload", 0o100755, load.read_bytes()),
+        files = [*with_libraries("git", "tar"), ("bin/fsload", 0o100755, load.read_bytes()),
                  ("tree.tar", 0o100644, self.tree().read_bytes()),
                  ("bench.sh", 0o100644, self.script().encode())]
         return qemu.initramfs(self.kernel[1], MODULES, INIT, *parents(files))
@@ -287,6 +286,16 @@ def show(results, names):
               + f"   (goal: at least {goal})")
 
 
+def memory():
+    """A directory in memory that takes extended attributes, else None."""
+    try:
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as f:
+            os.setxattr(f.name, "user.test", b"")
+        return "/dev/shm"
+    except OSError:
+        return None
+
+
 def build_server(args):
     """The server is a program of the tests, which an ordinary build leaves out."""
     if args.server.exists():
@@ -306,10 +315,12 @@ def main():
     ap.add_argument("--mib", type=int, default=64)
     ap.add_argument("--blocks", type=int, default=2000)
     ap.add_argument("--server", type=pathlib.Path, default=BUILD / "tests/msb-vhost")
+    ap.add_argument("--dir", default=memory(), help="where the shared directories are made; default:"
+                    " in memory, to measure the servers and not the disk")
     ap.add_argument("part", nargs="*", choices=["vhost", "uml", []], help="default: all")
     args = ap.parse_args()
     for part in args.part or ["vhost", "uml"]:
-        base = pathlib.Path(tempfile.mkdtemp(prefix="msb-bench-fs-"))
+        base = pathlib.Path(tempfile.mkdtemp(prefix="msb-bench-fs-", dir=args.dir))
         bench = None
         try:
             if part == "vhost":

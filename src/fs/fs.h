@@ -107,5 +107,11 @@ void fs_server_reset(struct fs_server *s);
  */
 ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 		  const struct iovec *out, unsigned nout);
+/*
+ * To be called when no request waits: do what could be left for later, such as
+ * closing descriptors, which for a removed file means to delete it. Some of it
+ * is left undone where nobody calls.
+ */
+void fs_idle(struct fs_server *s);
 
 #endif

@@ -142,6 +142,8 @@ struct fs_server {
 	struct list fds;  /* least recently used first */
 	struct list pins; /* oldest first */
 	uint32_t nfds, npins, max_fds;
+	int closing[32]; /* no longer of use; owned */
+	unsigned nclosing;
 	struct fs_dirbuf dirbuf;
 	struct fs_quota quota;
 	/* Callers who opened a file they had wrong ideas of, oldest first. */
@@ -191,8 +193,11 @@ int fs_inode_fd(struct fs_server *s, struct fs_inode *in);
 /* Make sure the inode survives the loss of its name. *fd_in is a descriptor of
  * it or -1, taken if it helps. */
 int fs_inode_hold(struct fs_server *s, struct fs_inode *in, int *fd_in);
-/* Close cached descriptors down to keep; true when any was closed. */
+/* Close cached descriptors down to keep, and at once those that could have
+ * waited; true when any was closed. */
 bool fs_fds_trim(struct fs_server *s, uint32_t keep);
+/* Close *fd before long. */
+void fs_close_later(struct fs_server *s, int *fd);
 
 /* NULL unless fh is a handle of this kind, and of in (NULL: of any inode). */
 struct fs_handle *fs_handle_get(struct fs_server *s, uint64_t fh,

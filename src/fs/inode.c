@@ -16,7 +16,8 @@
  *    and pinned until the guest forgets the inode. Pins are limited; the
  *    oldest lose their descriptor and become unreachable unless open.
  * 5. Unpinned descriptors are closed, least recently used first, between
- *    requests only: inside one request they may be borrowed.
+ *    requests only: inside one request they may be borrowed. What else is to be
+ *    closed waits until nobody waits for us.
  * 6. The inode of a single-file export is found by name at each use, and takes
  *    the identity of whatever regular file it finds.
  */
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/compiler.h"
 #include "fs/fs_int.h"
 
 #define HASH_MIN 256u
@@ -138,6 +140,17 @@ static void fd_install(struct fs_server *s, struct fs_inode *in, int *fd)
 	}
 }
 
+void fs_close_later(struct fs_server *s, int *fd)
+{
+	if (*fd < 0)
+		return;
+	if (s->nclosing == ARRAY_SIZE(s->closing)) {
+		close_fd(fd);
+		return;
+	}
+	s->closing[s->nclosing++] = take_fd(fd);
+}
+
 static void fd_drop(struct fs_server *s, struct fs_inode *in)
 {
 	if (in->fd < 0)
@@ -149,18 +162,28 @@ static void fd_drop(struct fs_server *s, struct fs_inode *in)
 		s->nfds--;
 	if (in->pinned && !in->handles)
 		fs_quota_closing(s, in->fd);
-	close_fd(&in->fd);
+	fs_close_later(s, &in->fd);
 }
 
 bool fs_fds_trim(struct fs_server *s, uint32_t keep)
 {
-	bool any = false;
+	bool any = s->nclosing || s->nfds > keep;
 
+	while (s->nclosing)
+		close_fd(&s->closing[--s->nclosing]);
 	while (s->nfds > keep) {
+		int fd;
+
 		fd_drop(s, container_of(s->fds.next, struct fs_inode, lru));
-		any = true;
+		fd = s->closing[--s->nclosing];
+		close_fd(&fd);
 	}
 	return any;
+}
+
+void fs_idle(struct fs_server *s)
+{
+	(void)fs_fds_trim(s, s->max_fds);
 }
 
 /* Invariant 4. The newest pin is never the victim. */
@@ -303,6 +326,7 @@ void fs_table_fini(struct fs_server *s)
 		free(in->name);
 		free(in);
 	}
+	(void)fs_fds_trim(s, UINT32_MAX);
 	slots_fini(&s->handles);
 	slots_fini(&s->inodes);
 	free(s->hash);
@@ -587,7 +611,7 @@ void fs_handle_close(struct fs_server *s, struct fs_handle *h)
 	slots_del(&s->handles, h->fh);
 	if (h->fd >= 0 && h->inode->fd < 0 && !h->inode->handles)
 		fs_quota_closing(s, h->fd);
-	close_fd(&h->fd);
+	fs_close_later(s, &h->fd);
 	inode_put(s, h->inode);
 	free(h);
 }

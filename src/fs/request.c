@@ -15,6 +15,8 @@
 #define FS_OP_STATX 52
 #define FS_DIRECT_IO_ALLOW_MMAP (1ULL << 36)
 #define FS_MIN_MINOR 31
+/* Descriptors above the limit that may wait for fs_idle(). */
+#define FDS_SLACK 8u
 
 enum {
 	OP_WRITE = 1 << 0,   /* changes something: not on read-only exports */
@@ -335,7 +337,8 @@ ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 
 	if (fs_iov_gather(in, nin, 0, &r.h, sizeof(r.h)) != sizeof(r.h))
 		return 0;
-	(void)fs_fds_trim(s, s->max_fds);
+	if (s->nfds > s->max_fds + FDS_SLACK)
+		(void)fs_fds_trim(s, s->max_fds);
 	op = op_find(r.h.opcode);
 	answer = out_len >= sizeof(struct fuse_out_header) &&
 		 !(op && op->flags & OP_NOREPLY);

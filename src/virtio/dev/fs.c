@@ -21,8 +21,10 @@
  * stops asking cannot keep us from stopping the device. */
 #define TURN_BUDGET (32u << 20)
 #define REQUEST_COST 4096u
-/* Completed requests before the driver hears of them, at the latest. */
+/* Completed requests, or bytes of theirs, before the driver hears of them at
+ * the latest: with data it has something to do while we go on. */
 #define SIGNAL_BATCH 16u
+#define SIGNAL_BYTES (64u << 10)
 
 struct vfs {
 	struct virtio_device dev;
@@ -40,6 +42,7 @@ static struct vfs *of(struct virtio_device *d)
 /* Requests until there are none (0), the turn is over (1) or a fault (< 0). */
 static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 {
+	size_t bytes = 0;
 	unsigned batch = 0;
 	struct vq_chain c;
 	int rc;
@@ -55,8 +58,12 @@ static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 		len = fs_handle(f->server, c.readable, c.nread, c.writable,
 				c.nwrite);
 		vq_push(vq, &c, (uint32_t)len);
-		if (++batch % SIGNAL_BATCH == 0)
+		bytes += c.read_len + c.write_len;
+		if (++batch == SIGNAL_BATCH || bytes >= SIGNAL_BYTES) {
 			vq_signal(vq);
+			batch = 0;
+			bytes = 0;
+		}
 		if (cost >= *budget)
 			return 1;
 		*budget -= cost;
@@ -86,6 +93,8 @@ static void fs_queue_ready(struct virtio_device *d, unsigned q)
 		rc = serve_some(f, vq, &budget);
 		vq_signal(vq);
 	} while (rc == 0 && vq_enable_kick(vq));
+	if (rc == 0)
+		fs_idle(of(d)->server);
 	if (rc > 0)
 		loop_defer(d->loop, &f->more, run_more);
 }

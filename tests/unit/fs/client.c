@@ -84,6 +84,7 @@ void client_rmdir(struct client *c)
 ssize_t client_raw(struct client *c, const void *in, size_t in_len, void *out,
 		   size_t out_len)
 {
+	ssize_t n;
 	/* in two pieces each, as a driver lays them out */
 	size_t head = in_len < 40 ? in_len : 40;
 	size_t out_head = out_len < 16 ? out_len : 16;
@@ -92,7 +93,9 @@ ssize_t client_raw(struct client *c, const void *in, size_t in_len, void *out,
 	struct iovec ov[2] = { { q, out_head },
 			       { q + out_head, out_len - out_head } };
 
-	return fs_handle(c->s, iv, 2, ov, 2);
+	n = fs_handle(c->s, iv, 2, ov, 2);
+	fs_idle(c->s);
+	return n;
 }
 
 ssize_t client_call(struct client *c, uint32_t opcode, uint64_t nodeid,
