@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/io.h"
-#include "fs/iov.h"
+#include "base/iov.h"
 #include "fs/ops.h"
 
 /* Copying more than this at once would keep other requests waiting. */
@@ -157,8 +157,8 @@ ssize_t fs_op_read(struct fs_server *s, struct fs_req *r)
 		return -EINVAL;
 	if (len > FS_MAX_WRITE)
 		len = FS_MAX_WRITE;
-	n = fs_iov_slice(r->out_iov, r->nout, sizeof(struct fuse_out_header),
-			 len, s->iov, IOV_MAX);
+	n = iov_slice(r->out_iov, r->nout, sizeof(struct fuse_out_header), len,
+		      s->iov, IOV_MAX);
 	return io_preadv(h->fd, s->iov, (int)n, (off_t)a->offset, 0);
 }
 
@@ -188,7 +188,7 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	rc = fs_quota_write(s, h->fd, off, &len, &size);
 	if (rc)
 		return rc;
-	n = fs_iov_slice(r->in_iov, r->nin, r->in_off, len, s->iov, IOV_MAX);
+	n = iov_slice(r->in_iov, r->nin, r->in_off, len, s->iov, IOV_MAX);
 	rc = io_pwritev(h->fd, s->iov, (int)n, (off_t)a->offset,
 			append ? RWF_APPEND : 0);
 	if (rc < 0)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "fs/iov.h"
+#include "base/iov.h"
 #include "fs/ops.h"
 
 /* From later versions of <linux/fuse.h>. */
@@ -64,9 +64,8 @@ static ssize_t op_batch_forget(struct fs_server *s, struct fs_req *r)
 		struct fuse_forget_one one;
 		struct fs_inode *in;
 
-		(void)fs_iov_gather(r->in_iov, r->nin,
-				    r->in_off + i * sizeof(one), &one,
-				    sizeof(one)); /* in_len covers it */
+		(void)iov_read(r->in_iov, r->nin, r->in_off + i * sizeof(one),
+			       &one, sizeof(one)); /* in_len covers it */
 		in = fs_inode_by_id(s, one.nodeid);
 		if (in)
 			fs_inode_forget(s, in, one.nlookup);
@@ -259,7 +258,7 @@ static int load_body(struct fs_server *s, struct fs_req *r, const struct op *op)
 		return -EINVAL;
 	if (want > FS_SCRATCH)
 		return -E2BIG;
-	if (fs_iov_gather(r->in_iov, r->nin, sizeof(r->h), s->in, want) != want)
+	if (iov_read(r->in_iov, r->nin, sizeof(r->h), s->in, want) != want)
 		return -EINVAL;
 	r->arg = s->in;
 	r->rest = s->in + op->arg_len;
@@ -317,17 +316,17 @@ static ssize_t reply_put(struct fs_server *s, const struct fs_req *r,
 	} else {
 		o.len += (uint32_t)rc;
 		if (!op || !(op->flags & OP_DIRECT))
-			(void)fs_iov_scatter(r->out_iov, r->nout, sizeof(o),
-					     s->out, (size_t)rc);
+			(void)iov_write(r->out_iov, r->nout, sizeof(o), s->out,
+					(size_t)rc);
 	}
-	(void)fs_iov_scatter(r->out_iov, r->nout, 0, &o, sizeof(o));
+	(void)iov_write(r->out_iov, r->nout, 0, &o, sizeof(o));
 	return (ssize_t)o.len;
 }
 
 ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 		  const struct iovec *out, unsigned nout)
 {
-	size_t in_len = fs_iov_len(in, nin), out_len = fs_iov_len(out, nout);
+	size_t in_len = iov_len(in, nin), out_len = iov_len(out, nout);
 	struct fs_req r = {
 		.in_iov = in, .nin = nin, .out_iov = out, .nout = nout
 	};
@@ -335,7 +334,7 @@ ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 	bool answer;
 	ssize_t rc;
 
-	if (fs_iov_gather(in, nin, 0, &r.h, sizeof(r.h)) != sizeof(r.h))
+	if (iov_read(in, nin, 0, &r.h, sizeof(r.h)) != sizeof(r.h))
 		return 0;
 	if (s->nfds > s->max_fds + FDS_SLACK)
 		(void)fs_fds_trim(s, s->max_fds);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/iov.h"
 #include "virtio/memory.h"
 
 #define VQ_MAX_SIZE 1024
@@ -84,11 +85,5 @@ void vq_signal(struct virtqueue *vq);
  * arrived meanwhile, so the caller looks again. */
 bool vq_enable_kick(struct virtqueue *vq);
 void vq_disable_kick(struct virtqueue *vq);
-
-/* Copy between a chain's buffers and flat memory; the number copied. */
-size_t iov_read(const struct iovec *iov, unsigned n, size_t off, void *dst,
-		size_t len);
-size_t iov_write(const struct iovec *iov, unsigned n, size_t off,
-		 const void *src, size_t len);
 
 #endif

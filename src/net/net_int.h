@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share: one sandbox's network and its parts. Each
+ * part is made by its own file, knows only this header and the others' public
+ * functions, and is freed in reverse order.
+ *
+ *   frames -> stack.c -> neighbour.c            ARP, NDP
+ *                     -> fragment.c -> udp.c    datagrams
+ *                     -> icmp.c                 echo
+ *                     -> tcp*.c -> flow.c       admission: which owner
+ *                                   -> splice.c     a host socket
+ *                                   -> peek.c       first bytes, then splice
+ *                                   -> dns_stream.c DNS over TCP
+ *   host sockets -> udp.c, icmp.c, splice.c, dns*.c, port*.c
+ */
+#ifndef MSB_NET_NET_INT_H
+#define MSB_NET_NET_INT_H
+
+#include <stdatomic.h>
+
+#include "base/compiler.h"
+#include "net/config.h"
+#include "net/frame.h"
+#include "net/names.h"
+#include "net/net.h"
+#include "net/policy.h"
+#include "net/tcp.h"
+
+#define DNS_PORT 53
+#define DNS_TLS_PORT 853
+
+struct net {
+	struct net_config config;
+	struct net_addresses link_addr;
+	net_log_fn log;
+	void *log_ctx;
+	struct loop *loop; /* while attached */
+	struct net_link link;
+	struct tcp *tcp;
+	struct udp *udp;
+	struct icmp *icmp;
+	struct fragments *fragments;
+	struct dns *dns;
+	struct ports *ports;
+	struct names *names;
+	struct denials *denials;
+	struct {
+		_Atomic uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes,
+			dropped, denied, tcp_flows, udp_flows;
+	} stats;
+};
+
+/* --- stack.c --- */
+
+/*
+ * Send a frame of l4 headers and data to the guest: head (Ethernet, IP and
+ * transport headers, checksums as o says) and data behind it. false: no room;
+ * the frame is lost, as on any link. Callers that must not lose it wait for
+ * their *_link_ready().
+ */
+bool net_send(struct net *n, const void *head, size_t head_len,
+	      const struct iovec *data, unsigned ndata, size_t data_len,
+	      const struct net_offload *o);
+void net_log(struct net *n, int level, const char *fmt, ...) MSB_PRINTF(3, 4);
+
+/* --- deny.c: what happens to flows that may not be --- */
+
+/* Judge a flow; a denial is counted and leaves a line in the log, of which
+ * there are only so many per second. */
+struct policy_verdict net_judge(struct net *n, const struct policy_flow *f,
+				enum policy_names how, const char *sni);
+/* Log and count a denial decided elsewhere. */
+void net_denied(struct net *n, const struct policy_flow *f, const char *name,
+		const struct policy_verdict *v);
+/* Where the host must go for what the guest calls this: the gateway is the
+ * host's loopback (spec 1.5). */
+struct net_endpoint net_host_end(const struct net *n,
+				 const struct net_endpoint *guest_view);
+
+/* --- the parts: new 0 or -errno; free; start and stop with the loop --- */
+
+int tcp_new(struct net *n, struct tcp **ret);
+struct tcp *tcp_free(struct tcp *t); /* every connection is reset */
+void tcp_input(struct tcp *t, const struct packet *p);
+void tcp_input_end(struct tcp *t);  /* acknowledge, send what became ready */
+void tcp_link_ready(struct tcp *t); /* there are buffers in the guest again */
+/* Connections the guest began that count against max_connections. */
+unsigned tcp_count(const struct tcp *t);
+
+/* flow.c: a SYN of the guest; c has no owner yet. */
+void flow_admit(struct net *n, struct tcp_conn *c);
+/* splice.c: dial, then accept (or reset); sni or NULL for the log. With
+ * accepted already, what was received and not consumed is sent on first. */
+void splice_start(struct net *n, struct tcp_conn *c, bool accepted);
+/* An accepted host socket (owned from now on) and a connection being made to
+ * the guest: copies both ways once established. */
+int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
+		   const struct net_endpoint *to, void (*done)(void *ctx),
+		   void *ctx);
+/* peek.c: accept, look at the first bytes, judge, then splice or finish. */
+void peek_start(struct net *n, struct tcp_conn *c);
+
+int udp_new(struct net *n, struct udp **ret);
+struct udp *udp_free(struct udp *u);
+/* A whole datagram of the guest; data is payload_len bytes at payload_off, or
+ * elsewhere when it was put together from fragments. */
+void udp_input(struct udp *u, const struct packet *p);
+void udp_input_end(struct udp *u);
+void udp_link_ready(struct udp *u);
+/* A datagram to the guest, in fragments when it is longer than the link
+ * carries. false: no room, it is lost. */
+bool udp_send(struct net *n, const struct net_endpoint *from,
+	      const struct net_endpoint *to, const struct iovec *data,
+	      unsigned ndata, size_t len);
+
+int icmp_new(struct net *n, struct icmp **ret);
+struct icmp *icmp_free(struct icmp *i);
+void icmp_input(struct icmp *i, const struct packet *p);
+/* Errors to the guest about a packet of its own; rate-limited. */
+void icmp_prohibited(struct net *n, const struct packet *about);
+void icmp_port_unreachable(struct net *n, const struct net_endpoint *guest,
+			   const struct net_endpoint *peer);
+
+/* fragment.c: takes one; true when *whole (valid until the next call) is a
+ * complete datagram, parsed, payload included. */
+int fragments_new(struct net *n, struct fragments **ret);
+struct fragments *fragments_free(struct fragments *f);
+bool fragments_add(struct fragments *f, const struct packet *p,
+		   struct packet *whole);
+
+/* neighbour.c: ARP and neighbour discovery for the gateway. p->ethertype ARP,
+ * or ICMPv6 of neighbour discovery. */
+void neighbour_arp(struct net *n, const struct packet *p);
+bool neighbour_nd(struct net *n, const struct packet *p); /* was it that? */
+
+/* dns.c */
+int dns_new(struct net *n, struct dns **ret, struct err *err);
+int dns_start(struct dns *d); /* the loop is there */
+void dns_stop(struct dns *d);
+struct dns *dns_free(struct dns *d);
+/* A datagram to port 53 of any address; the answer comes from there. */
+void dns_datagram(struct dns *d, const struct packet *p);
+/* dns_stream.c: a connection to port 53; accepts it. */
+void dns_stream_start(struct net *n, struct tcp_conn *c);
+
+/* ports.c */
+int ports_new(struct net *n, struct ports **ret); /* binds, tells of failures */
+int ports_start(struct ports *p);
+void ports_stop(struct ports *p);
+struct ports *ports_free(struct ports *p);
+/* A datagram of the guest that answers a published port's peer: taken. */
+bool ports_reply(struct ports *p, const struct packet *pkt);
+
+#endif
