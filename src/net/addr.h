@@ -27,7 +27,7 @@ struct net_endpoint {
 };
 
 /* Exclusive: an address is in exactly one. NONE are 0.0.0.0 and ::, which the
- * host would take for itself. */
+ * host would take for itself, and 255.255.255.255. */
 enum net_group {
 	NET_GROUP_NONE,
 	NET_GROUP_HOST, /* this sandbox's gateway */
@@ -53,17 +53,27 @@ const char *net_addr_text(const struct net_addr *a, char ret[NET_ADDR_TEXT]);
 /* ADDR/PREFIX; host bits are cleared. 0 or -EINVAL. */
 int net_cidr_parse(const char *text, size_t len, struct net_cidr *ret);
 
+void net_cidr_mask(struct net_cidr *c); /* clear the host bits */
+
 bool net_addr_equal(const struct net_addr *a, const struct net_addr *b);
+/* The same host written differently: a mapped address (::ffff:0:0/96) as the
+ * IPv4 address that a socket of the host would use, any other as it is. */
+struct net_addr net_addr_unmap(const struct net_addr *a);
 /*
- * What a policy looks at: an IPv6 address that carries an IPv4 one (mapped
- * ::ffff:0:0/96, NAT64 64:ff9b::/96, 6to4 2002::/16) as that IPv4 address, any
- * other as it is.
+ * What a policy looks at: an IPv6 address that carries an IPv4 one (mapped and
+ * its older forms, NAT64 64:ff9b::/96, 6to4 2002::/16, Teredo 2001::/32) as
+ * that IPv4 address, any other as it is.
  */
 struct net_addr net_addr_unwrap(const struct net_addr *a);
+/* The bits, as they are. */
+bool net_cidr_covers(const struct net_cidr *c, const struct net_addr *a);
 /* a is unwrapped first unless the prefix itself is in such a range. */
 bool net_cidr_contains(const struct net_cidr *c, const struct net_addr *a);
+/* link may be NULL: then no address is the gateway. */
 enum net_group net_addr_group(const struct net_addr *a,
 			      const struct net_addresses *link);
+const char *net_group_name(enum net_group g); /* as in JSON */
+/* Also in its unwrapped form. */
 bool net_addr_is_gateway(const struct net_addr *a,
 			 const struct net_addresses *link);
 
