@@ -333,6 +333,11 @@ static void udp_rr(struct load *l)
 	close(fd);
 }
 
+static unsigned long number(const char *text)
+{
+	return strtoul(text, NULL, 10);
+}
+
 static void parse_address(struct load *l, const char *host, const char *port)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)&l->addr;
@@ -349,7 +354,7 @@ static void parse_address(struct load *l, const char *host, const char *port)
 		fail(host);
 	}
 	/* the port lies at the same place for both families */
-	four->sin_port = htons((uint16_t)atoi(port));
+	four->sin_port = htons((uint16_t)number(port));
 }
 
 static bool run(struct load *l, const char *what)
@@ -391,9 +396,9 @@ int main(int argc, char **argv)
 	l.total = strtoull(argv[4], NULL, 10);
 	l.duration_us = (uint64_t)(strtod(argv[4], NULL) * 1e6);
 	if (!udp)
-		l.streams = (unsigned)atoi(argv[5]);
+		l.streams = (unsigned)number(argv[5]);
 	if (udp || argc == 7)
-		l.size = (unsigned)atoi(argv[udp ? 5 : 6]);
+		l.size = (unsigned)number(argv[udp ? 5 : 6]);
 	if (l.streams < 1 || l.streams > MAX_STREAMS || l.size < 1 ||
 	    l.size > DATAGRAM_MAX || (udp && l.size < sizeof(struct request)) ||
 	    !run(&l, argv[1]))

@@ -69,8 +69,8 @@ struct net_stats { /* frames and bytes as the guest sees them */
 
 /*
  * Opens what needs the host: listeners of published ports and the host's
- * resolver configuration. A port that is taken does not fail: it is told
- * through log, with who has it. cfg is moved from on success.
+ * resolver configuration. A port that is taken is an error with EADDRINUSE,
+ * which names who has it. cfg is moved from on success.
  */
 int net_new(struct net_config *cfg, const struct net_addresses *addr,
 	    net_log_fn log, void *log_ctx, struct net **ret, struct err *err);

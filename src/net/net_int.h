@@ -143,8 +143,9 @@ void dns_datagram(struct dns *d, const struct packet *p);
 /* dns_stream.c: a connection to port 53; accepts it. */
 void dns_stream_start(struct net *n, struct tcp_conn *c);
 
-/* ports.c */
-int ports_new(struct net *n, struct ports **ret); /* binds, tells of failures */
+/* port.c: binds, and warns of what others can reach. What is taken is an error
+ * that names who has it, with EADDRINUSE. */
+int ports_new(struct net *n, struct ports **ret, struct err *err);
 int ports_start(struct ports *p);
 void ports_stop(struct ports *p);
 struct ports *ports_free(struct ports *p);
