@@ -37,6 +37,7 @@ struct packet {
 	/* A fragment: then proto's header has not been looked at, and payload
 	 * is what follows the IP headers. */
 	bool fragment, more_fragments;
+	bool dont_fragment; /* DF; an IPv6 packet that is no fragment */
 	uint32_t fragment_id;
 	uint16_t fragment_off; /* bytes */
 	/* proto's header */

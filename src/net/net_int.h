@@ -53,10 +53,15 @@ struct net {
 /* --- stack.c --- */
 
 /*
+ * What stack.c sees to before it hands a packet on: the source is the guest's
+ * own address (or unspecified or link-local, for neighbour discovery only), and
+ * fragments have been through fragments_add().
+ *
  * Send a frame of l4 headers and data to the guest: head (Ethernet, IP and
  * transport headers, checksums as o says) and data behind it. false: no room;
  * the frame is lost, as on any link. Callers that must not lose it wait for
- * their *_link_ready().
+ * their *_link_ready(). The guest is told once, at the end of the loop's turn
+ * or in net_input_end().
  */
 bool net_send(struct net *n, const void *head, size_t head_len,
 	      const struct iovec *data, unsigned ndata, size_t data_len,
@@ -102,8 +107,11 @@ void peek_start(struct net *n, struct tcp_conn *c);
 
 int udp_new(struct net *n, struct udp **ret);
 struct udp *udp_free(struct udp *u);
-/* A whole datagram of the guest; data is payload_len bytes at payload_off, or
- * elsewhere when it was put together from fragments. */
+/*
+ * A whole datagram of the guest, from one frame or put together from fragments.
+ * Those for a DNS server and answers to a published port's peer are passed on
+ * to dns.c and ports.c from here.
+ */
 void udp_input(struct udp *u, const struct packet *p);
 void udp_input_end(struct udp *u);
 void udp_link_ready(struct udp *u);
@@ -115,8 +123,31 @@ bool udp_send(struct net *n, const struct net_endpoint *from,
 
 int icmp_new(struct net *n, struct icmp **ret);
 struct icmp *icmp_free(struct icmp *i);
+/* Any ICMP but neighbour discovery. */
 void icmp_input(struct icmp *i, const struct packet *p);
-/* Errors to the guest about a packet of its own; rate-limited. */
+
+/* --- icmp_error.c: errors about a packet of the guest; rate-limited --- */
+
+enum icmp_reason {
+	ICMP_NO_ROUTE,
+	ICMP_NO_HOST,
+	ICMP_NO_PORT,
+	ICMP_PROHIBITED,
+	ICMP_TOO_BIG, /* with the MTU that would do */
+};
+
+/* A packet the guest sent, as far as it is still known. */
+struct icmp_quote {
+	struct net_addr src, dst;
+	uint8_t proto;
+	uint8_t l4[8];	     /* its header's first bytes; for TCP: with seq */
+	const void *payload; /* what followed them, for as much as is known */
+	size_t payload_len;
+	size_t l4_len; /* how long the packet was behind the IP header */
+};
+
+void icmp_error(struct net *n, const struct icmp_quote *q,
+		enum icmp_reason reason, uint32_t mtu);
 void icmp_prohibited(struct net *n, const struct packet *about);
 void icmp_port_unreachable(struct net *n, const struct net_endpoint *guest,
 			   const struct net_endpoint *peer);
