@@ -160,14 +160,16 @@ static void ignore(int sig)
 	(void)sig;
 }
 
-/* A reader that went away is an error of write, not a death. A handler, unlike
- * SIG_IGN, is not inherited by programs that are started. */
-static void no_sigpipe(void)
+/* A reader that went away, or a file that may not grow, is an error of write,
+ * not a death. A handler, unlike SIG_IGN, is not inherited by programs that are
+ * started. */
+static void no_death_by_write(void)
 {
 	struct sigaction sa = { .sa_handler = ignore, .sa_flags = SA_RESTART };
 
 	(void)sigemptyset(&sa.sa_mask);
 	(void)sigaction(SIGPIPE, &sa, NULL);
+	(void)sigaction(SIGXFSZ, &sa, NULL);
 }
 
 /* A file opened later must not end up as one of the standard streams. */
@@ -205,7 +207,7 @@ int cli_main(int argc, char **argv)
 	int code = 1;
 
 	open_standard_streams();
-	no_sigpipe();
+	no_death_by_write();
 	if (wants_tree(argc, argv))
 		return print_tree(argc, argv);
 	switch (args_parse(&cli_root, argc, argv, &cli.args, &err)) {

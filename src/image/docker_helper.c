@@ -62,6 +62,7 @@ static int spawn(const char *program, int in, int out, pid_t *ret)
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
+	sigaddset(&defaults, SIGXFSZ);
 	if (posix_spawn_file_actions_init(&files))
 		return -ENOMEM;
 	if (posix_spawnattr_init(&attr)) {

@@ -313,6 +313,7 @@ static void prepare_process(void)
 		(void)io_set_cloexec(fd, true); /* or it is not open */
 	(void)close_range(WORKER_OUT_FD + 1, ~0u, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	(void)umask(077);
 }
 

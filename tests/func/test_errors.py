@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong input: one line that names the thing and the remedy, and nothing half-made."""
 import os
+import subprocess
 
 import pytest
+
+from conftest import DEADLINE, MSB
 
 RUN = ("run",)
 
@@ -108,6 +111,14 @@ def test_dead_sandbox_says_so(msb):
     assert p.returncode != 0 and "box" in p.stderr and p.stderr.count("error:") == 1
 
 
+def test_files_may_not_grow(msb):
+    p = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" create -n box ./rootfs', str(MSB)],
+                       cwd=msb.cwd, env=msb.env(), capture_output=True, text=True, timeout=DEADLINE)
+    assert p.returncode == 1 and "File too large" in p.stderr and p.stderr.count("\n") == 1, p
+    assert not msb.processes()
+    msb.ok("create", "-n", "box", "./rootfs")
+
+
 def test_unwritable_home(msb):
     if os.geteuid() == 0:
         pytest.skip("root can write anywhere")
@@ -138,7 +149,6 @@ def test_root_without_a_program(msb):
 def without_user_namespaces(msb, *args):
     """msb on a host that forbids user namespaces: inside one that may have no more."""
     import subprocess
-    from conftest import MSB
     script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
     return subprocess.run(["unshare", "-Ur", "sh", "-c", script, str(MSB), *args], cwd=msb.cwd,
                           env=msb.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
