@@ -228,7 +228,7 @@ void vq_unpop(struct virtqueue *vq)
 	vq->last_avail--;
 }
 
-void vq_push(struct virtqueue *vq, const struct vq_chain *c, uint32_t written)
+void vq_fill(struct virtqueue *vq, const struct vq_chain *c, uint32_t written)
 {
 	uint32_t elem[2] = { htole32(c->head), htole32(written) };
 
@@ -237,8 +237,19 @@ void vq_push(struct virtqueue *vq, const struct vq_chain *c, uint32_t written)
 	memcpy(at(vq->used, 4 + 8 * (size_t)(vq->used_idx % vq->size)), elem,
 	       sizeof(elem));
 	vq->used_idx++;
-	__atomic_store_n((uint16_t *)(void *)at(vq->used, 2),
-			 htole16(vq->used_idx), __ATOMIC_RELEASE);
+}
+
+void vq_publish(struct virtqueue *vq)
+{
+	if (vq->ready)
+		__atomic_store_n((uint16_t *)(void *)at(vq->used, 2),
+				 htole16(vq->used_idx), __ATOMIC_RELEASE);
+}
+
+void vq_push(struct virtqueue *vq, const struct vq_chain *c, uint32_t written)
+{
+	vq_fill(vq, c, written);
+	vq_publish(vq);
 }
 
 static bool wants_signal(struct virtqueue *vq)

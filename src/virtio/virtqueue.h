@@ -74,11 +74,15 @@ void vq_stop(struct virtqueue *vq);
  * -EPROTO: the driver broke the ring or a chain, the caller faults the device.
  */
 int vq_pop(struct virtqueue *vq, struct iovec *iov, struct vq_chain *ret);
-/* Undo the latest vq_pop, which nothing was pushed for: the next one finds the
- * same request again and checks it again. */
+/* Undo the latest vq_pop that was not undone and that nothing was pushed for:
+ * the next one finds the same request again and checks it again. */
 void vq_unpop(struct virtqueue *vq);
 /* Give the request back with the number of bytes written into it. */
 void vq_push(struct virtqueue *vq, const struct vq_chain *c, uint32_t written);
+/* The same in two steps, where the driver must see several at once or none:
+ * nothing of what is filled exists for it before vq_publish(). */
+void vq_fill(struct virtqueue *vq, const struct vq_chain *c, uint32_t written);
+void vq_publish(struct virtqueue *vq);
 /* Interrupt the driver if it asked for that; call once per batch. */
 void vq_signal(struct virtqueue *vq);
 /* Ask the driver to kick (or not). Enabling returns true when requests have
