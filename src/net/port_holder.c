@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who holds a port of the host. The kernel's socket tables tell the socket and
+ * its user; the process is whichever has that socket among its descriptors, as
+ * far as /proc shows those to us.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "net/port_int.h"
+
+#define STATE_LISTEN 0x0a
+#define NAME_LEN 64
+#define RUNTIME "msb-runtime"
+
+/* Words of 32 bits, each printed as the machine reads it. */
+static bool parse_address(const char *hex, struct net_addr *ret)
+{
+	size_t words = strlen(hex) / 8;
+
+	if (strlen(hex) % 8 || (words != 1 && words != 4))
+		return false;
+	*ret = (struct net_addr){ .family = words == 1 ? AF_INET : AF_INET6 };
+	for (size_t i = 0; i < words; i++) {
+		char word[9] = { 0 };
+		uint32_t v;
+
+		memcpy(word, hex + i * 8, 8);
+		v = (uint32_t)strtoul(word, NULL, 16);
+		memcpy(ret->b + i * 4, &v, 4);
+	}
+	return true;
+}
+
+bool port_row_parse(const char *line, struct port_row *ret)
+{
+	char address[33];
+	struct port_row r;
+	unsigned port;
+
+	if (sscanf(line,
+		   " %*u: %32[0-9A-F]:%4x %*32[0-9A-F]:%*4x %2x"
+		   " %*8x:%*8x %*2x:%*8x %*8x %" SCNu32 " %*u %" SCNu64,
+		   address, &port, &r.state, &r.uid, &r.inode) != 5 ||
+	    port > UINT16_MAX || !parse_address(address, &r.local.addr))
+		return false;
+	r.local.port = (uint16_t)port;
+	*ret = r;
+	return true;
+}
+
+static bool is_any(const struct net_addr *a)
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(a->b, zero, a->family == AF_INET ? 4 : 16);
+}
+
+bool port_row_blocks(const struct port_row *r, const struct net_port *p)
+{
+	struct net_addr theirs = r->local.addr;
+
+	if (r->local.port != p->bind.port ||
+	    (!p->udp && r->state != STATE_LISTEN))
+		return false;
+	if (theirs.family != p->bind.addr.family) {
+		/* ours never takes IPv4 on an IPv6 socket, theirs may */
+		if (theirs.family != AF_INET6)
+			return false;
+		if (is_any(&theirs))
+			return true;
+		theirs = net_addr_unwrap(&theirs);
+		if (theirs.family != AF_INET)
+			return false;
+	}
+	return is_any(&theirs) || is_any(&p->bind.addr) ||
+	       net_addr_equal(&theirs, &p->bind.addr);
+}
+
+static bool find_row(const char *path, const struct net_port *p,
+		     struct port_row *ret)
+{
+	FILE *f = fopen(path, "re");
+	bool found = false;
+	char line[512];
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = port_row_parse(line, ret) && port_row_blocks(ret, p);
+	(void)fclose(f);
+	return found;
+}
+
+static bool has_socket(int proc, const char *pid, const char *socket)
+{
+	char path[64], target[64];
+	const struct dirent *e;
+	bool found = false;
+	ssize_t n;
+	DIR *d;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/fd", pid);
+	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	d = fdopendir(fd);
+	if (!d) {
+		(void)close(fd);
+		return false;
+	}
+	while (!found && (e = readdir(d))) {
+		n = readlinkat(fd, e->d_name, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		found = !strcmp(target, socket);
+	}
+	(void)closedir(d);
+	return found;
+}
+
+/* The process that has this socket, or 0. */
+static pid_t find_process(int proc, uint64_t inode)
+{
+	const struct dirent *e;
+	char socket[64];
+	pid_t pid = 0;
+	DIR *d;
+	int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	d = fdopendir(fd);
+	if (!d) {
+		(void)close(fd);
+		return 0;
+	}
+	(void)snprintf(socket, sizeof(socket), "socket:[%" PRIu64 "]", inode);
+	while (!pid && (e = readdir(d)))
+		if (isdigit((unsigned char)e->d_name[0]) &&
+		    has_socket(proc, e->d_name, socket))
+			pid = (pid_t)strtol(e->d_name, NULL, 10);
+	(void)closedir(d);
+	return pid;
+}
+
+/* A word of another process, fit to be shown. */
+static void take_name(char ret[NAME_LEN], const uint8_t *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && n < NAME_LEN - 1 && text[n] && text[n] != '\n') {
+		ret[n] = isprint(text[n]) ? (char)text[n] : '?';
+		n++;
+	}
+	ret[n] = '\0';
+}
+
+/* A sandbox's runtime has the sandbox's name as its only argument. */
+static bool sandbox_name(int proc, pid_t pid, char ret[NAME_LEN])
+{
+	struct buf b;
+	char path[32];
+	const uint8_t *end, *data;
+	bool is = false;
+
+	buf_init(&b, 4096);
+	(void)snprintf(path, sizeof(path), "%d/cmdline", (int)pid);
+	if (!io_read_file_at(proc, path, &b)) {
+		data = buf_data(&b);
+		end = buf_len(&b) ? memchr(data, '\0', buf_len(&b)) : NULL;
+		is = end && str_ends((const char *)data, RUNTIME) &&
+		     end + 1 < data + buf_len(&b);
+		if (is)
+			take_name(ret, end + 1,
+				  buf_len(&b) - (size_t)(end + 1 - data));
+	}
+	buf_fini(&b);
+	return is && *ret;
+}
+
+static bool process_name(int proc, pid_t pid, char ret[NAME_LEN])
+{
+	struct buf b;
+	char path[32];
+	int rc;
+
+	buf_init(&b, 4096);
+	(void)snprintf(path, sizeof(path), "%d/comm", (int)pid);
+	rc = io_read_file_at(proc, path, &b);
+	if (!rc)
+		take_name(ret, buf_data(&b), buf_len(&b));
+	buf_fini(&b);
+	return !rc && *ret;
+}
+
+void port_holder(const struct net_port *p, char ret[PORT_HOLDER_TEXT])
+{
+	autoclose int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *same = p->bind.addr.family == AF_INET ? "" : "6";
+	char path[32], name[NAME_LEN];
+	struct port_row row;
+	pid_t pid;
+
+	(void)snprintf(ret, PORT_HOLDER_TEXT, "another process");
+	(void)snprintf(path, sizeof(path), "/proc/net/%s%s",
+		       p->udp ? "udp" : "tcp", same);
+	if (!find_row(path, p, &row) &&
+	    (*same ||
+	     !find_row(p->udp ? "/proc/net/udp6" : "/proc/net/tcp6", p, &row)))
+		return;
+	pid = proc >= 0 ? find_process(proc, row.inode) : 0;
+	if (pid && sandbox_name(proc, pid, name))
+		(void)snprintf(ret, PORT_HOLDER_TEXT, "sandbox '%s' (pid %d)",
+			       name, (int)pid);
+	else if (pid && process_name(proc, pid, name))
+		(void)snprintf(ret, PORT_HOLDER_TEXT, "%s (pid %d)", name,
+			       (int)pid);
+	else
+		(void)snprintf(ret, PORT_HOLDER_TEXT,
+			       "a process of user %" PRIu32, row.uid);
+}
