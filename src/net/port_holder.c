@@ -103,7 +103,7 @@ static bool find_row(const char *path, const struct net_port *p,
 	return found;
 }
 
-static bool has_socket(int proc, const char *pid, const char *socket)
+static bool has_socket(int proc, pid_t pid, const char *socket)
 {
 	char path[64], target[64];
 	const struct dirent *e;
@@ -112,7 +112,7 @@ static bool has_socket(int proc, const char *pid, const char *socket)
 	DIR *d;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/fd", pid);
+	(void)snprintf(path, sizeof(path), "%d/fd", (int)pid);
 	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -149,10 +149,11 @@ static pid_t find_process(int proc, uint64_t inode)
 		return 0;
 	}
 	(void)snprintf(socket, sizeof(socket), "socket:[%" PRIu64 "]", inode);
-	while (!pid && (e = readdir(d)))
-		if (isdigit((unsigned char)e->d_name[0]) &&
-		    has_socket(proc, e->d_name, socket))
-			pid = (pid_t)strtol(e->d_name, NULL, 10);
+	while (!pid && (e = readdir(d))) {
+		pid = (pid_t)strtol(e->d_name, NULL, 10); /* 0: another file */
+		if (pid && !has_socket(proc, pid, socket))
+			pid = 0;
+	}
 	(void)closedir(d);
 	return pid;
 }

@@ -84,7 +84,7 @@ static void forget_all(struct port_peers *t)
 	memset(t->by_port, 0xff, sizeof(t->by_port));
 	for (uint16_t i = 0; i < PEERS; i++) {
 		t->peers[i].port = NULL;
-		t->peers[i].next = i + 1 < PEERS ? i + 1 : NONE;
+		t->peers[i].next = i < PEERS - 1 ? i + 1 : NONE;
 	}
 	t->free = 0;
 	list_init(&t->order);
@@ -387,6 +387,7 @@ bool ports_reply(struct ports *p, const struct packet *pkt)
 	struct iovec iov[SLICE_MAX];
 	unsigned at = pkt->udp.dport - PORT_FIRST;
 	struct peer *q;
+	unsigned n;
 
 	if (!t || at >= PORT_COUNT || t->by_port[at] == NONE)
 		return false;
@@ -396,8 +397,9 @@ bool ports_reply(struct ports *p, const struct packet *pkt)
 	    !net_addr_equal(&pkt->dst, &q->port->gateway))
 		return false;
 	touch(t, q);
-	send_to(q, iov,
-		iov_slice(pkt->iov, pkt->niov, pkt->payload_off,
-			  pkt->payload_len, iov, SLICE_MAX));
+	n = iov_slice(pkt->iov, pkt->niov, pkt->payload_off, pkt->payload_len,
+		      iov, SLICE_MAX);
+	if (iov_len(iov, n) == pkt->payload_len) /* not in crumbs */
+		send_to(q, iov, n);
 	return true;
 }
