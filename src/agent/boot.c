@@ -152,13 +152,14 @@ int boot_run(struct boot *b, struct err *err)
 	if (!rc)
 		rc = guestfiles_tmp_dirs(err);
 	if (!rc)
-		rc = net_loopback_up(err);
+		rc = net_configure(
+			b->spec.has_network ? &b->spec.network : NULL, err);
 	if (!rc)
 		rc = open_port(b, err);
 	if (rc || !b->spec.init)
 		return rc;
 	/* the init must find all that an agent without one does meanwhile */
-	guestfiles_write(b->spec.hostname);
+	guestfiles_write(&b->spec);
 	guestfiles_profile();
 	b->role = AGENT_HANDOFF;
 	return handoff(&b->spec, err);
@@ -174,7 +175,7 @@ void boot_finish(struct boot *b, struct loop *l)
 {
 	if (b->role == AGENT_HANDOFF)
 		return;
-	guestfiles_write(b->spec.hostname);
+	guestfiles_write(&b->spec);
 	/* without scripts, the directory that it puts on PATH is empty */
 	if (b->spec.nscripts)
 		guestfiles_profile();

@@ -2,8 +2,10 @@
 /* Files of the guest that are written at every boot. */
 #include "agent/guestfiles.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -27,19 +29,55 @@ static const char profile_block[] =
 		      "  *) export PATH=\"" SCRIPTS_DIR ":$PATH\" ;;\n"
 		      "esac\n" PROFILE_END "\n";
 
-void hosts_render(struct buf *out, const char *hostname)
+/* "before address after", for each family that has one. */
+static void put_address(struct buf *out, const char *before, int family,
+			const uint8_t *address, const char *after)
 {
-	const char *sep = hostname ? " " : "";
-	const char *name = hostname ? hostname : "";
+	char text[INET6_ADDRSTRLEN];
+
+	if (inet_ntop(family, address, text, sizeof(text)))
+		(void)buf_printf(out, "%s%s%s\n", before, text, after);
+}
+
+static void put_alias(struct buf *out, const struct bootspec *s)
+{
+	char after[300];
+
+	if (!s->has_network || !s->host_alias)
+		return;
+	(void)snprintf(after, sizeof(after), "\t%s", s->host_alias);
+	if (s->network.ipv4.on)
+		put_address(out, "", AF_INET, s->network.ipv4.gateway, after);
+	if (s->network.ipv6.on)
+		put_address(out, "", AF_INET6, s->network.ipv6.gateway, after);
+}
+
+void hosts_render(struct buf *out, const struct bootspec *spec)
+{
+	const char *sep = spec->hostname ? " " : "";
+	const char *name = spec->hostname ? spec->hostname : "";
 
 	(void)buf_printf(out,
 			 "127.0.0.1\tlocalhost%s%s\n"
-			 "::1\tlocalhost ip6-localhost ip6-loopback%s%s\n"
-			 "fe00::\tip6-localnet\n"
-			 "ff00::\tip6-mcastprefix\n"
-			 "ff02::1\tip6-allnodes\n"
-			 "ff02::2\tip6-allrouters\n",
+			 "::1\tlocalhost ip6-localhost ip6-loopback%s%s\n",
 			 sep, name, sep, name);
+	put_alias(out, spec);
+	(void)buf_str(out, "fe00::\tip6-localnet\n"
+			   "ff00::\tip6-mcastprefix\n"
+			   "ff02::1\tip6-allnodes\n"
+			   "ff02::2\tip6-allrouters\n");
+}
+
+void resolv_render(struct buf *out, const struct bootspec *spec)
+{
+	const struct boot_network *n = &spec->network;
+
+	if (!spec->has_network)
+		return;
+	if (n->ipv4.on && n->ipv4.has_dns)
+		put_address(out, "nameserver ", AF_INET, n->ipv4.dns, "");
+	if (n->ipv6.on && n->ipv6.has_dns)
+		put_address(out, "nameserver ", AF_INET6, n->ipv6.dns, "");
 }
 
 static bool contains(struct view text, const char *needle)
@@ -128,12 +166,17 @@ void guestfiles_profile(void)
 		diag("cannot write /etc/profile: %s", strerror(-rc));
 }
 
-void guestfiles_write(const char *hostname)
+void guestfiles_write(const struct bootspec *spec)
 {
 	MSB_CLEANUP(buf_fini) struct buf text = { .max = 4096 };
+	const char *hostname = spec->hostname;
 
-	hosts_render(&text, hostname);
+	hosts_render(&text, spec);
 	provide("/.msb/hosts", "/etc/hosts", &text);
+	buf_reset(&text);
+	resolv_render(&text, spec);
+	if (buf_len(&text))
+		provide("/.msb/resolv.conf", "/etc/resolv.conf", &text);
 	if (hostname) {
 		buf_reset(&text);
 		(void)buf_printf(&text, "%s\n", hostname);

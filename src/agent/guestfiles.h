@@ -10,8 +10,10 @@
 #include "protocol/bootspec.h"
 #include "protocol/cbor.h"
 
-/* Contents of /etc/hosts; hostname may be NULL. */
-void hosts_render(struct buf *out, const char *hostname);
+/* Contents of /etc/hosts. */
+void hosts_render(struct buf *out, const struct bootspec *spec);
+/* Contents of /etc/resolv.conf; nothing when no name server is known. */
+void resolv_render(struct buf *out, const struct bootspec *spec);
 /*
  * What /etc/profile must be: the text as it is, with the block that puts the
  * scripts directory on PATH appended unless both its markers are there.
@@ -20,10 +22,10 @@ void hosts_render(struct buf *out, const char *hostname);
 bool profile_render(struct buf *out, struct view old);
 
 /*
- * Host name, /etc/hosts, /etc/hostname. A root that does not let itself be
- * written to is told about in the log, not a failure.
+ * Host name, /etc/hosts, /etc/hostname, /etc/resolv.conf. A root that does not
+ * let itself be written to is told about in the log, not a failure.
  */
-void guestfiles_write(const char *hostname);
+void guestfiles_write(const struct bootspec *spec);
 /* The PATH block of /etc/profile; the same holds for failures. */
 void guestfiles_profile(void);
 /* /tmp and /var/tmp exist and are open to all; fails when one is no

@@ -4,8 +4,10 @@
 #define MSB_AGENT_NET_H
 
 #include "base/err.h"
+#include "protocol/bootspec.h"
 
-/* Bring the loopback interface up; the kernel gives it 127.0.0.1 and ::1. */
-int net_loopback_up(struct err *err);
+/* Bring the loopback up, with its addresses, and the network card with its own
+ * and the routes through it; n is NULL when there is none. */
+int net_configure(const struct boot_network *n, struct err *err);
 
 #endif

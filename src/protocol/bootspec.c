@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/bootspec_int.h"
 #include "protocol/msg_int.h"
 
 #define MAX_MOUNTS 4096
@@ -38,6 +39,7 @@ void bootspec_fini(struct bootspec *s)
 	free(s->root_fstype);
 	free(s->root_upper);
 	free(s->hostname);
+	free(s->host_alias);
 	free(s->user);
 	free(s->workdir);
 	free(s->init);
@@ -255,20 +257,23 @@ int bootspec_encode(const struct bootspec *s, struct buf *out)
 
 	for (unsigned k = 0; k < ARRAY_SIZE(mount_keys); k++)
 		pairs += count_mounts(s, (enum boot_mount_kind)k) > 0;
-	pairs += (size_t)has_root + !!s->hostname + !!s->user + !!s->workdir +
-		 !!s->env.n + !!s->nrlimits + !!s->nscripts + !!s->init +
-		 !!s->unix_time_ns;
+	pairs += (size_t)has_root + !!s->hostname + !!s->host_alias +
+		 !!s->user + !!s->workdir + s->has_network + !!s->env.n +
+		 !!s->nrlimits + !!s->nscripts + !!s->init + !!s->unix_time_ns;
 	cbor_put_map(out, pairs);
 	put_root(out, s);
 	for (unsigned k = 0; k < ARRAY_SIZE(mount_keys); k++)
 		put_mounts(out, s, (enum boot_mount_kind)k);
 	put_opt(out, "hostname", s->hostname);
+	put_opt(out, "host_alias", s->host_alias);
 	put_opt(out, "user", s->user);
 	put_opt(out, "default_cwd", s->workdir);
 	if (s->env.n)
 		put_env(out, "default_env", &s->env);
 	put_rlimits(out, s);
 	put_scripts(out, s);
+	if (s->has_network)
+		boot_network_put(out, &s->network);
 	put_opt(out, "security_profile", "default");
 	put_init(out, s);
 	if (s->unix_time_ns) {
@@ -628,8 +633,8 @@ static int get_init(struct cbor *item, struct bootspec *s)
 
 struct raw_spec {
 	struct cbor block_root, mounts[ARRAY_SIZE(mount_keys)];
-	struct cbor default_env, rlimits, scripts, handoff_init;
-	struct view root_tag, hostname, user, default_cwd;
+	struct cbor default_env, rlimits, scripts, handoff_init, network;
+	struct view root_tag, hostname, host_alias, user, default_cwd;
 	uint64_t unix_time_ns;
 };
 
@@ -644,11 +649,13 @@ static const struct field spec_fields[] = {
 	FIELD(struct raw_spec, mounts[BOOT_MOUNT_TMPFS], "tmpfs_mounts", F_ITEM,
 	      0),
 	FIELD(struct raw_spec, hostname, "hostname", F_STRING, 0),
+	FIELD(struct raw_spec, host_alias, "host_alias", F_STRING, 0),
 	FIELD(struct raw_spec, user, "user", F_STRING, 0),
 	FIELD(struct raw_spec, default_cwd, "default_cwd", F_STRING, 0),
 	FIELD(struct raw_spec, default_env, "default_env", F_ITEM, 0),
 	FIELD(struct raw_spec, rlimits, "rlimits", F_ITEM, 0),
 	FIELD(struct raw_spec, scripts, "scripts", F_ITEM, 0),
+	FIELD(struct raw_spec, network, "network", F_ITEM, 0),
 	FIELD(struct raw_spec, handoff_init, "handoff_init", F_ITEM, 0),
 	FIELD(struct raw_spec, unix_time_ns, "unix_time_nanos", F_U64, 0),
 };
@@ -664,9 +671,14 @@ static int get_spec(struct raw_spec *raw, struct bootspec *s)
 	if (!rc)
 		rc = dup_opt(raw->hostname, &s->hostname);
 	if (!rc)
+		rc = dup_opt(raw->host_alias, &s->host_alias);
+	if (!rc)
 		rc = dup_opt(raw->user, &s->user);
 	if (!rc)
 		rc = dup_opt(raw->default_cwd, &s->workdir);
+	s->has_network = !cbor_at_end(&raw->network);
+	if (!rc && s->has_network)
+		rc = boot_network_get(&raw->network, &s->network);
 	if (!rc)
 		rc = get_env(&raw->default_env, &s->env);
 	if (!rc)

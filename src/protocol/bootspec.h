@@ -55,6 +55,21 @@ struct boot_script {
 	size_t len;
 };
 
+/* What one family of addresses needs; IPv4 uses the first four bytes of each.
+ */
+struct boot_family {
+	bool on, has_dns;
+	uint8_t prefix;
+	uint8_t address[16], gateway[16], dns[16];
+};
+
+struct boot_network {
+	char interface[16];
+	uint8_t mac[6];
+	uint16_t mtu;
+	struct boot_family ipv4, ipv6;
+};
+
 struct bootspec {
 	enum boot_root_kind root;
 	char *root_tag;			 /* virtiofs */
@@ -69,7 +84,10 @@ struct bootspec {
 	size_t nrlimits;
 	struct boot_script *scripts;
 	size_t nscripts;
-	char *init; /* handoff: NULL, "auto" or a path */
+	bool has_network; /* else only the loopback */
+	struct boot_network network;
+	char *host_alias; /* name of the gateway; NULL = none */
+	char *init;	  /* handoff: NULL, "auto" or a path */
 	struct strv init_args, init_env;
 	uint64_t unix_time_ns; /* wall clock at start, 0 = keep */
 };

@@ -389,7 +389,7 @@ static int make_initramfs(struct sandbox *s)
 	for (size_t i = 0; i < s->ndisks; i++)
 		if (*s->disks[i].share.tag)
 			shares[n++] = s->disks[i].share;
-	rc = compose_bootspec(&s->spec.config, shares, n, clock_wall_ns(),
+	rc = compose_bootspec(&s->spec.config, shares, n, NULL, clock_wall_ns(),
 			      &spec);
 	if (rc)
 		return sandbox_boot_errno(s, "config", rc,

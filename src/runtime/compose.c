@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/config.h"
+
 #define TAG_READABLE 11
+#define NETWORK_INTERFACE "eth0"
+#define NETWORK_PREFIX4 30
+#define NETWORK_PREFIX6 64
 
 static uint32_t fnv1a(const char *text, uint32_t seed)
 {
@@ -192,8 +197,37 @@ static bool add_scripts(const struct sandbox_config *c, struct bootspec *s)
 	return true;
 }
 
+static void set_family(const struct net_addr *guest,
+		       const struct net_addr *gateway, uint8_t prefix,
+		       struct boot_family *f)
+{
+	if (guest->family == AF_UNSPEC)
+		return;
+	f->on = f->has_dns = true;
+	f->prefix = prefix;
+	memcpy(f->address, guest->b, sizeof(f->address));
+	memcpy(f->gateway, gateway->b, sizeof(f->gateway));
+	memcpy(f->dns, gateway->b, sizeof(f->dns));
+}
+
+static bool add_network(const struct net_addresses *link, struct bootspec *s)
+{
+	struct boot_network *n = &s->network;
+
+	if (!link)
+		return true;
+	s->has_network = true;
+	memcpy(n->interface, NETWORK_INTERFACE, sizeof(NETWORK_INTERFACE));
+	memcpy(n->mac, link->guest_mac, sizeof(n->mac));
+	n->mtu = link->mtu;
+	set_family(&link->guest4, &link->gateway4, NETWORK_PREFIX4, &n->ipv4);
+	set_family(&link->guest6, &link->gateway6, NETWORK_PREFIX6, &n->ipv6);
+	return copy(&s->host_alias, NET_HOST_ALIAS);
+}
+
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
-		     size_t nshares, uint64_t wall_ns, struct bootspec *ret)
+		     size_t nshares, const struct net_addresses *link,
+		     uint64_t wall_ns, struct bootspec *ret)
 {
 	struct bootspec s = { .unix_time_ns = wall_ns };
 	char hostname[HOSTNAME_MAX + 1];
@@ -201,13 +235,14 @@ int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 
 	hostname_from_name(c->name, hostname);
 	rc = add_mounts(c, shares, nshares, &s);
-	if (!rc && (!add_root(&c->root, &s) ||
-		    !copy(&s.hostname, c->hostname ? c->hostname : hostname) ||
-		    !copy(&s.user, c->user) || !copy(&s.workdir, c->workdir) ||
-		    !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
-		    strv_copy(&s.init_args, &c->init_args) ||
-		    strv_copy(&s.init_env, &c->init_env) ||
-		    !add_rlimits(c, &s) || !add_scripts(c, &s)))
+	if (!rc &&
+	    (!add_root(&c->root, &s) ||
+	     !copy(&s.hostname, c->hostname ? c->hostname : hostname) ||
+	     !copy(&s.user, c->user) || !copy(&s.workdir, c->workdir) ||
+	     !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
+	     strv_copy(&s.init_args, &c->init_args) ||
+	     strv_copy(&s.init_env, &c->init_env) || !add_rlimits(c, &s) ||
+	     !add_scripts(c, &s) || !add_network(link, &s)))
 		rc = -ENOMEM;
 	if (rc)
 		bootspec_fini(&s);

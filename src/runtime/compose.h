@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/addr.h"
 #include "protocol/bootspec.h"
 #include "store/sandbox_config.h"
 
@@ -40,10 +41,12 @@ void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
 
 /*
  * Fill *ret (bootspec_fini when done) from the configuration; shares has one
- * entry for each mount that is not a tmpfs, in any order. 0; -EINVAL: one is
- * missing; -ENOMEM. After a failure nothing is left to free.
+ * entry for each mount that is not a tmpfs, in any order; link is NULL when
+ * there is no network card. 0; -EINVAL: a share is missing; -ENOMEM. After a
+ * failure nothing is left to free.
  */
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
-		     size_t nshares, uint64_t wall_ns, struct bootspec *ret);
+		     size_t nshares, const struct net_addresses *link,
+		     uint64_t wall_ns, struct bootspec *ret);
 
 #endif

@@ -242,11 +242,12 @@ static void mounts_that_contradict_are_refused(void **state)
 
 static void hosts_file(void **state)
 {
+	struct bootspec spec = { .hostname = (char[]){ "box" } };
 	struct buf b;
 
 	(void)state;
 	buf_init(&b, 4096);
-	hosts_render(&b, "box");
+	hosts_render(&b, &spec);
 	assert_string_equal(buf_cstr(&b),
 			    "127.0.0.1\tlocalhost box\n"
 			    "::1\tlocalhost ip6-localhost ip6-loopback box\n"
@@ -255,8 +256,55 @@ static void hosts_file(void **state)
 			    "ff02::1\tip6-allnodes\n"
 			    "ff02::2\tip6-allrouters\n");
 	buf_reset(&b);
-	hosts_render(&b, NULL);
+	spec.hostname = NULL;
+	hosts_render(&b, &spec);
 	assert_memory_equal(buf_cstr(&b), "127.0.0.1\tlocalhost\n::1\t", 24);
+	buf_reset(&b);
+	resolv_render(&b, &spec);
+	assert_int_equal(buf_len(&b), 0);
+	buf_fini(&b);
+}
+
+static void network_files(void **state)
+{
+	struct bootspec spec = {
+		.host_alias = (char[]){ "host.microsandbox.internal" },
+		.has_network = true,
+		.network = { .ipv4 = { .on = true,
+				       .gateway = { 172, 16, 0, 5 },
+				       .has_dns = true,
+				       .dns = { 172, 16, 0, 5 } },
+			     .ipv6 = { .on = true,
+				       .gateway = { 0xfd, 0x42, [15] = 1 },
+				       .has_dns = true,
+				       .dns = { 0xfd, 0x42, [15] = 1 } } },
+	};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	hosts_render(&b, &spec);
+	assert_string_equal(buf_cstr(&b),
+			    "127.0.0.1\tlocalhost\n"
+			    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			    "172.16.0.5\thost.microsandbox.internal\n"
+			    "fd42::1\thost.microsandbox.internal\n"
+			    "fe00::\tip6-localnet\n"
+			    "ff00::\tip6-mcastprefix\n"
+			    "ff02::1\tip6-allnodes\n"
+			    "ff02::2\tip6-allrouters\n");
+	buf_reset(&b);
+	resolv_render(&b, &spec);
+	assert_string_equal(buf_cstr(&b), "nameserver 172.16.0.5\n"
+					  "nameserver fd42::1\n");
+	buf_reset(&b);
+	spec.network.ipv4.on = false;
+	resolv_render(&b, &spec);
+	assert_string_equal(buf_cstr(&b), "nameserver fd42::1\n");
+	spec.host_alias = NULL;
+	buf_reset(&b);
+	hosts_render(&b, &spec);
+	assert_null(strstr(buf_cstr(&b), "fd42"));
 	buf_fini(&b);
 }
 
@@ -413,6 +461,7 @@ int main(void)
 		cmocka_unit_test(mounts_are_sorted_parents_first),
 		cmocka_unit_test(mounts_that_contradict_are_refused),
 		cmocka_unit_test(hosts_file),
+		cmocka_unit_test(network_files),
 		cmocka_unit_test(profile_block_is_added_once),
 		cmocka_unit_test(open_flags),
 		cmocka_unit_test(failures_have_kinds),

@@ -211,13 +211,12 @@ static void foreign_bootstrap_messages(void **state)
 	buf_fini(&b);
 }
 
-/* network is not part of this structure; as an unknown key it is skipped,
- * and the writers still give the example's bytes. */
+/* The example's bytes come back from what was read. */
 static void network_example(void **state)
 {
 	static const uint8_t mac[] = { 2, 0x6d, 0x73, 0, 1, 2 };
-	static const uint8_t ip[][4] = { { 172, 16, 0, 6 }, { 172, 16, 0, 5 } };
 	uint8_t wire[256];
+	const struct boot_network *n;
 	struct bootspec d;
 	struct view v;
 	struct buf b;
@@ -225,41 +224,43 @@ static void network_example(void **state)
 	(void)state;
 	v = bootstrap(V_BOOT_NET, wire, sizeof(wire));
 	assert_int_equal(bootspec_decode(v.p, v.len, &d), 0);
+	n = &d.network;
 	assert_null(d.hostname);
-	bootspec_fini(&d);
-
-	buf_init(&b, 512);
-	cbor_put_map(&b, 2);
-	cbor_put_text(&b, "network");
-	cbor_put_map(&b, 4);
-	cbor_put_text(&b, "interface");
-	cbor_put_text(&b, "eth0");
-	cbor_put_text(&b, "mac");
-	cbor_put_array(&b, 6);
-	for (int i = 0; i < 6; i++)
-		cbor_put_uint(&b, mac[i]);
-	cbor_put_text(&b, "mtu");
-	cbor_put_uint(&b, 1500);
-	cbor_put_text(&b, "ipv4");
-	cbor_put_map(&b, 4);
-	for (int k = 0; k < 3; k++) {
-		static const char *const keys[] = { "address", "gateway",
-						    "dns" };
-
-		cbor_put_text(&b, keys[k]);
-		cbor_put_array(&b, 4);
-		for (int i = 0; i < 4; i++)
-			cbor_put_uint(&b, ip[k > 0][i]);
-		if (k == 0) {
-			cbor_put_text(&b, "prefix_len");
-			cbor_put_uint(&b, 30);
-		}
-	}
-	cbor_put_text(&b, "security_profile");
-	cbor_put_text(&b, "default");
+	assert_true(d.has_network && n->ipv4.on && !n->ipv6.on);
+	assert_string_equal(n->interface, "eth0");
+	assert_memory_equal(n->mac, mac, 6);
+	assert_int_equal(n->mtu, 1500);
+	assert_memory_equal(n->ipv4.address, "\xac\x10\0\x06", 4);
+	assert_memory_equal(n->ipv4.gateway, "\xac\x10\0\x05", 4);
+	assert_true(n->ipv4.has_dns);
+	assert_memory_equal(n->ipv4.dns, "\xac\x10\0\x05", 4);
+	assert_int_equal(n->ipv4.prefix, 30);
+	encode(&d, &b);
 	assert_int_equal(buf_len(&b), v.len);
 	assert_memory_equal(buf_data(&b), v.p, v.len);
 	buf_fini(&b);
+	bootspec_fini(&d);
+}
+
+static void network_round_trips(void **state)
+{
+	struct bootspec d, s = {
+		.has_network = true,
+		.host_alias = W("host.microsandbox.internal"),
+		.network = { .interface = "eth0",
+			     .mac = { 2, 0x6d, 0x73, 0x12, 0x34, 2 },
+			     .mtu = 65535,
+			     .ipv6 = { .on = true,
+				       .prefix = 64,
+				       .address = { 0xfd, [15] = 2 },
+				       .gateway = { 0xfd, [15] = 1 } } },
+	};
+
+	(void)state;
+	round_trip(&s, &d);
+	assert_memory_equal(&d.network, &s.network, sizeof(s.network));
+	assert_string_equal(d.host_alias, s.host_alias);
+	bootspec_fini(&d);
 }
 
 static void refusals(void **state)
@@ -289,6 +290,20 @@ static void refusals(void **state)
 		BYTES("\xa1\x67rlimits\x81\xa3\x68resource\x62"
 		      "a\0\x64soft\x01"
 		      "\x64hard\x01"),
+		/* network: no name, name too long, short MAC, bad prefix */
+		BYTES("\xa1\x67network\xa1\x63mac\x86\0\0\0\0\0\0"),
+		BYTES("\xa1\x67network\xa2\x69interface\x70"
+		      "0123456789abcdef"
+		      "\x63mac\x86\0\0\0\0\0\0"),
+		BYTES("\xa1\x67network\xa2\x69interface\x61x"
+		      "\x63mac\x85\0\0\0\0\0"),
+		BYTES("\xa1\x67network\xa2\x69interface\x61x"
+		      "\x63mac\x86\0\0\0\0\0\x19\x01\0"),
+		BYTES("\xa1\x67network\xa3\x69interface\x61x"
+		      "\x63mac\x86\0\0\0\0\0\0"
+		      "\x64ipv4\xa3\x67"
+		      "address\x84\0\0\0\0\x67gateway\x84\0\0\0\0"
+		      "\x6aprefix_len\x18\x21"),
 		/* unknown root kind */
 		BYTES("\xa1\x6a"
 		      "block_root\xa1\x64kind\x61x"),
@@ -329,6 +344,7 @@ int main(void)
 		cmocka_unit_test(two_megabytes_of_environment),
 		cmocka_unit_test(foreign_bootstrap_messages),
 		cmocka_unit_test(network_example),
+		cmocka_unit_test(network_round_trips),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(too_many_mounts),
 	};

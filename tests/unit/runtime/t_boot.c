@@ -80,7 +80,7 @@ static void test_bootspec(void **state)
 
 	(void)state;
 	assert_int_equal(sandbox_config_from_json(config, &c, &err), 0);
-	assert_int_equal(compose_bootspec(&c, shares, 2, 42, &s), 0);
+	assert_int_equal(compose_bootspec(&c, shares, 2, NULL, 42, &s), 0);
 	assert_int_equal(s.root, BOOT_ROOT_VIRTIOFS);
 	assert_string_equal(s.root_tag, ROOT_TAG);
 	assert_string_equal(s.hostname, "box");
@@ -99,8 +99,38 @@ static void test_bootspec(void **state)
 	assert_string_equal(s.mounts[2].path, "/etc/f");
 	assert_int_equal(s.nscripts, 1);
 	assert_string_equal(s.scripts[0].name, "go");
+	assert_false(s.has_network);
+	assert_null(s.host_alias);
 	bootspec_fini(&s);
 	sandbox_config_fini(&c);
+}
+
+static void test_network(void **state)
+{
+	const struct net_addresses link = {
+		.guest_mac = { 2, 0x6d, 0x73, 0, 1, 2 },
+		.mtu = 1400,
+		.guest4 = { AF_INET, { 172, 16, 0, 6 } },
+		.gateway4 = { AF_INET, { 172, 16, 0, 5 } },
+	};
+	struct sandbox_config c = { .name = (char[]){ "box" } };
+	const struct boot_network *n;
+	struct bootspec s;
+
+	(void)state;
+	assert_int_equal(compose_bootspec(&c, NULL, 0, &link, 42, &s), 0);
+	n = &s.network;
+	assert_true(s.has_network && n->ipv4.on && !n->ipv6.on);
+	assert_string_equal(n->interface, "eth0");
+	assert_memory_equal(n->mac, link.guest_mac, 6);
+	assert_int_equal(n->mtu, 1400);
+	assert_int_equal(n->ipv4.prefix, 30);
+	assert_memory_equal(n->ipv4.address, link.guest4.b, 4);
+	assert_memory_equal(n->ipv4.gateway, link.gateway4.b, 4);
+	assert_true(n->ipv4.has_dns);
+	assert_memory_equal(n->ipv4.dns, link.gateway4.b, 4);
+	assert_string_equal(s.host_alias, "host.microsandbox.internal");
+	bootspec_fini(&s);
 }
 
 static void test_spec(void **state)
@@ -225,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_hostname),
 		cmocka_unit_test(test_bootspec),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_spec),
 		cmocka_unit_test(test_bad_specs),
 		cmocka_unit_test(test_initramfs),

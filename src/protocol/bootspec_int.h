@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the boot specification with files of their own. */
+#ifndef MSB_PROTOCOL_BOOTSPEC_INT_H
+#define MSB_PROTOCOL_BOOTSPEC_INT_H
+
+#include "protocol/bootspec.h"
+#include "protocol/cbor.h"
+
+/* The map behind the key "network". */
+void boot_network_put(struct buf *b, const struct boot_network *n);
+/* 0 or -EBADMSG. */
+int boot_network_get(struct cbor *item, struct boot_network *ret);
+
+#endif
