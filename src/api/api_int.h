@@ -238,6 +238,7 @@ struct boot {
 	const struct sandbox_config *config;
 	const struct boot_plan *plan;
 	const struct strv *startup; /* resolved command, empty = none */
+	uint32_t slot;		    /* of the sandbox, for its addresses */
 	int watchdog_rd;	    /* read end for the runtime, -1 = none */
 };
 

@@ -159,6 +159,7 @@ static int boot_made(struct creation *n, struct api_err *e)
 	/* The record first: what a dead creator leaves goes with it. */
 	int rc = insert_row(n, &e->err);
 
+	b.slot = n->row.slot;
 	if (!rc)
 		close_store(n);
 	if (!rc)
@@ -244,9 +245,10 @@ static int create_named(struct creation *n, struct api_err *e)
 static int copy_config(struct creation *n, struct err *err)
 {
 	autofree char *text = sandbox_config_to_json(&n->given->c);
+	int rc = text ? sandbox_config_from_json(text, &n->c, err)
+		      : api_no_memory(err);
 
-	return text ? sandbox_config_from_json(text, &n->c, err)
-		    : api_no_memory(err);
+	return rc;
 }
 
 static int take_image(struct creation *n, struct err *err)

@@ -82,12 +82,13 @@ static char *spec_text(const struct boot *b, const char *sandbox_dir)
 	hostname_derive(b->config, hostname, sizeof(hostname));
 	c.hostname = hostname;
 	config = sandbox_config_to_json(&c);
-	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o}", "sandbox_dir",
+	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:I}", "sandbox_dir",
 		      sandbox_dir, "kernel", a->kernel, "initramfs",
 		      a->initramfs, "engine", b->plan->engine, "startup",
 		      text_list(b->startup), "attached", b->watchdog_rd >= 0,
 		      "disks", disks_object(b->plan, sandbox_dir),
-		      "default_owner", owner_object(b->plan));
+		      "default_owner", owner_object(b->plan), "slot",
+		      (json_int_t)b->slot);
 	rest = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!config || !rest)

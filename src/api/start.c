@@ -109,6 +109,7 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	struct sandbox_config c;
 	struct boot b = { .config = &c,
 			  .plan = &plan,
+			  .slot = r->slot,
 			  .watchdog_rd = watchdog_rd };
 	int rc;
 

@@ -286,6 +286,13 @@ static void bind_text(sqlite3_stmt *st, int n, const char *text)
 		(void)sqlite3_bind_null(st, n);
 }
 
+/* 0, or the first number behind a taken one. */
+#define FREE_SLOT                                                              \
+	"coalesce((SELECT 0 WHERE NOT EXISTS"                                  \
+	"  (SELECT 1 FROM sandbox WHERE slot = 0)),"                           \
+	" (SELECT min(a.slot) + 1 FROM sandbox AS a WHERE NOT EXISTS"          \
+	"  (SELECT 1 FROM sandbox AS b WHERE b.slot = a.slot + 1)))"
+
 int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		     struct err *err)
 {
@@ -293,8 +300,9 @@ int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 	sqlite3_stmt *st = NULL;
 	int rc = begin(c,
 		       "INSERT INTO sandbox (name, image, config, status,"
-		       " ephemeral, created_at, updated_at)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+		       " ephemeral, created_at, updated_at, slot)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, " FREE_SLOT ")"
+		       " RETURNING id, slot",
 		       &st);
 
 	if (rc == SQLITE_OK) {
@@ -306,9 +314,13 @@ int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		(void)sqlite3_bind_int64(st, 6, now);
 		rc = step(st);
 	}
-	if (rc == SQLITE_DONE) {
-		r->id = sqlite3_last_insert_rowid(c->db);
+	if (rc == SQLITE_ROW) {
+		r->id = sqlite3_column_int64(st, 0);
+		r->slot = (uint32_t)sqlite3_column_int64(st, 1);
 		r->created_ms = r->updated_ms = now;
+		rc = sqlite3_step(st); /* this is what commits it */
+	}
+	if (rc == SQLITE_DONE) {
 		rc = 0;
 	} else if (rc == SQLITE_CONSTRAINT_UNIQUE) {
 		rc = err_set(err, ERR_SANDBOX_EXISTS, EEXIST,
@@ -322,7 +334,7 @@ int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 
 #define ROW_COLUMNS                                                            \
 	"id, name, image, config, status, ephemeral, created_at, updated_at, " \
-	"exit_reason, exit_code"
+	"exit_reason, exit_code, slot"
 
 static char *column_dup(sqlite3_stmt *st, int column)
 {
@@ -353,6 +365,7 @@ static int read_row(sqlite3_stmt *st, struct sandbox_row *r)
 	r->updated_ms = sqlite3_column_int64(st, 7);
 	r->exit_reason = column_dup(st, 8);
 	r->exit_code = sqlite3_column_int(st, 9);
+	r->slot = (uint32_t)sqlite3_column_int64(st, 10);
 	if (r->name && r->image && r->config)
 		return 0;
 	sandbox_row_fini(r);

@@ -38,6 +38,7 @@ struct sandbox_row {
 	char *config; /* JSON */
 	enum row_status status;
 	bool ephemeral;
+	uint32_t slot; /* no other row has it; free again with the row */
 	int64_t created_ms, updated_ms; /* Unix time */
 	char *exit_reason;		/* of the last boot, NULL = none */
 	int exit_code;
@@ -56,8 +57,8 @@ int catalogue_open(const char *home, bool create, unsigned busy_timeout_ms,
 struct catalogue *catalogue_free(struct catalogue *c);
 
 /*
- * Add r; its id and times are set. -EEXIST (ERR_SANDBOX_EXISTS) when the name
- * is taken.
+ * Add r; its id, slot and times are set. -EEXIST (ERR_SANDBOX_EXISTS) when the
+ * name is taken.
  */
 int catalogue_insert(struct catalogue *c, struct sandbox_row *r,
 		     struct err *err);

@@ -27,6 +27,13 @@ static const char *const migrations[] = {
 	"  exit_reason TEXT,"
 	"  exit_code INTEGER"
 	") STRICT;",
+	/* The smallest number no other sandbox has: its place in the pools of
+	 * addresses. */
+	"ALTER TABLE sandbox ADD COLUMN slot INTEGER;"
+	"UPDATE sandbox SET slot ="
+	"  (SELECT count(*) FROM sandbox AS older"
+	"   WHERE older.id < sandbox.id);"
+	"CREATE UNIQUE INDEX sandbox_slot ON sandbox (slot);",
 };
 #define SCHEMA_VERSION ((int)ARRAY_SIZE(migrations))
 

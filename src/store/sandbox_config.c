@@ -3,6 +3,7 @@
 #include "store/sandbox_config.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,7 @@ void sandbox_config_fini(struct sandbox_config *c)
 	for (size_t i = 0; i < c->nmounts; i++)
 		mount_config_fini(&c->mounts[i]);
 	free(c->mounts);
+	json_decref(c->network);
 	free(c->init);
 	strv_fini(&c->init_args);
 	strv_fini(&c->init_env);

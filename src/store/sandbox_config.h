@@ -115,6 +115,8 @@ struct script_config {
 	size_t len;
 };
 
+struct json_t; /* of jansson */
+
 struct sandbox_config {
 	char *name;
 	struct root_config root; /* JSON key "image" */
@@ -130,6 +132,11 @@ struct sandbox_config {
 	size_t nrlimits;
 	struct mount_config *mounts;
 	size_t nmounts;
+	/*
+	 * The network section as src/net reads and writes it; owned. NULL =
+	 * its defaults.
+	 */
+	struct json_t *network;
 	char *init; /* NULL, "auto" or absolute path */
 	struct strv init_args, init_env;
 	uint64_t max_duration_s, idle_timeout_s; /* 0 = none */

@@ -224,6 +224,8 @@ char *sandbox_config_to_json(const struct sandbox_config *c)
 		{ "scripts", script_map(c) },
 		{ "rlimits", rlimit_list(c) },
 		{ "mounts", mount_list(c) },
+		{ "network",
+		  c->network ? json_incref(c->network) : json_null() },
 		{ "init", init_object(c) },
 		{ "policy", policy_object(c) },
 		{ "engine", opt_text(c->engine) },

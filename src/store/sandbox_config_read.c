@@ -363,6 +363,19 @@ static int get_init(const json_t *o, struct sandbox_config *c, struct err *err)
 	return rc ? rc : get_env(init, "env", &c->init_env, err);
 }
 
+/* What is in it is checked by who uses it. */
+static int get_network(json_t *o, struct sandbox_config *c, struct err *err)
+{
+	json_t *network = json_object_get(o, "network");
+
+	if (!network || json_is_null(network))
+		return 0;
+	if (!json_is_object(network))
+		return bad_value(err, "network", "is not an object");
+	c->network = json_incref(network);
+	return 0;
+}
+
 static int get_oci(const json_t *o, struct root_config *r, struct err *err)
 {
 	int rc = get_text(o, "reference", &r->reference, err);
@@ -472,6 +485,8 @@ int sandbox_config_from_json(const char *text, struct sandbox_config *c,
 		rc = get_mounts(o, c, err);
 	if (!rc)
 		rc = get_init(o, c, err);
+	if (!rc)
+		rc = get_network(o, c, err);
 	if (rc)
 		sandbox_config_fini(c);
 	return rc;

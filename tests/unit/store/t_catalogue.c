@@ -199,11 +199,19 @@ static void databases_of_others_are_left_alone(void **state)
 /* What the first version of the schema left is carried over as it is. */
 static void earlier_schema_is_kept(void **state)
 {
+	struct sandbox_row got, next = row_of("next");
 	struct catalogue *c;
-	struct sandbox_row got;
 
-	catalogue_free(open_test(state));
 	run_sql(state,
+		"PRAGMA journal_mode=WAL; PRAGMA application_id=1836278321;"
+		"PRAGMA user_version=1;"
+		"CREATE TABLE sandbox ("
+		" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+		" name TEXT NOT NULL UNIQUE, image TEXT NOT NULL,"
+		" config TEXT NOT NULL, status TEXT NOT NULL,"
+		" ephemeral INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+		" updated_at INTEGER NOT NULL, exit_reason TEXT,"
+		" exit_code INTEGER) STRICT;"
 		"INSERT INTO sandbox (name, image, config, status, ephemeral,"
 		" created_at, updated_at) VALUES"
 		" ('old', '/i', '{}', 'Stopped', 0, 1, 2),"
@@ -212,10 +220,48 @@ static void earlier_schema_is_kept(void **state)
 	assert_int_equal(catalogue_find(c, "old", &got, NULL), 1);
 	assert_int_equal(got.status, ROW_STOPPED);
 	assert_int_equal(got.updated_ms, 2);
+	assert_int_equal(got.slot, 0);
 	sandbox_row_fini(&got);
 	assert_int_equal(catalogue_find(c, "odd", &got, NULL), 1);
 	assert_false(row_status_is_active(got.status));
+	assert_int_equal(got.slot, 1);
 	sandbox_row_fini(&got);
+	assert_int_equal(catalogue_insert(c, &next, NULL), 0);
+	assert_int_equal(next.slot, 2);
+	catalogue_free(c);
+}
+
+/* Ids grow for ever, slots do not: the smallest free one is taken. */
+static void slots_are_used_again(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	struct catalogue *c = open_test(state);
+	struct sandbox_row rows[5], got, *all;
+	size_t n;
+
+	for (size_t i = 0; i < 5; i++) {
+		rows[i] = row_of(names[i]);
+		assert_int_equal(catalogue_insert(c, &rows[i], NULL), 0);
+		assert_int_equal(rows[i].slot, i);
+	}
+	assert_int_equal(catalogue_delete(c, rows[3].id, NULL), 0);
+	assert_int_equal(catalogue_delete(c, rows[0].id, NULL), 0);
+	assert_int_equal(catalogue_delete(c, rows[1].id, NULL), 0);
+	for (size_t i = 0; i < 3; i++) {
+		static const uint32_t want[] = { 0, 1, 3 };
+		struct sandbox_row r = row_of(names[i == 2 ? 3 : i]);
+
+		assert_int_equal(catalogue_insert(c, &r, NULL), 0);
+		assert_int_equal(r.slot, want[i]);
+		assert_true(r.id > rows[4].id);
+	}
+	assert_int_equal(catalogue_find(c, "d", &got, NULL), 1);
+	assert_int_equal(got.slot, 3);
+	sandbox_row_fini(&got);
+	assert_int_equal(catalogue_list(c, &all, &n, NULL), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(all[i].slot, all[i].name[0] - 'a');
+	sandbox_rows_free(all, n);
 	catalogue_free(c);
 }
 
@@ -280,6 +326,9 @@ static void many_processes_at_once(void **state)
 	c = open_test(state);
 	assert_int_equal(catalogue_list(c, &rows, &n, NULL), 0);
 	assert_int_equal(n, WRITERS * ROUNDS / 5);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_true(rows[i].slot != rows[k].slot);
 	sandbox_rows_free(rows, n);
 	catalogue_free(c);
 }
@@ -349,6 +398,7 @@ int main(void)
 		TEST(files_are_private_and_survive),
 		TEST(databases_of_others_are_left_alone),
 		TEST(earlier_schema_is_kept),
+		TEST(slots_are_used_again),
 		TEST(many_processes_at_once),
 		TEST(one_name_has_one_winner),
 		TEST(busy_database_is_told_as_busy),

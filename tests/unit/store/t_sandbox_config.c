@@ -17,7 +17,7 @@ static const char minimal[] =
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":null,\"init\":null,"
 	"\"log_level\":null,\"manifest_digest\":null,\"memory_mib\":512,"
-	"\"mounts\":[],\"name\":null,"
+	"\"mounts\":[],\"name\":null,\"network\":null,"
 	"\"policy\":{\"idle_timeout_secs\":null,\"max_duration_secs\":null},"
 	"\"rlimits\":[],\"scripts\":{},\"shell\":null,\"user\":null,"
 	"\"workdir\":null}";
@@ -36,7 +36,8 @@ static const char full[] =
 	"\"/h\",\"host_permissions\":\"mirror\",\"nodev\":true,\"noexec\":"
 	"true,\"nosuid\":true,\"quota_mib\":9,\"readonly\":true,\"stat_"
 	"virtualization\":"
-	"\"relaxed\",\"type\":\"Bind\"}],\"name\":\"box\",\"policy\":"
+	"\"relaxed\",\"type\":\"Bind\"}],\"name\":\"box\",\"network\":"
+	"{\"later\":[1],\"policy\":{}},\"policy\":"
 	"{\"idle_timeout_secs\":5,\"max_duration_secs\":60},\"rlimits\":"
 	"[{\"hard\":null,\"resource\":\"Nofile\",\"soft\":7}],\"scripts\":"
 	"{\"s\":\"#!/bin/sh\\n\"},\"shell\":\"bash\",\"user\":\"u:g\","
@@ -92,8 +93,9 @@ static const char other_kinds[] =
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":%s,\"init\":null,"
 	"\"log_level\":null,\"manifest_digest\":%s,\"memory_mib\":512,"
-	"\"mounts\":[%s],\"name\":null,\"policy\":{\"idle_timeout_secs\":"
-	"null,\"max_duration_secs\":null},\"rlimits\":[],\"scripts\":{},"
+	"\"mounts\":[%s],\"name\":null,\"network\":null,\"policy\":"
+	"{\"idle_timeout_secs\":null,\"max_duration_secs\":null},\"rlimits\":[]"
+	",\"scripts\":{},"
 	"\"shell\":null,\"user\":null,\"workdir\":null}";
 #define NO_FLAGS                                                               \
 	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":"      \
@@ -192,6 +194,7 @@ static void broken_records_are_refused(void **state)
 		{ "{\"cpus\":-1}", "'cpus' is not a number in range" },
 		{ "{\"memory_mib\":4294967296}", "'memory_mib' is not" },
 		{ "{\"name\":5}", "'name' is not a string" },
+		{ "{\"network\":[]}", "'network' is not an object" },
 		{ "{\"env\":{}}", "'env' is not a list" },
 		{ "{\"env\":[[\"a\"]]}", "'env' holds what is not [key" },
 		{ "{\"cmd\":[1]}", "'cmd' holds what is not text" },
