@@ -31,22 +31,34 @@
 
 /* The one place a signal handler can look at; idle unless jail_apply runs. */
 static struct {
-	int rules_fd; /* Landlock, or -1 */
-	sem_t done;   /* posted once by each thread that has followed */
-	bool filter;  /* there is a system call filter to obey */
+	int rules_fd;	      /* Landlock, or -1 */
+	int network_rules_fd; /* for the network's thread, or -1 */
+	sem_t done;	      /* posted once by each thread that has followed */
+	bool filter;	      /* there is a system call filter to obey */
 	_Atomic int nnp_error, cap_error, landlock_error, filter_error;
 	_Atomic bool active;
-} shared = { .rules_fd = -1 };
+} shared = { .rules_fd = -1, .network_rules_fd = -1 };
 
 int jail_signal(void)
 {
 	return SIGRTMIN + 6;
 }
 
+/* Async-signal-safe. */
+static bool is_network_thread(void)
+{
+	char name[16] = "";
+
+	return prctl(PR_GET_NAME, name, 0, 0, 0) == 0 &&
+	       !strcmp(name, JAIL_NETWORK_THREAD);
+}
+
 /* Async-signal-safe. The order matters: Landlock and the filter want
  * no_new_privs, and the filter forbids the rest. */
 static void restrict_thread(void)
 {
+	bool network = is_network_thread();
+	int rules = network ? shared.network_rules_fd : shared.rules_fd;
 	int rc;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -54,13 +66,13 @@ static void restrict_thread(void)
 	rc = jail_capabilities_keep(KEPT_CAPS);
 	if (rc)
 		shared.cap_error = -rc;
-	if (shared.rules_fd >= 0) {
-		rc = jail_landlock_enforce(shared.rules_fd);
+	if (rules >= 0) {
+		rc = jail_landlock_enforce(rules);
 		if (rc)
 			shared.landlock_error = -rc;
 	}
 	if (shared.filter) {
-		rc = jail_seccomp_enforce();
+		rc = jail_seccomp_enforce(network);
 		if (rc)
 			shared.filter_error = -rc;
 	}
@@ -172,29 +184,33 @@ static void state(char out[64], const char *on, int error)
 
 void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
 {
-	int abi = 0, rc,
-	    rules = jail_landlock_rules(dirs, n, JAIL_NO_TCP, &abi);
+	int abi = 0, rc;
+	int rules = jail_landlock_rules(dirs, n, JAIL_NO_TCP, &abi);
+	int network = jail_landlock_rules(NULL, 0, JAIL_CONNECT_TCP, &abi);
 	int filter = jail_seccomp_prepare();
 	char text[64];
 
 	shared.rules_fd = rules;
+	shared.network_rules_fd = network;
 	shared.filter = !filter;
 	shared.active = true;
 	/* the others first: enforcing here would hide /proc from the search */
 	rc = restrict_others();
 	restrict_thread();
 	shared.active = false;
-	shared.rules_fd = -1;
+	shared.rules_fd = shared.network_rules_fd = -1;
 	state(ret->no_new_privs, "on", rc ? -rc : shared.nnp_error);
 	state(ret->capabilities, geteuid() ? "none" : "reduced",
 	      rc ? -rc : shared.cap_error);
 	(void)snprintf(text, sizeof(text), "on (ABI %d)", abi);
-	if (rules < 0)
-		state(ret->landlock, text, -rules);
+	if (rules < 0 || network < 0)
+		state(ret->landlock, text, rules < 0 ? -rules : -network);
 	else
 		state(ret->landlock, text, rc ? -rc : shared.landlock_error);
 	if (rules >= 0)
 		(void)close(rules);
+	if (network >= 0)
+		(void)close(network);
 	state(ret->seccomp, "on",
 	      filter ? -filter
 	      : rc   ? -rc

@@ -27,16 +27,23 @@ struct jail_result {
 int jail_prepare(void);
 int jail_signal(void);
 
-/* Apply all layers to all threads. Never fails as a whole. */
+/* The thread that serves the network card is known by its name. */
+#define JAIL_NETWORK_THREAD "virtio-net"
+
+/*
+ * Apply all layers to all threads. Never fails as a whole. The network's thread
+ * keeps sockets of the Internet families and connections, and no files; the
+ * others keep dirs, and no network.
+ */
 void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret);
 
 /* {"no_new_privs":"on",...} */
 void jail_describe(const struct jail_result *r, struct buf *json);
 
-/* seccomp.c: make the allow-list, once; 0 or -errno. */
+/* seccomp.c: make the allow-lists, once; 0 or -errno. */
 int jail_seccomp_prepare(void);
-/* One thread obeys it from now on, unless it is under a narrower one of its
- * own. Async-signal-safe. 0 or -errno. */
-int jail_seccomp_enforce(void);
+/* One thread obeys its list from now on, unless it is under a narrower one of
+ * its own. Async-signal-safe. 0 or -errno. */
+int jail_seccomp_enforce(bool network);
 
 #endif

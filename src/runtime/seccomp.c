@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System call filter of the runtime. What is not listed fails with ENOSYS,
- * which every library has a fallback for; a kill would turn a forgotten call
- * into a lost sandbox and would stop an intruder no better.
+ * System call filters of the runtime, one for the thread that serves the
+ * network card, which handles sockets and no files, and one for all others,
+ * which handle files and reach no network. What is not listed fails with
+ * ENOSYS, which every library has a fallback for; a kill would turn a forgotten
+ * call into a lost sandbox and would stop an intruder no better.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,73 +27,16 @@
 #define THIS_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-static const int allowed[] = {
-	/* files */
+/* What every thread does. */
+static const int common[] = {
 	SYS_read,
 	SYS_write,
 	SYS_readv,
 	SYS_writev,
-	SYS_pread64,
-	SYS_pwrite64,
-	SYS_preadv,
-	SYS_pwritev,
-	SYS_preadv2,
-	SYS_pwritev2,
-	SYS_lseek,
 	SYS_close,
-	SYS_close_range,
-	SYS_dup,
-	SYS_dup3,
 	SYS_fcntl,
-	SYS_flock,
 	SYS_fstat,
 	SYS_newfstatat,
-	SYS_statx,
-	SYS_statfs,
-	SYS_fstatfs,
-	SYS_openat,
-	SYS_openat2,
-	SYS_readlinkat,
-	SYS_getdents64,
-	SYS_unlinkat,
-	SYS_renameat,
-	SYS_renameat2,
-	SYS_mkdirat,
-	SYS_mknodat,
-	SYS_symlinkat,
-	SYS_linkat,
-	SYS_fchmod,
-	SYS_fchmodat,
-	SYS_fchown,
-	SYS_fchownat,
-	SYS_ftruncate,
-	SYS_fallocate,
-	SYS_utimensat,
-	SYS_fsync,
-	SYS_fdatasync,
-	SYS_syncfs,
-	SYS_sync_file_range,
-	SYS_faccessat,
-	SYS_faccessat2,
-	SYS_copy_file_range,
-	SYS_sendfile,
-	SYS_splice,
-	SYS_fadvise64,
-	SYS_setxattr,
-	SYS_lsetxattr,
-	SYS_fsetxattr,
-	SYS_getxattr,
-	SYS_lgetxattr,
-	SYS_fgetxattr,
-	SYS_listxattr,
-	SYS_llistxattr,
-	SYS_flistxattr,
-	SYS_removexattr,
-	SYS_lremovexattr,
-	SYS_fremovexattr,
-	SYS_umask,
-	SYS_getcwd,
-	SYS_memfd_create,
 	/* waiting */
 	SYS_epoll_create1,
 	SYS_epoll_ctl,
@@ -115,7 +60,6 @@ static const int allowed[] = {
 	SYS_getsockopt,
 	SYS_setsockopt,
 	SYS_getsockname,
-	SYS_socketpair,
 	/* memory, threads, time */
 	SYS_munmap,
 	SYS_mremap,
@@ -144,23 +88,54 @@ static const int allowed[] = {
 	SYS_getrusage,
 	SYS_uname,
 	SYS_prlimit64,
-	/* signals and children */
+	/* signals */
 	SYS_rt_sigaction,
 	SYS_rt_sigprocmask,
 	SYS_rt_sigreturn,
 	SYS_sigaltstack,
-	SYS_pidfd_send_signal,
-	SYS_waitid,
 	SYS_restart_syscall,
 	SYS_exit,
 	SYS_exit_group,
 #if defined(__x86_64__) /* calls that newer architectures left out */
-	SYS_access,
 	SYS_epoll_wait,
 	SYS_poll,
 	SYS_time,
 #endif
-	SYS_pipe2,
+};
+
+/* What all but the network's thread do. */
+static const int files[] = {
+	SYS_pread64,	 SYS_pwrite64,	   SYS_preadv,
+	SYS_pwritev,	 SYS_preadv2,	   SYS_pwritev2,
+	SYS_lseek,	 SYS_close_range,  SYS_dup,
+	SYS_dup3,	 SYS_flock,	   SYS_statx,
+	SYS_statfs,	 SYS_fstatfs,	   SYS_openat,
+	SYS_openat2,	 SYS_readlinkat,   SYS_getdents64,
+	SYS_unlinkat,	 SYS_renameat,	   SYS_renameat2,
+	SYS_mkdirat,	 SYS_mknodat,	   SYS_symlinkat,
+	SYS_linkat,	 SYS_fchmod,	   SYS_fchmodat,
+	SYS_fchown,	 SYS_fchownat,	   SYS_ftruncate,
+	SYS_fallocate,	 SYS_utimensat,	   SYS_fsync,
+	SYS_fdatasync,	 SYS_syncfs,	   SYS_sync_file_range,
+	SYS_faccessat,	 SYS_faccessat2,   SYS_copy_file_range,
+	SYS_sendfile,	 SYS_splice,	   SYS_fadvise64,
+	SYS_setxattr,	 SYS_lsetxattr,	   SYS_fsetxattr,
+	SYS_getxattr,	 SYS_lgetxattr,	   SYS_fgetxattr,
+	SYS_listxattr,	 SYS_llistxattr,   SYS_flistxattr,
+	SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
+	SYS_umask,	 SYS_getcwd,	   SYS_memfd_create,
+	SYS_pipe2,	 SYS_socketpair,   SYS_pidfd_send_signal,
+	SYS_waitid,
+#if defined(__x86_64__)
+	SYS_access,
+#endif
+};
+
+/* What only the network's thread does: flows of the guest. */
+static const int network[] = {
+	SYS_connect,
+	SYS_bind,
+	SYS_getpeername,
 };
 
 static const uint32_t allowed_ioctl[] = {
@@ -168,19 +143,20 @@ static const uint32_t allowed_ioctl[] = {
 	FICLONERANGE, FS_IOC_GETFLAGS, FS_IOC_FSGETXATTR,
 };
 
-static int build(struct seccomp_filter *f)
+/* Sockets of these families alone. */
+static const uint32_t files_families[] = { AF_UNIX };
+static const uint32_t network_families[] = { AF_INET, AF_INET6 };
+
+/* What holds for everybody: no new code, no processes but threads. */
+static int finish(struct seccomp_filter *f)
 {
-	static const uint32_t families[] = { AF_UNIX };
 	static const uint32_t names[] = { PR_SET_NAME };
 	const uint32_t self[] = { (uint32_t)getpid() };
 
-	seccomp_begin(f);
-	seccomp_allow(f, allowed, ARRAY_SIZE(allowed));
-	/* no new code, no processes but threads, no network */
+	seccomp_allow(f, common, ARRAY_SIZE(common));
 	seccomp_check_bits(f, SYS_mmap, 2, PROT_EXEC, false);
 	seccomp_check_bits(f, SYS_mprotect, 2, PROT_EXEC, false);
 	seccomp_check_bits(f, SYS_clone, 0, CLONE_THREAD, true);
-	seccomp_check_values(f, SYS_socket, 0, families, 1, EPERM);
 	seccomp_check_values(f, SYS_prctl, 0, names, 1, EPERM);
 	seccomp_check_values(f, SYS_tgkill, 0, self, 1, EPERM); /* abort() */
 	seccomp_check_values(f, SYS_ioctl, 1, allowed_ioctl,
@@ -188,17 +164,30 @@ static int build(struct seccomp_filter *f)
 	return seccomp_end(f, ENOSYS);
 }
 
-/* Made before any thread needs it, and never changed afterwards. */
-static struct seccomp_filter rules;
+/* Made before any thread needs them, and never changed afterwards. */
+static struct seccomp_filter files_filter, network_filter;
 
 int jail_seccomp_prepare(void)
 {
+	int rc;
+
 	if (JAIL_SANITIZER) /* its runtime makes calls of its own */
 		return -ENOTSUP;
-	return build(&rules);
+	seccomp_begin(&files_filter);
+	seccomp_allow(&files_filter, files, ARRAY_SIZE(files));
+	seccomp_check_values(&files_filter, SYS_socket, 0, files_families,
+			     ARRAY_SIZE(files_families), EPERM);
+	rc = finish(&files_filter);
+	if (rc)
+		return rc;
+	seccomp_begin(&network_filter);
+	seccomp_allow(&network_filter, network, ARRAY_SIZE(network));
+	seccomp_check_values(&network_filter, SYS_socket, 0, network_families,
+			     ARRAY_SIZE(network_families), EPERM);
+	return finish(&network_filter);
 }
 
-int jail_seccomp_enforce(void)
+int jail_seccomp_enforce(bool for_network)
 {
-	return seccomp_enforce(&rules);
+	return seccomp_enforce(for_network ? &network_filter : &files_filter);
 }

@@ -2,6 +2,7 @@
 /* The runtime's own jail, applied for real in a child process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,6 +63,7 @@ struct other {
 	pthread_cond_t cond;
 	int step; /* guarded by lock */
 	const struct place *place;
+	struct jail_result r; /* from step 2 on */
 };
 
 static void wait_step(struct other *o, int step)
@@ -86,7 +88,60 @@ static void *other_main(void *arg)
 
 	set_step(o, 1);
 	wait_step(o, 2);
-	check_files(o->place, "other");
+	if (!strncmp(o->r.landlock, "on", 2))
+		check_files(o->place, "other");
+	set_step(o, 3);
+	return NULL;
+}
+
+static int listen_here(struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*a);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	CHECK(fd >= 0 && bind(fd, (const void *)a, sizeof(*a)) == 0);
+	CHECK(listen(fd, 1) == 0);
+	CHECK(getsockname(fd, (void *)a, &len) == 0);
+	return fd;
+}
+
+/* It reaches the Internet and nothing else: no files, no Unix sockets, and
+ * nobody can be made to wait for a connection. */
+static void check_network_calls(const struct place *p,
+				const struct sockaddr_in *server)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0);
+	CHECK(connect(fd, (const void *)server, sizeof(*server)) == 0);
+	CHECK(send(fd, "x", 1, MSG_NOSIGNAL) == 1);
+	CHECK(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0 ||
+	      errno == EAFNOSUPPORT);
+	CHECK(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+	CHECK(socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM);
+	CHECK(socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM);
+	CHECK(listen(fd, 1) < 0 && errno == ENOSYS);
+	CHECK(makes_file(p->inside, "network") == -ENOSYS);
+	CHECK(fork() < 0);
+	CHECK(mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+}
+
+static void *network_main(void *arg)
+{
+	struct other *o = arg;
+	struct sockaddr_in server;
+	int fd = listen_here(&server);
+
+	set_step(o, 1);
+	wait_step(o, 2);
+	if (!strcmp(o->r.seccomp, "on"))
+		check_network_calls(o->place, &server);
+	else if (!strncmp(o->r.landlock, "on", 2))
+		CHECK(makes_file(o->place->inside, "network") == -EACCES);
+	(void)close(fd);
 	set_step(o, 3);
 	return NULL;
 }
@@ -120,6 +175,7 @@ static void child(const struct place *p)
 	struct other o = { .place = p,
 			   .lock = PTHREAD_MUTEX_INITIALIZER,
 			   .cond = PTHREAD_COND_INITIALIZER };
+	struct other net = o;
 	struct jail_dir dirs[2] = {
 		{ open(p->inside, O_PATH | O_CLOEXEC), JAIL_WRITE },
 		{ open(p->readonly, O_PATH | O_CLOEXEC), JAIL_READ },
@@ -130,16 +186,21 @@ static void child(const struct place *p)
 
 	CHECK(jail_prepare() == 0);
 	CHECK(pthread_create(&t, NULL, other_main, &o) == 0);
+	CHECK(pthread_create(&t, NULL, network_main, &net) == 0);
+	CHECK(pthread_setname_np(t, JAIL_NETWORK_THREAD) == 0);
 	wait_step(&o, 1);
+	wait_step(&net, 1);
 	jail_apply(dirs, 2, &r);
 	buf_init(&json, 4096);
 	jail_describe(&r, &json);
 	CHECK(strstr(buf_cstr(&json), "\"no_new_privs\":\"on\""));
-	if (!strncmp(r.landlock, "on", 2)) {
+	o.r = net.r = r;
+	set_step(&o, 2);
+	set_step(&net, 2);
+	wait_step(&o, 3);
+	wait_step(&net, 3);
+	if (!strncmp(r.landlock, "on", 2))
 		check_files(p, "main");
-		set_step(&o, 2);
-		wait_step(&o, 3);
-	}
 	if (!strcmp(r.seccomp, "on"))
 		check_calls();
 	_exit(0);
