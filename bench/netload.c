@@ -7,6 +7,7 @@
  *	netload rr ADDRESS PORT SECONDS STREAMS SIZE
  *	netload connect ADDRESS PORT SECONDS STREAMS
  *	netload flows ADDRESS PORT TOTAL AT_ONCE
+ *	netload udp-flows ADDRESS PORT TOTAL AT_ONCE
  *	netload udp-up|udp-down|udp-rr ADDRESS PORT SECONDS SIZE
  * which prints "NAME COUNT BYTES SECONDS": COUNT of requests, connections or
  * datagrams that arrived. Built statically, it runs in any guest.
@@ -255,6 +256,33 @@ static void flows(struct load *l)
 	l->took_us = now_us() - start;
 }
 
+/* The same with datagrams; what gets lost is sent again. */
+static void udp_flows(struct load *l)
+{
+	struct request r = { .op = OP_ECHO, .size = sizeof(r) };
+	struct pollfd p[MAX_STREAMS];
+	uint64_t start = now_us();
+
+	while (l->count < l->total) {
+		for (unsigned i = 0; i < l->streams; i++) {
+			p[i].fd = dial(l, SOCK_DGRAM);
+			p[i].events = POLLIN;
+			send_datagrams(p[i].fd, NULL, 0, &r, 1);
+		}
+		for (unsigned i = 0; i < l->streams; i++) {
+			while (poll(&p[i], 1, ANSWER_MS) == 0)
+				send_datagrams(p[i].fd, NULL, 0, &r, 1);
+			if (recv(p[i].fd, block, BLOCK, 0) != sizeof(r))
+				fail("no answer");
+		}
+		for (unsigned i = 0; i < l->streams; i++)
+			close(p[i].fd);
+		l->count += l->streams;
+	}
+	l->bytes = l->count * sizeof(r) * 2;
+	l->took_us = now_us() - start;
+}
+
 static struct report udp_report(const struct load *l)
 {
 	int fd = dial(l, SOCK_STREAM);
@@ -369,6 +397,8 @@ static bool run(struct load *l, const char *what)
 		connections(l);
 	else if (!strcmp(what, "flows"))
 		flows(l);
+	else if (!strcmp(what, "udp-flows"))
+		udp_flows(l);
 	else if (!strcmp(what, "udp-up"))
 		udp_up(l);
 	else if (!strcmp(what, "udp-down"))
@@ -383,7 +413,7 @@ static bool run(struct load *l, const char *what)
 int main(int argc, char **argv)
 {
 	struct load l = { .streams = 1, .size = 1 };
-	bool udp;
+	bool sized; /* and one stream: datagrams */
 
 	if (argc < 4)
 		goto usage;
@@ -392,16 +422,17 @@ int main(int argc, char **argv)
 		return serve((struct sockaddr *)&l.addr, l.addr_len);
 	if (argc < 6)
 		goto usage;
-	udp = !strncmp(argv[1], "udp-", 4);
+	sized = !strncmp(argv[1], "udp-", 4) &&
+		strcmp(argv[1], "udp-flows") != 0;
 	l.total = strtoull(argv[4], NULL, 10);
 	l.duration_us = (uint64_t)(strtod(argv[4], NULL) * 1e6);
-	if (!udp)
+	if (!sized)
 		l.streams = (unsigned)number(argv[5]);
-	if (udp || argc == 7)
-		l.size = (unsigned)number(argv[udp ? 5 : 6]);
+	if (sized || argc == 7)
+		l.size = (unsigned)number(argv[sized ? 5 : 6]);
 	if (l.streams < 1 || l.streams > MAX_STREAMS || l.size < 1 ||
-	    l.size > DATAGRAM_MAX || (udp && l.size < sizeof(struct request)) ||
-	    !run(&l, argv[1]))
+	    l.size > DATAGRAM_MAX ||
+	    (sized && l.size < sizeof(struct request)) || !run(&l, argv[1]))
 		goto usage;
 	printf("%s %llu %llu %.6f\n", argv[1], (unsigned long long)l.count,
 	       (unsigned long long)l.bytes, (double)l.took_us / 1e6);
