@@ -10,7 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/str.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 struct parser {
 	struct args *args;

@@ -48,20 +48,20 @@ struct net_config {
 int net_config_init(struct net_config *c);
 void net_config_fini(struct net_config *c);
 /* NULL or null = all defaults. Unknown keys are tolerated, bad values are
- * ERR_CONFIG. *ret is initialised by this call. */
+ * ERR_INVALID. *ret is initialised by this call. */
 int net_config_from_json(const json_t *j, struct net_config *ret,
 			 struct err *err);
 json_t *net_config_to_json(const struct net_config *c); /* NULL = no memory */
 
-/* HOST:GUEST, BIND:HOST:GUEST, with /tcp or /udp; ERR_USAGE. */
+/* HOST:GUEST, BIND:HOST:GUEST, with /tcp or /udp; ERR_INVALID. */
 int net_port_parse(const char *text, struct net_port *ret, struct err *err);
-/* IP, IP:PORT, [IPv6]:PORT, HOST, HOST:PORT: only its shape. ERR_USAGE. */
+/* IP, IP:PORT, [IPv6]:PORT, HOST, HOST:PORT: only its shape. ERR_INVALID. */
 int net_nameserver_check(const char *text, struct err *err);
 
 /*
  * The addresses of the sandbox that has this slot. has4, has6: the host can
  * reach others over that family, or it is left out unless set explicitly.
- * ERR_CONFIG when the slot is beyond a pool, which it names.
+ * ERR_INVALID when the slot is beyond a pool, which it names.
  */
 int net_addresses_assign(const struct net_config *c, uint32_t slot, bool has4,
 			 bool has6, struct net_addresses *ret, struct err *err);

@@ -70,6 +70,10 @@ void net_log(struct net *n, int level, const char *fmt, ...) MSB_PRINTF(3, 4);
 
 /* --- deny.c: what happens to flows that may not be --- */
 
+int denials_new(struct net *n, struct denials **ret); /* 0 or -ENOMEM */
+/* Before the loop goes: tell how many were not told of. */
+void denials_stop(struct denials *d);
+struct denials *denials_free(struct denials *d);
 /* Judge a flow; a denial is counted and leaves a line in the log, of which
  * there are only so many per second. */
 struct policy_verdict net_judge(struct net *n, const struct policy_flow *f,

@@ -53,20 +53,33 @@ struct policy_rule {
 	size_t nports;
 };
 
+/* What most flows need to know of a rule, side by side; policy_eval.c. */
+struct policy_key {
+	uint32_t accept;      /* directions, protocols, groups, families */
+	uint32_t mask, value; /* of the address's first word */
+	uint32_t hash;	      /* of the name; 0 for what is no name */
+	uint16_t port, span;  /* port to port + span */
+};
+
 struct policy {
 	bool allow_egress, allow_ingress; /* the defaults */
-	struct policy_rule *rules;
+	struct policy_rule *rules;	  /* owned */
+	struct policy_key *keys;	  /* owned, one per rule */
 	size_t nrules;
 	bool has_names; /* some rule is about a domain name */
 };
 
 enum policy_answer { POLICY_DENY, POLICY_ALLOW, POLICY_DEFER };
 
+/* What decided when it was no rule. */
 #define POLICY_BY_DEFAULT (-1)
+#define POLICY_NO_TLS_DNS (-2)	/* DNS over TLS or QUIC: no rule opens it */
+#define POLICY_BAD_HELLO (-3)	/* a TLS ClientHello no server would take */
+#define POLICY_LOCAL_NAMES (-4) /* mDNS, LLMNR, NetBIOS: no rule opens it */
 
 struct policy_verdict {
 	enum policy_answer answer;
-	int rule; /* index, or POLICY_BY_DEFAULT */
+	int rule; /* index, or one of the above */
 };
 
 /* A question about one flow. On ingress addr is the peer's; port is always the
@@ -90,10 +103,22 @@ enum policy_names {
 /* The default of the product: DNS, and public addresses. 0 or -ENOMEM. */
 int policy_public_only(struct policy *ret);
 void policy_fini(struct policy *p);
-/* Append a copy; 0, -ENOMEM, -E2BIG. */
+/* Append a copy; 0, -ENOMEM, -E2BIG. A struct policy of zeros denies all. */
 int policy_add(struct policy *p, const struct policy_rule *r);
+/* The rules behind the words "dns" (protos: some of TCP and UDP, 0 = both) and
+ * a group, for egress. */
+int policy_add_dns(struct policy *p, bool allow, unsigned protos);
+int policy_add_group(struct policy *p, bool allow, enum net_group g);
 void policy_rule_fini(struct policy_rule *r);
-/* Canonical form of a domain name, or -EINVAL; ret has NET_NAME_MAX + 1. */
+static inline bool policy_rule_has_name(const struct policy_rule *r)
+{
+	return r->target == POLICY_TARGET_NAME ||
+	       r->target == POLICY_TARGET_SUFFIX;
+}
+/*
+ * Canonical form of a domain name (lower case, no dots around it), or -EINVAL;
+ * ret has NET_NAME_MAX + 1 bytes. A suffix also has two labels at least.
+ */
 int policy_name(const char *text, size_t len, char *ret);
 /* The "policy" object of the JSON form. Everything is checked. */
 int policy_from_json(const json_t *j, struct policy *ret, struct err *err);
@@ -102,26 +127,30 @@ json_t *policy_to_json(const struct policy *p); /* NULL = no memory */
 /* --- policy_token.c: the words of --net-rule --- */
 
 /*
- * Append the rules of a comma-separated list of tokens, in order. ERR_USAGE
+ * Append the rules of a comma-separated list of tokens, in order. ERR_INVALID
  * with a message that quotes the token, says what is wrong (its category first,
  * "SuffixTooBroad: ...") and what to write instead.
  */
 int policy_parse_rules(const char *text, struct policy *p, struct err *err);
-/* A rule as such a token. */
+/* policy_text.c: a rule as such a token, "tcp|udp" where there are several. */
 void policy_rule_text(const struct policy_rule *r, struct buf *out);
-/* "rule 2 (deny@10.0.0.0/8)" or "default egress deny", for people. */
+/* "rule 2 (deny@10.0.0.0/8)", counted from 1, or "default egress deny". */
 void policy_verdict_text(const struct policy *p, const struct policy_verdict *v,
 			 enum policy_direction d, struct buf *out);
 
 /* --- policy_eval.c --- */
 
+struct policy_key policy_key_of(const struct policy_rule *r);
+/* names, sni: NULL = none. sni is canonical, or empty for one that is no name
+ * a rule could be about. */
 struct policy_verdict policy_decide(const struct policy *p,
 				    const struct net_addresses *link,
 				    const struct names *names,
 				    const struct policy_flow *f,
 				    enum policy_names how, const char *sni);
 /* A DNS question; proto UDP or TCP, port 53 or 853. name: canonical, or NULL
- * when it is no valid name. */
+ * when it is no valid name: rules that allow names are not for it, those that
+ * deny some may be meant. */
 struct policy_verdict policy_decide_query(const struct policy *p,
 					  const char *name,
 					  enum policy_proto proto,

@@ -11,7 +11,7 @@
 
 #include "base/compiler.h"
 #include "cli/cli.h"
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 enum {
 	X_SWITCH = 10,

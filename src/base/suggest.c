@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "Did you mean": edit distance over short words. */
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "Did you mean": the closest of several words. */
-#ifndef MSB_CLI_SUGGEST_H
-#define MSB_CLI_SUGGEST_H
+#ifndef MSB_BASE_SUGGEST_H
+#define MSB_BASE_SUGGEST_H
 
 #include <stddef.h>
 

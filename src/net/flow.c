@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Admission of the guest's TCP connections: what becomes of a SYN.
+ *
+ * Where the addresses decide, the host is dialed first and the guest answered
+ * with what came of it, so that a refusal, an unreachable host or a time-out
+ * are the real ones. Only where the first bytes decide, the connection is
+ * accepted before.
+ */
+#include "net/net_int.h"
+
+static struct policy_flow flow_of(const struct tcp_conn *c)
+{
+	const struct net_endpoint *peer = tcp_peer_end(c);
+	return (struct policy_flow){
+		.direction = POLICY_EGRESS,
+		.proto = POLICY_TCP,
+		.addr = peer->addr,
+		.port = peer->port,
+	};
+}
+
+void flow_admit(struct net *n, struct tcp_conn *c)
+{
+	struct policy_flow f = flow_of(c);
+	struct policy_verdict v = { POLICY_DENY, POLICY_NO_TLS_DNS };
+
+	if (f.port == DNS_PORT) { /* judged by question */
+		dns_stream_start(n, c);
+		return;
+	}
+	if (f.port == DNS_TLS_PORT) /* would hide the questions */
+		net_denied(n, &f, NULL, &v);
+	else
+		v = net_judge(n, &f, POLICY_NAMES_DEFERRED, NULL);
+	switch (v.answer) {
+	case POLICY_DENY:
+		tcp_reset(c);
+		break;
+	case POLICY_ALLOW:
+		splice_start(n, c, false);
+		break;
+	case POLICY_DEFER:
+		peek_start(n, c);
+		break;
+	}
+}

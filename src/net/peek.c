@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections about which a rule that names a domain has a say. The guest is
+ * answered, and its first bytes are looked at: a TLS ClientHello tells the
+ * name, anything else is judged by the addresses that DNS answered. They stay
+ * where they are, in the connection's ring, and are sent on once the flow is
+ * allowed; the host is not dialed before.
+ */
+#include <stdlib.h>
+
+#include "base/iov.h"
+#include "net/net_int.h"
+#include "net/sni.h"
+
+#define PEEK_MS 5000u
+
+struct peek {
+	struct net *net;
+	struct tcp_conn *conn;
+	struct timer timer;
+	struct deferred look;
+};
+
+static void peek_free(struct peek *p)
+{
+	loop_timer_cancel(&p->timer);
+	loop_defer_cancel(&p->look);
+	free(p);
+}
+
+static struct policy_flow flow_of(const struct tcp_conn *c)
+{
+	const struct net_endpoint *peer = tcp_peer_end(c);
+	return (struct policy_flow){
+		.direction = POLICY_EGRESS,
+		.proto = POLICY_TCP,
+		.addr = peer->addr,
+		.port = peer->port,
+	};
+}
+
+/* The connection is handed on, or over. */
+static void decide(struct peek *p, enum policy_names how, const char *sni)
+{
+	struct net *n = p->net;
+	struct tcp_conn *c = p->conn;
+	const struct policy_flow f = flow_of(c);
+
+	peek_free(p);
+	if (net_judge(n, &f, how, sni).answer == POLICY_ALLOW)
+		splice_start(n, c, true);
+	else
+		tcp_reset(c);
+}
+
+static void refuse_hello(struct peek *p)
+{
+	const struct policy_verdict v = { POLICY_DENY, POLICY_BAD_HELLO };
+	const struct policy_flow f = flow_of(p->conn);
+
+	net_denied(p->net, &f, NULL, &v);
+	tcp_reset(p->conn);
+	peek_free(p);
+}
+
+/* The first bytes, in one piece. */
+static enum sni_result find_name(const struct tcp_conn *c,
+				 char name[NET_NAME_MAX + 1])
+{
+	uint8_t copy[SNI_MAX_HELLO];
+	struct iovec parts[2];
+	size_t len = tcp_peek(c, parts);
+
+	if (len > sizeof(copy))
+		len = sizeof(copy);
+	if (parts[0].iov_len >= len)
+		return sni_find(parts[0].iov_base, len, name);
+	iov_read(parts, 2, 0, copy, len);
+	return sni_find(copy, len, name);
+}
+
+static void look(struct deferred *d)
+{
+	struct peek *p = container_of(d, struct peek, look);
+	char name[NET_NAME_MAX + 1];
+
+	switch (find_name(p->conn, name)) {
+	case SNI_MORE:
+		break;
+	case SNI_FOUND:
+		decide(p, POLICY_NAMES_SNI, name);
+		break;
+	case SNI_NONE:
+	case SNI_NOT_TLS:
+		decide(p, POLICY_NAMES_CACHED, NULL);
+		break;
+	case SNI_BAD:
+		refuse_hello(p);
+		break;
+	}
+}
+
+/* A guest that waits for the server to speak, or does not finish its hello. */
+static void on_timer(struct timer *t)
+{
+	struct peek *p = container_of(t, struct peek, timer);
+	struct iovec parts[2];
+
+	if (tcp_peek(p->conn, parts))
+		refuse_hello(p);
+	else
+		decide(p, POLICY_NAMES_CACHED, NULL);
+}
+
+static void on_established(void *owner, struct tcp_conn *c)
+{
+	struct peek *p = owner;
+
+	(void)c;
+	loop_timer(p->net->loop, &p->timer, PEEK_MS, on_timer);
+}
+
+/* Looked at where it will be kept, when this call is over. */
+static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
+		      unsigned n, size_t len)
+{
+	struct peek *p = owner;
+
+	(void)c;
+	(void)iov;
+	(void)n;
+	(void)len;
+	loop_defer(p->net->loop, &p->look, look);
+	return 0;
+}
+
+/* It will never say anything. */
+static void on_fin(void *owner, struct tcp_conn *c)
+{
+	struct peek *p = owner;
+
+	(void)c;
+	loop_timer(p->net->loop, &p->timer, 0, on_timer);
+}
+
+static void on_space(void *owner, struct tcp_conn *c)
+{
+	(void)owner;
+	(void)c;
+}
+
+static void on_closed(void *owner, struct tcp_conn *c, int error)
+{
+	(void)c;
+	(void)error;
+	peek_free(owner);
+}
+
+static const struct tcp_owner_ops peek_ops = {
+	.established = on_established,
+	.data = on_data,
+	.fin = on_fin,
+	.space = on_space,
+	.closed = on_closed,
+};
+
+void peek_start(struct net *n, struct tcp_conn *c)
+{
+	struct peek *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		tcp_reset(c);
+		return;
+	}
+	p->net = n;
+	p->conn = c;
+	tcp_set_owner(c, &peek_ops, p);
+	tcp_accept(c);
+}
