@@ -108,7 +108,7 @@ int udp_flow_reports(struct udp_flow *f)
 	socklen_t len = sizeof(error);
 
 	while (n < REPORTS_PER_EVENT &&
-	       icmp_queue_read(f->fd, f->peer.addr.family, &r)) {
+	       icmp_queue_read(f->fd, f->family, &r)) {
 		report(f, &r);
 		n++;
 	}
@@ -163,13 +163,12 @@ static int open_socket(const struct net_endpoint *to)
 	return take_fd(&fd);
 }
 
-static int connect_to(struct udp *u, const struct net_endpoint *peer)
+static int connect_to(const struct net_endpoint *to)
 {
-	struct net_endpoint to = net_host_end(u->net, peer);
 	int fd = -EADDRINUSE;
 
 	for (int i = 0; i < CONNECT_TRIES && fd == -EADDRINUSE; i++)
-		fd = open_socket(&to);
+		fd = open_socket(to);
 	return fd;
 }
 
@@ -198,16 +197,17 @@ struct udp_flow *udp_flow_get(struct udp *u, const struct packet *p)
 {
 	struct net_endpoint guest = { .addr = p->src, .port = p->udp.sport };
 	struct net_endpoint peer = { .addr = p->dst, .port = p->udp.dport };
+	struct net_endpoint to = net_host_end(u->net, &peer);
 	unsigned b = bucket_of(&guest, &peer);
 	struct udp_flow *f;
 	int fd;
 
 	if (list_empty(&u->spare))
 		evict_oldest(u);
-	fd = connect_to(u, &peer);
+	fd = connect_to(&to);
 	if ((fd == -EMFILE || fd == -ENFILE) && !list_empty(&u->used)) {
 		evict_oldest(u);
-		fd = connect_to(u, &peer);
+		fd = connect_to(&to);
 	}
 	if (fd < 0) {
 		tell_error(u, p, -fd);
@@ -218,6 +218,7 @@ struct udp_flow *udp_flow_get(struct udp *u, const struct packet *p)
 				.next = u->buckets[b],
 				.udp = u,
 				.fd = fd,
+				.family = to.addr.family,
 				.guest = guest,
 				.peer = peer,
 				.used_ms = loop_now_ms(u->net->loop),

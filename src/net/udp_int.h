@@ -41,7 +41,7 @@ struct udp_flow {
 	struct list waiting; /* of in.waiting, while the guest has no room */
 	struct udp_flow *next; /* in its bucket */
 	struct udp *udp;
-	int fd;
+	int fd, family; /* of the socket */
 	struct net_endpoint guest, peer;
 	uint64_t used_ms, judged_ms;
 	size_t longest; /* datagram so far */

@@ -190,7 +190,7 @@ static void set_df(struct udp_flow *f, bool dont_fragment)
 {
 	if (f->dont_fragment == dont_fragment)
 		return;
-	if (!icmp_queue_set_df(f->fd, f->peer.addr.family, dont_fragment))
+	if (!icmp_queue_set_df(f->fd, f->family, dont_fragment))
 		f->dont_fragment = dont_fragment;
 }
 
