@@ -365,9 +365,9 @@ static void answer_for_gateway(struct net *n, const struct packet *p)
 static bool allowed(struct net *n, const struct packet *p)
 {
 	struct policy_flow q = { .direction = POLICY_EGRESS,
-				 .proto = p->src.family == AF_INET ?
-						  POLICY_ICMP4 :
-						  POLICY_ICMP6,
+				 .proto = p->src.family == AF_INET
+						  ? POLICY_ICMP4
+						  : POLICY_ICMP6,
 				 .addr = p->dst };
 
 	/* The host would take 0.0.0.0 for itself, whatever the policy says. */

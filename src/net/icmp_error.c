@@ -54,7 +54,8 @@ static void put_type4(uint8_t *p, enum icmp_reason reason, uint32_t mtu)
 	p[0] = 3;
 	p[1] = code[reason];
 	if (reason == ICMP_TOO_BIG)
-		be16_put(p + 6, (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu));
+		be16_put(p + 6,
+			 (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu));
 }
 
 static void put_type6(uint8_t *p, enum icmp_reason reason, uint32_t mtu)
@@ -100,8 +101,8 @@ void icmp_error(struct net *n, const struct icmp_quote *q,
 	size_t ip_len = v4 ? IP4_HEADER : IP6_HEADER;
 	uint8_t *icmp = frame + ETH_HEADER + ip_len;
 	uint8_t proto = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	const struct net_addr *from = v4 ? &n->link_addr.gateway4 :
-					   &n->link_addr.gateway6;
+	const struct net_addr *from =
+		v4 ? &n->link_addr.gateway4 : &n->link_addr.gateway6;
 	struct net_offload o = { .csum_valid = n->link.csum };
 	size_t len;
 	uint32_t sum;
@@ -115,10 +116,10 @@ void icmp_error(struct net *n, const struct icmp_quote *q,
 		put_type4(icmp, reason, mtu);
 	else
 		put_type6(icmp, reason, mtu);
-	len = ICMP_HEADER + put_quote(icmp + ICMP_HEADER,
-				      (v4 ? ERROR4_MAX : ERROR6_MAX) - ip_len -
-					      ICMP_HEADER,
-				      n, q);
+	len = ICMP_HEADER +
+	      put_quote(icmp + ICMP_HEADER,
+			(v4 ? ERROR4_MAX : ERROR6_MAX) - ip_len - ICMP_HEADER,
+			n, q);
 	sum = v4 ? 0 : csum_pseudo(from, &q->src, proto, (uint32_t)len);
 	put_csum(icmp + 2, csum_bytes(icmp, len, sum));
 	len += frame_ip_header(frame, &n->link_addr, from, &q->src, proto, len,
@@ -141,9 +142,9 @@ void icmp_prohibited(struct net *n, const struct packet *about)
 		return;
 	q.l4_len = len < sizeof(q.l4) ? sizeof(q.l4) : len;
 	len = q.l4_len - sizeof(q.l4);
-	q.payload_len = iov_read(about->iov, about->niov,
-				 about->l4_off + sizeof(q.l4), rest,
-				 len < sizeof(rest) ? len : sizeof(rest));
+	q.payload_len =
+		iov_read(about->iov, about->niov, about->l4_off + sizeof(q.l4),
+			 rest, len < sizeof(rest) ? len : sizeof(rest));
 	icmp_error(n, &q, ICMP_PROHIBITED, 0);
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Error queues of host sockets: ICMP that came back for what was sent. */
 #include <errno.h>
-#include <linux/errqueue.h>
+#include <linux/icmp.h>
 #include <netinet/in.h>
-#include <netinet/ip_icmp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h> /* which the next one lacks */
+
+#include <linux/errqueue.h>
 
 #include "net/icmp_int.h"
 
@@ -31,8 +33,8 @@ int icmp_queue_set_df(int fd, int family, bool dont_fragment)
 {
 	if (family == AF_INET)
 		return set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER,
-			       dont_fragment ? IP_PMTUDISC_DO :
-					       IP_PMTUDISC_WANT);
+			       dont_fragment ? IP_PMTUDISC_DO
+					     : IP_PMTUDISC_WANT);
 	return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
 		       dont_fragment ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_WANT);
 }

@@ -92,9 +92,8 @@ static bool solicited_node(const struct net_addr *dst, const uint8_t *target)
 
 static void advertise(struct net *n, const struct packet *p, bool probe)
 {
-	static const struct net_addr all_nodes = {
-		.family = AF_INET6, .b = { 0xff, 2, [15] = 1 }
-	};
+	static const struct net_addr all_nodes = { .family = AF_INET6,
+						   .b = { 0xff, 2, [15] = 1 } };
 	static const uint8_t all_nodes_mac[] = { 0x33, 0x33, 0, 0, 0, 1 };
 	const struct net_addresses *l = &n->link_addr;
 	const struct net_addr *dst = probe ? &all_nodes : &p->src;
@@ -116,9 +115,9 @@ static void advertise(struct net *n, const struct packet *p, bool probe)
 	nd[24] = OPT_TARGET_MAC;
 	nd[25] = 1;
 	memcpy(nd + 26, l->gateway_mac, NET_MAC_LEN);
-	c = csum_fold(csum_bytes(nd, len,
-				 csum_pseudo(&l->gateway6, dst, IPPROTO_ICMPV6,
-					     (uint32_t)len)));
+	c = csum_fold(csum_bytes(
+		nd, len,
+		csum_pseudo(&l->gateway6, dst, IPPROTO_ICMPV6, (uint32_t)len)));
 	memcpy(nd + 2, &c, sizeof(c));
 	(void)net_send(n, frame, sizeof(frame), NULL, 0, 0, &o);
 }

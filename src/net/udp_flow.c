@@ -107,8 +107,7 @@ int udp_flow_reports(struct udp_flow *f)
 	int n = 0, error = 0;
 	socklen_t len = sizeof(error);
 
-	while (n < REPORTS_PER_EVENT &&
-	       icmp_queue_read(f->fd, f->family, &r)) {
+	while (n < REPORTS_PER_EVENT && icmp_queue_read(f->fd, f->family, &r)) {
 		report(f, &r);
 		n++;
 	}

@@ -60,8 +60,8 @@ static bool send_one(struct net *n, const struct net_endpoint *from,
 	size_t l4 = UDP_HEADER + len;
 	size_t head = frame_ip_header(frame, &n->link_addr, &from->addr,
 				      &to->addr, IPPROTO_UDP, l4, true);
-	uint32_t pseudo = csum_pseudo(&from->addr, &to->addr, IPPROTO_UDP,
-				      (uint32_t)l4);
+	uint32_t pseudo =
+		csum_pseudo(&from->addr, &to->addr, IPPROTO_UDP, (uint32_t)l4);
 	uint8_t *udp = frame + head;
 
 	put_udp(udp, from, to, len);
@@ -87,8 +87,7 @@ static size_t make_fragment(uint8_t *ip, bool v4, uint16_t ident, size_t off,
 
 	if (v4) {
 		be16_put(ip + 4, ident);
-		be16_put(ip + 6,
-			 (uint16_t)(off / 8 | (more ? IP4_MORE : 0)));
+		be16_put(ip + 6, (uint16_t)(off / 8 | (more ? IP4_MORE : 0)));
 		be16_put(ip + 10, 0);
 		csum = csum_fold(csum_bytes(ip, IP4_HEADER, 0));
 		memcpy(ip + 10, &csum, sizeof(csum));
@@ -198,8 +197,8 @@ static bool deliver(struct udp *u, struct udp_flow *f, unsigned i)
 	do {
 		size_t part = len - u->in.off < size ? len - u->in.off : size;
 		struct iovec data = {
-			.iov_base = (uint8_t *)u->in.iov[i].iov_base +
-				    u->in.off,
+			.iov_base =
+				(uint8_t *)u->in.iov[i].iov_base + u->in.off,
 			.iov_len = part,
 		};
 
@@ -255,7 +254,8 @@ void udp_in_ready(struct udp_flow *f)
 		int n = receive(u, f);
 
 		if (n <= 0)
-			return; /* nothing, or an error that comes as EPOLLERR */
+			return; /* nothing, or an error that comes as EPOLLERR
+				 */
 		udp_flow_used(f);
 		u->in.owner = f;
 		u->in.next = 0;

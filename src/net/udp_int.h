@@ -36,24 +36,33 @@
 
 struct udp_flow {
 	struct watch watch;
-	struct list link;    /* of used, oldest first, or of spare */
-	struct list sending; /* of out.flows, while something is queued */
-	struct list waiting; /* of in.waiting, while the guest has no room */
+	struct list link;      /* of used, oldest first, or of spare */
+	struct list sending;   /* of out.flows, while something is queued */
+	struct list waiting;   /* of in.waiting, while the guest has no room */
 	struct udp_flow *next; /* in its bucket */
 	struct udp *udp;
 	int fd, family; /* of the socket */
 	struct net_endpoint guest, peer;
 	uint64_t used_ms, judged_ms;
-	size_t longest; /* datagram so far */
+	size_t longest;	      /* datagram so far */
 	uint16_t first, last; /* queued, UDP_NONE = nothing */
-	bool dont_fragment; /* how the socket is set */
-	bool segments; /* several datagrams go in one call */
+	bool dont_fragment;   /* how the socket is set */
+	bool segments;	      /* several datagrams go in one call */
 };
 
 struct udp_out {
 	uint32_t off, len; /* in the bytes */
 	uint16_t next;	   /* of the same flow */
 	bool dont_fragment;
+};
+
+/* What one sendmmsg() is given. */
+struct udp_call {
+	struct mmsghdr msgs[UDP_OUT_MAX];
+	struct iovec iov[UDP_OUT_MAX];
+	_Alignas(struct cmsghdr) char control[UDP_OUT_MAX]
+					     [CMSG_SPACE(sizeof(uint16_t))];
+	unsigned count;
 };
 
 struct udp {
@@ -63,7 +72,7 @@ struct udp {
 	struct udp_flow *latest; /* looked at first */
 	struct list used, spare;
 	struct timer expiry;
-	uint16_t ident; /* of fragments to the guest */
+	uint16_t ident;	 /* of fragments to the guest */
 	uint8_t *memory; /* mapped: out.bytes, then in's slots */
 	struct {
 		uint8_t *bytes;
@@ -71,12 +80,13 @@ struct udp {
 		unsigned count;
 		struct udp_out queue[UDP_OUT_MAX];
 		struct list flows;
+		struct udp_call call;
 	} out;
 	struct {
 		struct mmsghdr msgs[UDP_IN_MAX];
 		struct iovec iov[UDP_IN_MAX];
-		_Alignas(struct cmsghdr) char
-			control[UDP_IN_MAX][CMSG_SPACE(sizeof(int))];
+		_Alignas(struct cmsghdr) char control[UDP_IN_MAX]
+						     [CMSG_SPACE(sizeof(int))];
 		/* Received, and not yet with the guest: of owner, the messages
 		 * from next on, of the first without its first off bytes. */
 		struct udp_flow *owner;

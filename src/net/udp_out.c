@@ -16,15 +16,6 @@
 /* Reports of earlier datagrams that may come in the way of one. */
 #define RETRIES 4
 
-/* One call's worth; lives on the stack of a flush. */
-struct call {
-	struct mmsghdr msgs[UDP_OUT_MAX];
-	struct iovec iov[UDP_OUT_MAX];
-	_Alignas(struct cmsghdr) char control[UDP_OUT_MAX]
-					     [CMSG_SPACE(sizeof(uint16_t))];
-	unsigned count;
-};
-
 void udp_out_add(struct udp_flow *f, const struct packet *p)
 {
 	struct udp *u = f->udp;
@@ -98,7 +89,7 @@ static void put_segment_size(struct msghdr *m, char *control, uint16_t size)
 
 /* Messages for the datagrams from at on, as far as they are to be treated
  * alike. */
-static void prepare(const struct udp_flow *f, uint16_t at, struct call *c)
+static void prepare(const struct udp_flow *f, uint16_t at, struct udp_call *c)
 {
 	const struct udp *u = f->udp;
 	bool df = u->out.queue[at].dont_fragment;
@@ -198,7 +189,7 @@ static void send_queued(struct udp_flow *f)
 {
 	struct udp *u = f->udp;
 	uint16_t at = f->first;
-	struct call c;
+	struct udp_call *c = &u->out.call;
 	int tries = 0;
 
 	while (at != UDP_NONE) {
@@ -206,16 +197,16 @@ static void send_queued(struct udp_flow *f)
 		int sent;
 
 		set_df(f, u->out.queue[at].dont_fragment);
-		prepare(f, at, &c);
-		sent = sendmmsg(f->fd, c.msgs, c.count,
+		prepare(f, at, c);
+		sent = sendmmsg(f->fd, c->msgs, c->count,
 				MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent <= 0) {
-			at = after_error(f, at, c.msgs[0].msg_hdr.msg_iovlen,
+			at = after_error(f, at, c->msgs[0].msg_hdr.msg_iovlen,
 					 errno, &tries);
 			continue;
 		}
 		for (int i = 0; i < sent; i++)
-			n += c.msgs[i].msg_hdr.msg_iovlen;
+			n += c->msgs[i].msg_hdr.msg_iovlen;
 		at = skip(u, at, n);
 	}
 }

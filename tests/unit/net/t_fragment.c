@@ -100,12 +100,12 @@ static void expect_nothing(const struct host *h)
 
 static void pieces_in_any_order_make_a_datagram(void **state)
 {
-	static const struct piece forth[] = {
-		{ 0, 8, true }, { 8, 1000, true }, { 1008, 992, false }
-	};
-	static const struct piece back[] = {
-		{ 1008, 992, false }, { 8, 1000, true }, { 0, 8, true }
-	};
+	static const struct piece forth[] = { { 0, 8, true },
+					      { 8, 1000, true },
+					      { 1008, 992, false } };
+	static const struct piece back[] = { { 1008, 992, false },
+					     { 8, 1000, true },
+					     { 0, 8, true } };
 
 	(void)state;
 	for (int six = 0; six < 2; six++) {

@@ -162,8 +162,8 @@ static void nowhere_and_everywhere_get_no_echo(void **state)
 	wire_echo(&w, &nowhere, 7, 1, data, 56);
 	expect_error(&w.addr.gateway4, 3, 13, 0, IPPROTO_ICMP);
 	for (int i = 0; i < 2; i++) {
-		struct net_addr all = wire_addr(i ? "ff02::1" :
-						    "255.255.255.255");
+		struct net_addr all =
+			wire_addr(i ? "ff02::1" : "255.255.255.255");
 
 		wire_echo(&w, &all, 7, 1, data, 56);
 	}
@@ -218,9 +218,8 @@ static void a_datagram_too_big_for_the_path_is_told(void **state)
 		for (int i = 0; i < 4; i++)
 			expect_too_big(six, IPPROTO_UDP);
 		for (int i = 0; i < 2; i++)
-			assert_int_equal(recv(fd, got, sizeof(got),
-					      MSG_DONTWAIT),
-					 1200);
+			assert_int_equal(
+				recv(fd, got, sizeof(got), MSG_DONTWAIT), 1200);
 		assert_true(recv(fd, got, sizeof(got), MSG_DONTWAIT) < 0);
 		wire_settle(&w);
 		assert_int_equal(w.count, w.taken);
@@ -230,10 +229,9 @@ static void a_datagram_too_big_for_the_path_is_told(void **state)
 
 static void what_may_be_fragmented_passes(void **state)
 {
-	struct wire_udp u = { .sport = 1000,
-			      .data = data,
-			      .len = 1400,
-			      .may_fragment = true };
+	struct wire_udp u = {
+		.sport = 1000, .data = data, .len = 1400, .may_fragment = true
+	};
 	uint8_t got[2000];
 	int fd = host_socket("127.0.0.1", &u.dport);
 

@@ -118,9 +118,9 @@ static void solicit(const struct solicit *s)
 	memcpy(nd + 8, target.b, 16);
 	nd[24] = s->option;
 	nd[25] = s->option_len;
-	be16_put(nd + 2, wire_csum(nd, s->len,
-				   wire_pseudo(&src, &dst, IPPROTO_ICMPV6,
-					       s->len)));
+	be16_put(nd + 2,
+		 wire_csum(nd, s->len,
+			   wire_pseudo(&src, &dst, IPPROTO_ICMPV6, s->len)));
 	wire_input(&w, frame, at + s->len);
 	net_input_end(w.net);
 }
@@ -129,10 +129,10 @@ static void solicit(const struct solicit *s)
 #define GATEWAY "fd42:6d73:62::1"
 #define NODE "ff02::1:ff00:1"
 
-static const struct solicit good_solicit = { GUEST, NODE, GATEWAY, 255, 0,
-					     1,	    1,	  32 };
-static const struct solicit good_probe = { "::", NODE, GATEWAY, 255, 0,
-					   14,	 1,    32 };
+static const struct solicit good_solicit = { GUEST, NODE, GATEWAY, 255,
+					     0,	    1,	  1,	   32 };
+static const struct solicit good_probe = { "::", NODE, GATEWAY, 255,
+					   0,	 14,   1,	32 };
 
 static void expect_advert(const char *dst, uint8_t flags)
 {

@@ -90,9 +90,9 @@ static void expect_from(const struct host *h, const void *data, size_t len)
 	assert_non_null(f);
 	v = wire_view(f);
 	assert_true(net_addr_equal(&v.src, &h->guest_view));
-	assert_true(net_addr_equal(&v.dst, v.src.family == AF_INET ?
-						   &w.addr.guest4 :
-						   &w.addr.guest6));
+	assert_true(net_addr_equal(&v.dst, v.src.family == AF_INET
+						   ? &w.addr.guest4
+						   : &w.addr.guest6));
 	assert_int_equal(v.proto, IPPROTO_UDP);
 	assert_int_equal(v.sport, h->port);
 	assert_int_equal(v.dport, GUEST_PORT);
@@ -154,10 +154,9 @@ static void datagrams_go_both_ways_over_ipv6(void **state)
 
 static void a_datagram_without_checksum_is_taken(void **state)
 {
-	struct wire_udp u = { .sport = GUEST_PORT,
-			      .data = "x",
-			      .len = 1,
-			      .no_csum = true };
+	struct wire_udp u = {
+		.sport = GUEST_PORT, .data = "x", .len = 1, .no_csum = true
+	};
 	struct host h, h6;
 	char c;
 
@@ -179,8 +178,8 @@ static void a_datagram_without_checksum_is_taken(void **state)
 /* Lengths that can be segments of one message, and such that cannot. */
 static void a_batch_arrives_whole_and_in_order(void **state)
 {
-	static const size_t lengths[] = { 700, 700, 700, 64, 64, 0, 64, 1400,
-					  1400, 1, 1400, 3, 3, 3, 2, 3 };
+	static const size_t lengths[] = { 700,	700, 700,  64, 64, 0, 64, 1400,
+					  1400, 1,   1400, 3,  3,  3, 2,  3 };
 	struct host h, other;
 	struct wire_udp u = { .sport = GUEST_PORT };
 	uint8_t data[1400], got[2000];
@@ -202,9 +201,8 @@ static void a_batch_arrives_whole_and_in_order(void **state)
 		size_t len = lengths[i % ARRAY_SIZE(lengths)];
 
 		memset(data, (int)i, sizeof(data));
-		assert_int_equal(host_recv(i % 3 ? &h : &other, got,
-					   sizeof(got)),
-				 len);
+		assert_int_equal(
+			host_recv(i % 3 ? &h : &other, got, sizeof(got)), len);
 		assert_memory_equal(got, data, len);
 	}
 	assert_true(host_is_empty(&h));

@@ -66,9 +66,8 @@ static size_t reserve(void *ctx, size_t min, size_t max,
 		return 0;
 	}
 	w->reserved_iov.iov_base = w->reserved;
-	w->reserved_iov.iov_len = max < sizeof(w->reserved) ?
-					  max :
-					  sizeof(w->reserved);
+	w->reserved_iov.iov_len =
+		max < sizeof(w->reserved) ? max : sizeof(w->reserved);
 	*iov = &w->reserved_iov;
 	*n = 1;
 	return w->reserved_iov.iov_len;
@@ -252,9 +251,9 @@ void wire_udp_more(struct wire *w, const struct wire_udp *u)
 	be16_put(udp + 6, 0);
 	if (u->len)
 		memcpy(udp + 8, u->data, u->len);
-	c = wire_csum(udp, len,
-		      wire_pseudo(guest_addr(w, &u->dst), &u->dst, IPPROTO_UDP,
-				  len));
+	c = wire_csum(
+		udp, len,
+		wire_pseudo(guest_addr(w, &u->dst), &u->dst, IPPROTO_UDP, len));
 	if (!u->no_csum)
 		be16_put(udp + 6, c ? c : 0xffff);
 	wire_input(w, frame, at + len);
@@ -274,8 +273,8 @@ void wire_echo(struct wire *w, const struct net_addr *dst, uint16_t id,
 	uint8_t proto = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	size_t at = wire_ip(w, frame, dst, proto, 8 + len);
 	uint8_t *icmp = frame + at;
-	uint32_t sum = v4 ? 0 :
-			    wire_pseudo(&w->addr.guest6, dst, proto, 8 + len);
+	uint32_t sum =
+		v4 ? 0 : wire_pseudo(&w->addr.guest6, dst, proto, 8 + len);
 
 	icmp[0] = v4 ? 8 : 128;
 	icmp[1] = icmp[2] = icmp[3] = 0;
