@@ -240,6 +240,68 @@ int msb_config_add_init_arg(msb_config_t *c, const char *arg, msb_error_t **e);
 int msb_config_add_init_env(msb_config_t *c, const char *key, const char *value,
 			    msb_error_t **e);
 
+/*
+ * Network (docs/network.md). Untouched, a sandbox reaches DNS and public
+ * addresses, and is reached through published ports.
+ *
+ * The first call of set_net_default, add_net_rules or add_net_profiles replaces
+ * that policy: what no rule decides is then denied on the way out and allowed
+ * on the way in. Rules decide in the order of the calls; those of profiles come
+ * after all others.
+ */
+enum { MSB_NET_EGRESS = 1 << 0, MSB_NET_INGRESS = 1 << 1 };
+/* For what no rule decides; directions: the above. */
+int msb_config_set_net_default(msb_config_t *c, unsigned directions, bool allow,
+			       msb_error_t **e);
+/* Tokens such as "allow@example.com:tcp:443", separated by commas. */
+int msb_config_add_net_rules(msb_config_t *c, const char *tokens,
+			     msb_error_t **e);
+/* Of "public", "private", "host", or "all", or "none"; separated by commas.
+ * Not together with set_net_default. */
+int msb_config_add_net_profiles(msb_config_t *c, const char *profiles,
+				msb_error_t **e);
+/* [BIND:]HOST:GUEST[/tcp|/udp]; BIND is 127.0.0.1 without, IPv6 in brackets. */
+int msb_config_add_port(msb_config_t *c, const char *port, msb_error_t **e);
+/* May names stand for addresses that are not public? Default: not (true). */
+void msb_config_set_dns_rebind_protection(msb_config_t *c, bool on);
+/* IP, IP:PORT, [IPv6]:PORT, HOST, HOST:PORT; in the order they are asked. */
+int msb_config_add_dns_nameserver(msb_config_t *c, const char *server,
+				  msb_error_t **e);
+int msb_config_set_dns_timeout_ms(msb_config_t *c, uint32_t ms,
+				  msb_error_t **e);
+/* Where sandboxes' addresses are from: an IPv4 and an IPv6 prefix. */
+int msb_config_set_net_ipv4_pool(msb_config_t *c, const char *cidr,
+				 msb_error_t **e);
+int msb_config_set_net_ipv6_pool(msb_config_t *c, const char *cidr,
+				 msb_error_t **e);
+int msb_config_set_max_connections(msb_config_t *c, uint32_t n,
+				   msb_error_t **e);
+/* The whole network section in its JSON form (docs/json.md): also what has no
+ * function of its own. What was set before is forgotten. */
+int msb_config_set_network_json(msb_config_t *c, const char *json,
+				msb_error_t **e);
+/* Calls fn for everything about the network that is allowed but perhaps not
+ * what was meant: one line each. */
+int msb_config_network_hints(const msb_config_t *c,
+			     void (*fn)(void *ctx, const char *text), void *ctx,
+			     msb_error_t **e);
+
+/* Which rule decides: no sandbox takes part in it. */
+typedef struct {
+	size_t struct_size;
+	/* IP, IP:PORT, [IPv6]:PORT, NAME, NAME:PORT. On ingress the peer's
+	 * address, and the port of the guest. Without a port, for each. */
+	const char *target;
+	const char *proto;   /* "tcp" (also when NULL), "udp", "icmp" */
+	const char *address; /* what a name resolved to; NULL: some public
+			      * address */
+	bool ingress;
+} msb_net_question_t;
+/* 1 allowed, 0 denied. *ret_json (not NULL) tells why (docs/json.md); to be
+ * freed with msb_free(). */
+int msb_config_net_explain(const msb_config_t *c, const msb_net_question_t *q,
+			   char **ret_json, msb_error_t **e);
+
 /* Lifetime limits of one boot, in seconds; 0 = none. */
 int msb_config_set_max_duration_s(msb_config_t *c, uint64_t s, msb_error_t **e);
 int msb_config_set_idle_timeout_s(msb_config_t *c, uint64_t s, msb_error_t **e);
@@ -342,6 +404,15 @@ const char *msb_sandbox_config_json(const msb_sandbox_t *s);
  * NULL when it is not running; owned by s.
  */
 const char *msb_sandbox_machine_json(const msb_sandbox_t *s);
+/*
+ * Addresses, published ports and policy as they apply to the sandbox, as JSON
+ * text (docs/json.md), to be freed with msb_free().
+ */
+int msb_sandbox_network_json(const msb_sandbox_t *s, char **ret,
+			     msb_error_t **ret_err);
+/* As msb_config_net_explain, of its stored policy. */
+int msb_sandbox_net_explain(const msb_sandbox_t *s, const msb_net_question_t *q,
+			    char **ret_json, msb_error_t **ret_err);
 /* Host process id of the runtime, -1 when not running. */
 int msb_sandbox_pid(const msb_sandbox_t *s);
 /* Directory that holds exec.log, runtime.log, kernel.log; owned by s. */

@@ -68,6 +68,7 @@ void api_children_reap(msb_t *m);
 
 /* ---- configuration ------------------------------------------------------- */
 
+struct network_wish;
 struct volume_wish;
 struct volume_hold;
 
@@ -87,6 +88,7 @@ struct msb_config {
 	char *snapshot; /* path; the root is what it was taken above */
 	struct volume_wish *wishes; /* one for each named mount */
 	size_t nwishes;
+	struct network_wish *net; /* owned */
 };
 
 /* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.

@@ -8,7 +8,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "api/api_int.h"
+#include "api/network.h"
 #include "api/volume_int.h"
 
 /* The guest keeps scripts in a memory file system of 16 MiB. */
@@ -28,6 +28,11 @@ int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err)
 
 	if (!c || sandbox_config_init(&c->c)) {
 		free(c);
+		return api_fail_err(&err, api_no_memory(&err), ret_err);
+	}
+	c->net = network_wish_new();
+	if (!c->net) {
+		msb_config_free(c);
 		return api_fail_err(&err, api_no_memory(&err), ret_err);
 	}
 	c->m = m;
@@ -65,6 +70,7 @@ void msb_config_free(msb_config_t *c)
 	for (size_t i = 0; i < c->nwishes; i++)
 		volume_wish_fini(&c->wishes[i]);
 	free(c->wishes);
+	network_wish_free(c->net);
 	free(c->snapshot);
 	free(c);
 }

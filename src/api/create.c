@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "api/image_int.h"
+#include "api/network.h"
 #include "api/volume_int.h"
 
 #define NAME_TRIES 8
@@ -248,7 +249,7 @@ static int copy_config(struct creation *n, struct err *err)
 	int rc = text ? sandbox_config_from_json(text, &n->c, err)
 		      : api_no_memory(err);
 
-	return rc;
+	return rc ? rc : network_wish_apply(n->given->net, &n->c, err);
 }
 
 static int take_image(struct creation *n, struct err *err)

@@ -18,6 +18,7 @@
 
 #include "api/api_int.h"
 #include "api/exec_int.h"
+#include "api/network.h"
 #include "api/process.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -389,6 +390,9 @@ int boot_sandbox(msb_t *m, const struct boot *b, enum boot_stage *ret_stage,
 		return api_no_memory(&e->err);
 	if (runtime_dirfd < 0)
 		return path_err(&e->err, -runtime_dirfd, "open", dir);
+	rc = network_check(c, b->slot, &e->err);
+	if (rc)
+		return rc;
 	rc = launch(m, b, dir, runtime_dirfd, ret_stage, e);
 	if (rc)
 		return rc;

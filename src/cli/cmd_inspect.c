@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/network.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -167,7 +168,7 @@ static void put_upper(struct page *p, const struct json *oci)
 }
 
 static int inspect_text(const msb_sandbox_t *s, const struct json *config,
-			const struct json *machine)
+			const struct json *network, const struct json *machine)
 {
 	char status[16], time[TIME_SIZE];
 	struct page p = { .colors = ui_colors(STDOUT_FILENO) };
@@ -197,18 +198,20 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 	page_line(&p, "Shell", jval_str(jval_get(config, "shell")));
 	put_env(&p, jval_get(config, "env"));
 	put_mounts(&p, jval_get(config, "mounts"));
+	network_page(&p, network);
 	put_machine(&p, machine);
 	return ui_print(&p.b) ? 1 : 0;
 }
 
-/* Takes both trees. */
+/* Takes the trees. */
 static int inspect_json(const msb_sandbox_t *s, struct json *config,
-			struct json *machine)
+			struct json *network, struct json *machine)
 {
 	struct json *o = jval_object();
 	char time[TIME_SIZE];
 
 	(void)jval_add(o, "config", config ? config : jval_string(NULL));
+	(void)jval_add(o, "network", network ? network : jval_string(NULL));
 	(void)jval_add(o, "machine", machine ? machine : jval_string(NULL));
 	(void)jval_add(o, "exit_reason",
 		       jval_string(msb_sandbox_exit_reason(s)));
@@ -233,7 +236,7 @@ static struct json *parsed(const char *text)
 
 int cmd_inspect(struct cli *cli)
 {
-	struct json *config, *machine;
+	struct json *config, *network, *machine;
 	msb_error_t *e = NULL;
 	msb_sandbox_t *s;
 	int code;
@@ -242,12 +245,14 @@ int cmd_inspect(struct cli *cli)
 	    !cli_ok(msb_sandbox_get(cli->m, cli->args.words[0], &s, &e), &e))
 		return 1;
 	config = parsed(msb_sandbox_config_json(s));
+	network = network_of(s);
 	machine = parsed(msb_sandbox_machine_json(s));
 	if (cli_has(cli, O_FORMAT)) {
-		code = inspect_json(s, config, machine);
+		code = inspect_json(s, config, network, machine);
 	} else {
-		code = inspect_text(s, config, machine);
+		code = inspect_text(s, config, network, machine);
 		jval_free(config);
+		jval_free(network);
 		jval_free(machine);
 	}
 	msb_sandbox_free(s);

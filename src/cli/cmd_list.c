@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/network.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -113,46 +114,73 @@ int cmd_list(struct cli *cli)
 
 #define IMAGE_WIDTH 36
 #define COMMAND_WIDTH 40
+#define PORTS_WIDTH 32
 
-static char *command_of(const msb_sandbox_t *s)
+/* NULL when it cannot be read: then nothing is known of it. */
+static struct json *config_of(const msb_sandbox_t *s)
 {
 	const char *text = msb_sandbox_config_json(s);
-	struct json *config = text ? jval_parse(text, strlen(text)) : NULL;
-	char *command = show_command(config);
 
-	jval_free(config);
-	return command;
+	return text ? jval_parse(text, strlen(text)) : NULL;
 }
 
 static struct json *status_object(const msb_sandbox_t *s)
 {
-	autofree char *command = command_of(s);
+	struct json *config = config_of(s);
+	struct json *ports = network_ports(config);
+	autofree char *command = show_command(config);
 	struct json *o = jval_object();
 
-	if (!command)
+	jval_free(config);
+	if (!command) {
+		jval_free(ports);
 		return jval_free(o);
+	}
 	(void)jval_add(o, "command", jval_string(command));
 	(void)jval_add(o, "image", jval_string(msb_sandbox_image(s)));
 	(void)jval_add(o, "name", jval_string(msb_sandbox_name(s)));
-	(void)jval_add(o, "ports", jval_array());
+	(void)jval_add(o, "ports", ports);
 	if (jval_add(o, "status",
 		     jval_string(msb_status_name(msb_sandbox_status(s)))))
 		return jval_free(o);
 	return o;
 }
 
+/* "127.0.0.1:8080->80/tcp, ...", cut; NULL when out of memory. */
+static char *ports_text(const struct json *config)
+{
+	struct json *ports = network_ports(config);
+	char *text = NULL;
+	struct buf b;
+
+	buf_init(&b, OUTPUT_MAX);
+	for (const struct json *p = ports ? ports->first : NULL; p; p = p->next)
+		(void)buf_printf(&b, "%s%s", buf_len(&b) ? ", " : "",
+				 jval_str(p));
+	if (!buf_len(&b))
+		(void)buf_str(&b, "-");
+	if (ports && buf_cstr(&b))
+		text = text_cut(buf_cstr(&b), PORTS_WIDTH);
+	buf_fini(&b);
+	jval_free(ports);
+	return text;
+}
+
 static void status_row(struct table *t, const msb_sandbox_t *s)
 {
 	const char *image = msb_sandbox_image(s);
-	autofree char *command = command_of(s);
+	struct json *config = config_of(s);
+	autofree char *command = show_command(config);
 	autofree char *short_image = text_cut(image ? image : "-", IMAGE_WIDTH);
 	autofree char *short_command = NULL;
+	autofree char *ports = ports_text(config);
 	enum table_style style;
 	char status[16];
 
+	jval_free(config);
 	if (command)
 		short_command = text_cut(command, COMMAND_WIDTH);
-	if (!short_image || !short_command) {
+	if (!short_image || !short_command || !ports) {
 		t->failed = true;
 		return;
 	}
@@ -164,7 +192,7 @@ static void status_row(struct table *t, const msb_sandbox_t *s)
 		  show_status(msb_sandbox_status(s), status, sizeof(status),
 			      &style),
 		  style);
-	table_set(t, 4, "-", STYLE_PLAIN);
+	table_set(t, 4, ports, STYLE_PLAIN);
 }
 
 static const char *const status_header[] = { "NAME", "IMAGE", "COMMAND",

@@ -217,7 +217,7 @@ int cmd_run(struct cli *cli)
 	struct command_options o;
 	msb_sandbox_t *s;
 	bool failed;
-	int code = newbox_check_source(cli);
+	int code = newbox_check_usage(cli);
 
 	if (!code)
 		code = check_detached(cli);
@@ -241,7 +241,7 @@ int cmd_create(struct cli *cli)
 {
 	msb_sandbox_t *s;
 	struct newbox b;
-	int code = newbox_check_source(cli);
+	int code = newbox_check_usage(cli);
 	bool ok = false;
 
 	if (code)

@@ -26,12 +26,14 @@ extern const char *const cli_formats[]; /* "json" */
 /* Commands of a group, for the table of the program; and those of them that it
  * has, too. */
 extern const struct command cli_image_commands[];
+extern const struct command cli_net_commands[];
 extern const struct command cli_registry_commands[];
 extern const struct command cli_snapshot_commands[];
 extern const struct command cli_volume_commands[];
 extern const struct option cli_image_list_options[];
 extern const struct option cli_image_remove_options[];
 extern const struct option cli_load_options[];
+extern const struct option cli_network_options[];
 extern const struct option cli_pull_options[];
 extern const struct option cli_save_options[];
 #define IMAGE_REFERENCE_WORD                                                   \

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/grammar.h"
+#include "cli/network.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -27,7 +28,7 @@ static const char *source_text(const struct cli *cli)
 	return snapshot ? snapshot : cli->args.words[0];
 }
 
-int newbox_check_source(const struct cli *cli)
+int newbox_check_usage(const struct cli *cli)
 {
 	if (cli_has(cli, O_SNAPSHOT) && cli->args.nwords)
 		return cli_usage(cli,
@@ -35,7 +36,7 @@ int newbox_check_source(const struct cli *cli)
 				 "image");
 	if (!cli_has(cli, O_SNAPSHOT) && !cli->args.nwords)
 		return cli_usage(cli, "<IMAGE> is missing");
-	return 0;
+	return network_check_usage(cli);
 }
 
 static bool wrong(const struct err *err)
@@ -475,7 +476,8 @@ static bool build(struct cli *cli, struct newbox *b)
 	       add_mounts(cli, b) && add_scripts(cli, b) &&
 	       set_image_options(cli, b) && set_upper_size(cli, b) &&
 	       set_init(cli, b) && set_log_level(cli, b) &&
-	       set_durations(cli, b) && set_names(cli, b);
+	       set_durations(cli, b) && network_set(cli, b->config) &&
+	       set_names(cli, b) && network_warn(b->config);
 }
 
 bool newbox_build(struct cli *cli, struct newbox *ret)

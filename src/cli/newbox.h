@@ -16,8 +16,9 @@ struct newbox {
 	bool replace;
 };
 
-/* An image or a snapshot, not both: 0, or the exit code of wrong usage. */
-int newbox_check_source(const struct cli *cli);
+/* An image or a snapshot, not both, and the like: 0, or the exit code of wrong
+ * usage. */
+int newbox_check_usage(const struct cli *cli);
 
 /*
  * Check every option and fill *ret (cli is open). Nothing is created. False

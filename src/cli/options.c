@@ -266,7 +266,7 @@ static size_t max_words(const struct command *c, bool *ret_many)
 
 	*ret_many = false;
 	while (n < MAX_POSITIONALS && c->words[n].name) {
-		*ret_many = c->words[n].many;
+		*ret_many |= c->words[n].many;
 		n++;
 	}
 	return n;
@@ -326,6 +326,7 @@ static enum parse_result check_complete(struct parser *p)
 {
 	const struct command *cmd = args_command(p->args);
 	const struct args *a = p->args;
+	size_t needed = 0;
 
 	if (p->unavailable) {
 		(void)snprintf(p->err->message, sizeof(p->err->message), "--%s",
@@ -335,7 +336,7 @@ static enum parse_result check_complete(struct parser *p)
 	if (cmd->sub && !cmd->run)
 		return PARSE_EMPTY;
 	for (size_t i = 0; i < MAX_POSITIONALS && cmd->words[i].name; i++)
-		if (cmd->words[i].required && i >= a->nwords)
+		if (cmd->words[i].required && ++needed > a->nwords)
 			return fail(p, "<%s> is missing", cmd->words[i].name);
 	if (a->rest && !cmd->rest)
 		return fail(p, "'--' is not accepted here");

@@ -48,7 +48,8 @@ struct option {
 struct positional {
 	const char *name; /* placeholder, e.g. "NAME" */
 	const char *help;
-	bool required, many; /* many: last one only */
+	/* many: one of a command only, in front of required ones */
+	bool required, many;
 };
 
 #define MAX_ALIASES 3

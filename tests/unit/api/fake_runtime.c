@@ -394,6 +394,7 @@ static bool read_contract(void)
 	    !json_string_value(json_object_get(spec, "initramfs")) ||
 	    !json_string_value(json_object_get(spec, "engine")) ||
 	    !json_is_integer(json_object_get(spec, "slot")) ||
+	    !json_is_object(json_object_get(config, "network")) ||
 	    !json_string_value(json_object_get(config, "hostname")))
 		exit(10);
 	if (getsid(0) != getpid() || fcntl(7, F_GETFD) >= 0 ||

@@ -23,7 +23,7 @@ DATA = pathlib.Path(sys.argv.pop(1))
 DEADLINE = 60
 COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
             "inspect", "remove", "copy", "volume", "snapshot", "pull", "load", "save", "image", "registry",
-            "doctor", "help"]
+            "net", "doctor", "help"]
 
 
 class Base(unittest.TestCase):
@@ -85,12 +85,14 @@ class Help(Base):
             self.check(command + ".txt", text)
             self.assertEqual(text, self.ok("help", command))
             self.assertNotIn("\033", text)
+        self.check("net-explain.txt", self.ok("net", "explain", "--help"))
 
     def test_tree_works_where_arguments_are_missing(self):
         text = self.ok("run", "--tree")
         self.assertTrue(text.startswith("run\n├── [IMAGE]"), text)
         self.assertIn("--memory <SIZE>", text)
-        self.assertNotIn("--port", text)
+        self.assertIn("-p, --port <[BIND:]HOST:GUEST[/udp]>", text)
+        self.assertNotIn("--secret", text)
         self.assertTrue(self.ok("--tree", "ls").startswith("list\n"))
 
     def test_version(self):
@@ -159,9 +161,8 @@ class Usage(Base):
         self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
 
     def test_what_comes_later_is_refused_by_name(self):
-        for flag in (["-p", "80:80"], ["--no-net"], ["--secret", "A=b@c"],
-                     ["--label", "a=b"]):
-            name = "--port" if flag[0] == "-p" else flag[0]
+        for flag in (["--tls-intercept"], ["--secret", "A=b@c"], ["--label", "a=b"]):
+            name = flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
         for command in ("logs", "self", "ssh"):
@@ -419,6 +420,110 @@ class Life(Base):
         self.assertEqual(self.calls()[-2:], ["stop box 3000", "stop box 0"])
 
 
+class Network(Base):
+    """Spec 10.2 as far as it is the command line's: flags to calls of the library."""
+    POLICY = ("set_net_default", "add_net_rules", "add_net_profiles", "add_port",
+              "set_dns_", "add_dns_", "set_net_", "set_max_connections")
+
+    def made(self, *flags):
+        """The calls about the network that these flags come to."""
+        before = len(self.calls())
+        self.ok("create", "-q", "-n", f"n{before}", *flags, "./rootfs")
+        return [c for c in self.calls()[before:] if c.startswith(self.POLICY)]
+
+    def test_policies(self):
+        for flags, calls in (
+                ([], []),
+                (["--net-default", "deny"], ["set_net_default 3 deny"]),
+                (["--net-default=allow"], ["set_net_default 3 allow"]),
+                (["--no-net"], ["set_net_default 3 deny"]),
+                (["--no-net", "--net-rule", "allow@example.com"],
+                 ["set_net_default 3 deny", "add_net_rules allow@example.com"]),
+                (["--net-default-egress", "allow", "--net-default-ingress", "deny"],
+                 ["set_net_default 1 allow", "set_net_default 2 deny"]),
+                (["--net-rule", "a,b", "--net-default-ingress", "deny", "--net-rule", "c"],
+                 ["set_net_default 2 deny", "add_net_rules a,b", "add_net_rules c"]),
+                (["--net", "host,private", "--net-rule", "r", "--net", "public"],
+                 ["add_net_rules r", "add_net_profiles host,private",
+                  "add_net_profiles public"])):
+            self.assertEqual(self.made(*flags), calls)
+
+    def test_everything_else(self):
+        self.assertEqual(
+            self.made("-p", "80:80", "--port", "[::1]:53:53/udp", "--dns-nameserver", "1.1.1.1",
+                      "--dns-nameserver", "[::1]:5353", "--no-dns-rebind-protection",
+                      "--dns-query-timeout-ms", "100", "--net-ipv4-pool", "10.0.0.0/8",
+                      "--net-ipv6-pool", "fd00::/48", "--max-connections", "2"),
+            ["add_port 80:80", "add_port [::1]:53:53/udp", "add_dns_nameserver 1.1.1.1",
+             "add_dns_nameserver [::1]:5353", "set_dns_timeout_ms 100",
+             "set_net_ipv4_pool 10.0.0.0/8", "set_net_ipv6_pool fd00::/48",
+             "set_max_connections 2", "set_dns_rebind_protection 0"])
+
+    def test_exclusions_are_wrong_usage(self):
+        for flags in (["--no-net", "--net-default", "allow"],
+                      ["--no-net", "--net-default-egress", "allow"],
+                      ["--net-default", "deny", "--net-default-egress", "allow"],
+                      ["--net-default", "deny", "--net-default-ingress", "allow"],
+                      ["--net", "public", "--no-net"],
+                      ["--net", "public", "--net-default", "deny"]):
+            for command in (["run", *flags, "./rootfs"], ["create", *flags, "./rootfs"],
+                            ["net", "explain", *flags, "1.2.3.4"]):
+                p = self.msb(*command)
+                self.assertEqual(p.returncode, 2, command)
+                self.assertIn("cannot be used with '--", p.stderr)
+        self.assertEqual(self.calls(), [])
+
+    def test_bad_values(self):
+        for flag in ("--net-default", "--net-default-egress", "--net-default-ingress"):
+            p = self.msb("create", flag, "maybe", "./rootfs")
+            self.assertEqual((p.returncode, p.stderr), (
+                1, f'error: unknown {flag} value "maybe"; expected `allow` or `deny`\n'))
+        for flag in ("--net-rule", "--net", "-p", "--dns-nameserver", "--net-ipv4-pool",
+                     "--net-ipv6-pool"):
+            p = self.msb("run", flag, "bad", "./rootfs")
+            self.assertEqual(p.returncode, 125)
+            self.assertIn("error: invalid config: bad ", p.stderr)
+        self.assertEqual(self.msb("run", "--max-connections", "x", "./rootfs").returncode, 2)
+
+    def test_hints_and_reuse(self):
+        p = self.msb("create", "-n", "box", "./rootfs", env=self.env(FAKE_HINT="mind this"))
+        self.assertEqual((p.returncode, p.stderr.splitlines()[0]), (0, "warn: mind this"))
+        for flags in (["-p", "1:1"], ["--no-net"], ["--net-ipv4-pool", "10.0.0.0/8"]):
+            p = self.msb("run", "-n", "box", *flags, "./rootfs", "--", "true")
+            self.assertIn("creation flags ignored", p.stderr)
+
+    def test_explain(self):
+        text = ("allowed  dns a.b  rule 1 (r)\n"
+                "denied   tcp [::1]:1-79  default egress  (mind this)\n"
+                "allowed  udp 1.2.3.4  default egress\nallowed  tcp a.b:80  rule 2 (s)\n")
+        self.assertEqual(self.ok("net", "explain", "allow@a", "deny@b,allow@c", "x:80"), text)
+        self.assertEqual(self.calls(), ["add_net_rules allow@a", "add_net_rules deny@b,allow@c",
+                                        "explain config x:80 - - 0"])
+        self.assertEqual(self.ok("net", "explain", "1.2.3.4"), text.replace("denied ", "allowed"))
+        self.ok("net", "explain", "--net", "host", "--net-rule", "r", "--proto", "udp",
+                "--ingress", "--address", "10.0.0.1", "q", "name")
+        self.assertEqual(self.calls()[-4:], ["add_net_rules r", "add_net_profiles host",
+                                             "add_net_rules q", "explain config name udp 10.0.0.1 1"])
+        one = json.loads(self.ok("net", "explain", "--format", "json", "x"))
+        self.assertEqual((one["allowed"], len(one["answers"])), (False, 4))
+        self.ok("create", "-n", "box", "./rootfs")
+        self.ok("net", "explain", "--sandbox", "box", "1.2.3.4")
+        self.assertEqual(self.calls()[-1], "explain box 1.2.3.4 - - 0")
+
+    def test_explain_failures(self):
+        self.assertEqual(self.msb("net", "explain", "--check", "x").returncode, 1)
+        self.ok("net", "explain", "--check", "y")
+        for code, text, args in (
+                (1, "bad target", ["bad"]), (1, "bad add_net_rules", ["bad", "x"]),
+                (1, "sandbox not found: none", ["--sandbox", "none", "x"]),
+                (2, "has its own rules", ["--sandbox", "none", "r", "x"]),
+                (2, "has its own rules", ["--sandbox", "none", "--no-net", "x"]),
+                (2, "<TARGET> is missing", []), (2, "'sctp'", ["--proto", "sctp", "x"])):
+            p = self.msb("net", "explain", *args)
+            self.assertEqual((p.returncode, p.stdout), (code, ""))
+            self.assertIn(text, p.stderr)
+
+
 class Show(Base):
     def setUp(self):
         super().setUp()
@@ -445,12 +550,13 @@ class Show(Base):
         self.assertEqual(lines[0].split(), ["NAME", "IMAGE", "COMMAND", "STATUS", "PORTS"])
         self.assertEqual(re.split(r" {4,}", lines[1]), [
             "zeta", "/rootfs/with/a/rather/long/path/o...",
-            '"run-a-rather-long-program-name-of-42...', "running", "-"])
+            '"run-a-rather-long-program-name-of-42...', "running", "127.0.0.1:8080->80/tcp, [::1]..."])
         self.assertEqual(self.ok("ps", "-aq"), "alpha\nzeta\n")
         self.assertEqual(self.ok("ps", "-q", "alpha"), "alpha\n")
         one = json.loads(self.ok("ps", "alpha", "--format", "json"))
-        self.assertEqual(one, {"command": "-", "name": "alpha", "ports": [], "status": "Stopped",
-                               "image": "/rootfs/with/a/rather/long/path/of/directories"})
+        self.assertEqual(one, {"command": "-", "name": "alpha", "ports": [
+                               "127.0.0.1:8080->80/tcp", "[::1]:53->5353/udp"],
+                               "status": "Stopped", "image": "/rootfs/with/a/rather/long/path/of/directories"})
         self.assertEqual([s["name"] for s in json.loads(self.ok("ps", "--format", "json", "-a"))],
                          ["alpha", "zeta"])
 
@@ -471,12 +577,26 @@ class Show(Base):
                      "Created:        2023-11-14 22:13:20", "Resources", "  CPUs:         1",
                      "  Memory:       512 MiB", "  A=1", "  /dst             → /src (ro,noexec) "
                      "[stat-virt=relaxed]", "  /t               → tmpfs (64 MiB)",
-                     "  Engine:       uml", "  user_ns:      on"):
+                     "  Engine:       uml", "  user_ns:      on", "  MAC:          02:6d:73:00:01:02",
+                     "  IPv4:         172.16.0.6/30, gateway 172.16.0.5",
+                     "  Nameservers:  9.9.9.9", "  Rebinding:    refused",
+                     "  Connections:  256 at most", "  Ports:        127.0.0.1:8080->80/tcp",
+                     "                [::1]:53->53/udp", "Network policy",
+                     "  Rule 1:       allow@dns", "  Rule 2:       allow@public",
+                     "  Egress:       deny otherwise", "  Ingress:      allow otherwise"):
             self.assertIn(line + "\n", text)
         doc = json.loads(self.ok("inspect", "zeta", "--format", "json"))
         self.assertEqual(sorted(doc), ["config", "created_at", "exit_reason", "machine", "name",
-                                       "status", "updated_at"])
+                                       "network", "status", "updated_at"])
         self.assertEqual(doc["machine"]["mode"], "ptrace")
+        self.assertEqual(doc["network"]["ipv4"]["address"], "172.16.0.6")
+        self.assertNotIn("IPv6", text)
+        self.assertIn("Network\n  Interface:    none\n",
+                      self.ok("inspect", "zeta", env=self.env(FAKE_NETWORK="off")))
+        p = self.msb("inspect", "zeta", "--format", "json", env=self.env(FAKE_NETWORK="-"))
+        self.assertEqual((p.returncode, p.stderr),
+                         (0, "warn: the network of 'zeta' cannot be told: invalid config: no sense\n"))
+        self.assertIsNone(json.loads(p.stdout)["network"])
         self.assertIsNone(json.loads(self.ok("inspect", "alpha", "--format", "json"))["machine"])
         out = self.ok("inspect", "alpha", "--format", "json")
         self.assertEqual(out, json.dumps(json.loads(out), indent=2, sort_keys=True) + "\n")

@@ -433,6 +433,10 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 		"\"noexec\":true,\"stat_virtualization\":\"relaxed\","
 		"\"host_permissions\":\"private\"},{\"type\":\"Tmpfs\","
 		"\"guest\":\"/t\",\"size_mib\":64,\"readonly\":false}],"
+		"\"network\":{\"ports\":[{\"host_bind\":\"127.0.0.1\","
+		"\"host_port\":8080,\"guest_port\":80,\"protocol\":"
+		"\"tcp\"},{\"host_bind\":\"::1\",\"host_port\":53,"
+		"\"guest_port\":5353,\"protocol\":\"udp\"}]},"
 		"\"entrypoint\":[%s%s%s],\"cmd\":null,\"ephemeral\":%s}",
 		name, c->image, c->cpus, c->memory_mib,
 		c->entrypoint ? "\"" : "", c->entrypoint ? c->entrypoint : "",

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The network of stored sandboxes: its checks, and what inspect tells of it. */
+#include "api/network.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define RULE_TEXT_MAX 65536u
+#define INTERFACE "eth0"
+#define IPV4_PREFIX 30
+#define IPV6_PREFIX 64
+
+int network_of(const struct sandbox_config *c, struct net_config *ret,
+	       struct err *err)
+{
+	return net_config_from_json(c->network, ret, err);
+}
+
+int network_addresses(const struct net_config *c, uint32_t slot,
+		      struct net_addresses *ret, struct err *err)
+{
+	return net_addresses_assign(c, slot, net_host_has(AF_INET),
+				    net_host_has(AF_INET6), ret, err);
+}
+
+int network_check(const struct sandbox_config *c, uint32_t slot,
+		  struct err *err)
+{
+	struct net_addresses link;
+	struct net_config n;
+	int rc = network_of(c, &n, err);
+
+	if (rc)
+		return rc;
+	if (n.enabled)
+		rc = network_addresses(&n, slot, &link, err);
+	net_config_fini(&n);
+	return rc;
+}
+
+/* ---- for inspect --------------------------------------------------------- */
+
+/* In what follows a NULL value means out of memory. */
+
+static json_t *family_object(const struct net_addr *guest,
+			     const struct net_addr *gateway, int prefix)
+{
+	char a[NET_ADDR_TEXT], g[NET_ADDR_TEXT];
+
+	if (guest->family == AF_UNSPEC)
+		return json_null();
+	return json_pack("{s:s,s:s,s:i}", "address", net_addr_text(guest, a),
+			 "gateway", net_addr_text(gateway, g), "prefix",
+			 prefix);
+}
+
+static json_t *mac_text(const uint8_t m[NET_MAC_LEN])
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
+			    m[3], m[4], m[5]);
+}
+
+static json_t *port_text(const struct net_port *p)
+{
+	bool v6 = p->bind.addr.family == AF_INET6;
+	char a[NET_ADDR_TEXT];
+
+	return json_sprintf("%s%s%s:%u->%u/%s", v6 ? "[" : "",
+			    net_addr_text(&p->bind.addr, a), v6 ? "]" : "",
+			    (unsigned)p->bind.port, (unsigned)p->guest_port,
+			    p->udp ? "udp" : "tcp");
+}
+
+static json_t *port_list(const struct net_config *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->nports; i++)
+		if (json_array_append_new(list, port_text(&c->ports[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *rule_list(const struct policy *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->nrules; i++) {
+		struct buf b;
+		int rc;
+
+		buf_init(&b, RULE_TEXT_MAX);
+		policy_rule_text(&p->rules[i], &b);
+		rc = json_array_append_new(
+			list, buf_cstr(&b) ? json_string(buf_cstr(&b)) : NULL);
+		buf_fini(&b);
+		if (rc) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *policy_object(const struct policy *p)
+{
+	return json_pack("{s:s,s:s,s:o}", "default_egress",
+			 p->allow_egress ? "allow" : "deny", "default_ingress",
+			 p->allow_ingress ? "allow" : "deny", "rules",
+			 rule_list(p));
+}
+
+static json_t *dns_object(const struct net_config *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->nameservers.n; i++)
+		if (json_array_append_new(list,
+					  json_string(c->nameservers.v[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return json_pack("{s:o,s:I,s:b}", "nameservers", list,
+			 "query_timeout_ms", (json_int_t)c->dns_timeout_ms,
+			 "rebind_protection", c->rebind_protection);
+}
+
+/* malloc'ed; NULL when out of memory. */
+static char *network_text(const struct net_config *c, uint32_t slot)
+{
+	struct net_addresses link = { 0 };
+	struct err err = { 0 };
+	bool has = c->enabled && !network_addresses(c, slot, &link, &err);
+	json_t *o = json_object();
+	const struct {
+		const char *key;
+		json_t *value;
+	} members[] = {
+		{ "enabled", json_boolean(c->enabled) },
+		{ "interface", has ? json_string(INTERFACE) : json_null() },
+		{ "mac", has ? mac_text(link.guest_mac) : json_null() },
+		{ "mtu", has ? json_integer(link.mtu) : json_null() },
+		{ "ipv4",
+		  family_object(&link.guest4, &link.gateway4, IPV4_PREFIX) },
+		{ "ipv6",
+		  family_object(&link.guest6, &link.gateway6, IPV6_PREFIX) },
+		{ "problem", *err.msg ? json_string(err.msg) : json_null() },
+		{ "host_alias", json_string(NET_HOST_ALIAS) },
+		{ "ports", port_list(c) },
+		{ "policy", policy_object(&c->policy) },
+		{ "dns", dns_object(c) },
+		{ "max_connections",
+		  json_integer((json_int_t)c->max_connections) },
+	};
+	bool failed = false;
+	char *text = NULL;
+
+	/* Every value is handed over, also after a failure. */
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (json_object_set_new(o, members[i].key, members[i].value))
+			failed = true;
+	if (!failed)
+		text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(o);
+	return text;
+}
+
+/* The section of a handle; the caller frees it. */
+static int stored(const msb_sandbox_t *s, struct net_config *ret,
+		  struct err *err)
+{
+	struct sandbox_config c;
+	int rc = sandbox_config_of(s, &c, err);
+
+	if (rc)
+		return rc;
+	rc = network_of(&c, ret, err);
+	sandbox_config_fini(&c);
+	return rc;
+}
+
+int msb_sandbox_network_json(const msb_sandbox_t *s, char **ret,
+			     msb_error_t **ret_err)
+{
+	struct err err = { 0 };
+	struct net_config c;
+	int rc = stored(s, &c, &err);
+
+	if (rc)
+		return api_fail_err(&err, rc, ret_err);
+	*ret = network_text(&c, s->row.slot);
+	net_config_fini(&c);
+	return *ret ? 0 : api_fail_err(&err, api_no_memory(&err), ret_err);
+}
+
+/* ---- explaining ---------------------------------------------------------- */
+
+/* Takes c. */
+static int explain(struct net_config *c, uint32_t slot,
+		   const msb_net_question_t *q, char **ret, msb_error_t **e)
+{
+	struct net_addresses link;
+	struct err err = { 0 };
+	/* Whether this host has a family is no question of rules. */
+	int rc = net_addresses_assign(c, slot, true, true, &link, &err);
+
+	if (!rc)
+		rc = network_explain(c, &link, q, ret, &err);
+	net_config_fini(c);
+	return rc < 0 ? api_fail_err(&err, rc, e) : rc;
+}
+
+int msb_config_net_explain(const msb_config_t *c, const msb_net_question_t *q,
+			   char **ret_json, msb_error_t **e)
+{
+	struct net_config section;
+	struct err err = { 0 };
+	int rc = network_wish_section(c->net, &section, &err);
+
+	return rc ? api_fail_err(&err, rc, e)
+		  : explain(&section, 0, q, ret_json, e);
+}
+
+int msb_sandbox_net_explain(const msb_sandbox_t *s, const msb_net_question_t *q,
+			    char **ret_json, msb_error_t **ret_err)
+{
+	struct net_config section;
+	struct err err = { 0 };
+	int rc = stored(s, &section, &err);
+
+	return rc ? api_fail_err(&err, rc, ret_err)
+		  : explain(&section, s->row.slot, q, ret_json, ret_err);
+}

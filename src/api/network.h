@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The network section of configurations, inside the library. */
+#ifndef MSB_API_NETWORK_H
+#define MSB_API_NETWORK_H
+
+#include "api/api_int.h"
+#include "net/config.h"
+
+/* What a builder was told. The policy in c holds explicit rules only until
+ * network_wish_section() makes the whole. */
+struct network_wish {
+	struct net_config c;
+	bool own_policy;	  /* the caller's, not the product's */
+	unsigned defaults;	  /* directions whose default was set */
+	unsigned profiles;	  /* groups of profiles, see config_net.c */
+	bool everything, nothing; /* the other profiles */
+};
+
+struct network_wish *network_wish_new(void); /* NULL: out of memory */
+void network_wish_free(struct network_wish *w);
+/* The section as it is to be; *ret is initialised by this call. */
+int network_wish_section(const struct network_wish *w, struct net_config *ret,
+			 struct err *err);
+/* Its JSON form for c->network. */
+int network_wish_apply(const struct network_wish *w, struct sandbox_config *c,
+		       struct err *err);
+
+/* The stored section of c. */
+int network_of(const struct sandbox_config *c, struct net_config *ret,
+	       struct err *err);
+/* Can a sandbox with this slot have addresses? */
+int network_check(const struct sandbox_config *c, uint32_t slot,
+		  struct err *err);
+/* Its addresses; families that the host lacks are left out. */
+int network_addresses(const struct net_config *c, uint32_t slot,
+		      struct net_addresses *ret, struct err *err);
+
+/* 1 allowed, 0 denied; *ret is malloc'ed JSON. */
+int network_explain(const struct net_config *c,
+		    const struct net_addresses *link,
+		    const msb_net_question_t *q, char **ret, struct err *err);
+
+#endif
