@@ -179,6 +179,24 @@ static int add_profile_rules(const struct network_wish *w, struct policy *p,
 
 /* ---- everything else ----------------------------------------------------- */
 
+/* Port 0 is any that is free. */
+static int check_twice(const struct net_config *n, const struct net_port *p,
+		       const char *text, struct err *err)
+{
+	for (size_t i = 0; i < n->nports; i++) {
+		const struct net_port *o = &n->ports[i];
+
+		if (p->bind.port && o->udp == p->udp &&
+		    o->bind.port == p->bind.port &&
+		    net_addr_equal(&o->bind.addr, &p->bind.addr))
+			return err_set(err, ERR_INVALID, EEXIST,
+				       "port '%.100s': this port of the host "
+				       "is published more than once",
+				       text);
+	}
+	return 0;
+}
+
 int msb_config_add_port(msb_config_t *c, const char *port, msb_error_t **e)
 {
 	struct net_config *n = &c->net->c;
@@ -187,6 +205,8 @@ int msb_config_add_port(msb_config_t *c, const char *port, msb_error_t **e)
 	struct net_port p;
 	int rc = net_port_parse(port, &p, &err);
 
+	if (!rc)
+		rc = check_twice(n, &p, port, &err);
 	if (!rc && n->nports >= NET_MAX_PORTS)
 		rc = err_set(&err, ERR_INVALID, E2BIG,
 			     "no more than %u ports can be published",

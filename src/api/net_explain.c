@@ -9,6 +9,7 @@
 
 #include "api/network.h"
 #include "base/clock.h"
+#include "net/dns_answer.h"
 #include "net/names.h"
 
 #define PORTS 65536u
@@ -185,7 +186,7 @@ static json_t *decided_by(const struct question *q, const struct answer *a)
 static int add_answer(struct question *q, const struct answer *a,
 		      struct err *err)
 {
-	bool by_rule = !a->built_in && a->rule != POLICY_BY_DEFAULT;
+	bool by_rule = !a->built_in && a->rule >= 0;
 	bool dns = !strcmp(a->protocol, "dns");
 	char address[NET_ADDR_TEXT];
 	json_t *ports = a->has_ports
@@ -205,26 +206,16 @@ static int add_answer(struct question *q, const struct answer *a,
 }
 
 /* What is refused whatever the rules say: names must not be resolved past the
- * policy. */
-static const char *never(const struct question *q)
+ * policy. A verdict of a rule when it is not. */
+static int never(const struct question *q)
 {
 	if (q->direction != POLICY_EGRESS || !q->has_port || q->icmp)
-		return NULL;
-	if (!q->udp)
-		return q->port == 853 ? "built in: DNS over TLS is refused"
-				      : NULL;
-	switch (q->port) {
-	case 853:
-		return "built in: DNS over QUIC is refused";
-	case 5353:
-		return "built in: multicast DNS is refused";
-	case 5355:
-		return "built in: LLMNR is refused";
-	case 137:
-		return "built in: NetBIOS names are refused";
-	default:
-		return NULL;
-	}
+		return 0;
+	if (q->port == 853)
+		return POLICY_NO_TLS_DNS;
+	if (q->udp && (q->port == 5353 || q->port == 5355 || q->port == 137))
+		return POLICY_LOCAL_NAMES;
+	return 0;
 }
 
 static struct policy_verdict decide(const struct question *q, uint16_t port,
@@ -321,8 +312,8 @@ static int answer_flow(struct question *q, struct err *err)
 
 	if (!q->has_port && !q->icmp)
 		return answer_all_ports(q, err);
-	a.built_in = never(q);
-	if (!a.built_in) {
+	a.rule = never(q);
+	if (!a.rule) {
 		v = decide(q, q->port, knowledge(q));
 		a.allowed = v.answer == POLICY_ALLOW;
 		a.rule = v.rule;
@@ -335,7 +326,7 @@ static int answer_flow(struct question *q, struct err *err)
 static bool withheld(const struct question *q)
 {
 	return q->has_addr && !is_alias(q) && q->c->rebind_protection &&
-	       net_addr_group(&q->addr, q->link) != NET_GROUP_PUBLIC &&
+	       dns_addr_is_inner(&q->addr) &&
 	       !policy_opens_answer(&q->c->policy, q->link, &q->addr);
 }
 
@@ -349,8 +340,8 @@ static int answer_dns(struct question *q, struct err *err)
 
 	if (a.allowed && withheld(q)) {
 		a.allowed = false;
-		a.built_in = "built in: rebind protection withholds answers "
-			     "that are not public";
+		a.built_in = "rebind protection withholds addresses that are "
+			     "not public";
 	}
 	return add_answer(q, &a, err);
 }

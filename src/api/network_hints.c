@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is allowed in a network section, but perhaps not what was meant. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "api/network.h"
 
 /* Rules are compared with each other; of more than these that takes long. */
@@ -99,31 +95,6 @@ static void tell_covered(const struct policy *p, struct hints *h)
 	}
 }
 
-static void tell_ports(const struct net_config *c, struct hints *h)
-{
-	for (size_t i = 1; i < c->nports; i++) {
-		const struct net_port *p = &c->ports[i];
-
-		for (size_t k = 0; k < i; k++) {
-			const struct net_port *o = &c->ports[k];
-			struct buf b;
-
-			if (!p->bind.port || p->udp != o->udp ||
-			    p->bind.port != o->bind.port ||
-			    !net_addr_equal(&p->bind.addr, &o->bind.addr))
-				continue;
-			buf_init(&b, HINT_MAX);
-			(void)buf_printf(&b,
-					 "host port %u/%s is published more "
-					 "than once: only the first one works",
-					 (unsigned)p->bind.port,
-					 p->udp ? "udp" : "tcp");
-			tell(h, &b);
-			break;
-		}
-	}
-}
-
 int msb_config_network_hints(const msb_config_t *c,
 			     void (*fn)(void *ctx, const char *text), void *ctx,
 			     msb_error_t **e)
@@ -139,7 +110,6 @@ int msb_config_network_hints(const msb_config_t *c,
 		fn(ctx, "the network rules open addresses, but no name can be "
 			"resolved; allow@dns would open DNS");
 	tell_covered(&section.policy, &h);
-	tell_ports(&section, &h);
 	net_config_fini(&section);
 	if (h.no_memory)
 		return api_fail_err(&err, api_no_memory(&err), e);

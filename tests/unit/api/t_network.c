@@ -187,6 +187,9 @@ static void everything_else(void **state)
 	TAKEN(msb_config_add_port(c, "8080:80", &e));
 	TAKEN(msb_config_add_port(c, "0.0.0.0:8080:81/udp", &e));
 	TAKEN(msb_config_add_port(c, "[::1]:8080:80", &e));
+	REFUSED(msb_config_add_port(c, "127.0.0.1:8080:81", &e),
+		"port '127.0.0.1:8080:81': this port of the host is published "
+		"more than once");
 	REFUSED(msb_config_add_port(c, "8080", &e), "HOST:GUEST");
 	REFUSED(msb_config_add_port(c, "::1:8080:80", &e), "");
 	TAKEN(msb_config_add_dns_nameserver(c, "1.1.1.1", &e));
@@ -229,8 +232,8 @@ static void everything_else(void **state)
 		TAKEN(msb_config_add_dns_nameserver(c, "::1", &e));
 	REFUSED(msb_config_add_dns_nameserver(c, "::1", &e), "no more than");
 	for (unsigned i = 0; i < NET_MAX_PORTS; i++)
-		TAKEN(msb_config_add_port(c, "1:1", &e));
-	REFUSED(msb_config_add_port(c, "1:1", &e), "no more than");
+		TAKEN(msb_config_add_port(c, "0:1", &e));
+	REFUSED(msb_config_add_port(c, "0:1", &e), "no more than");
 }
 
 static void a_whole_section(void **state)
@@ -298,15 +301,6 @@ static void hints_are_given(void **state)
 				     "deny:ingress@10.0.0.0/8:tcp:3,"
 				     "deny@any:tcp,allow@x.org"),
 			    "");
-	fresh();
-	hints[0] = 0;
-	TAKEN(msb_config_add_port(c, "80:80", &e));
-	TAKEN(msb_config_add_port(c, "80:80/udp", &e));
-	TAKEN(msb_config_add_port(c, "[::1]:80:80", &e));
-	TAKEN(msb_config_add_port(c, "127.0.0.1:80:81", &e));
-	TAKEN(msb_config_network_hints(c, add_hint, NULL, &e));
-	assert_string_equal(hints, "host port 80/tcp is published more than "
-				   "once: only the first one works\n");
 }
 
 /* ---- explaining ---------------------------------------------------------- */
