@@ -179,15 +179,13 @@ static int add_profile_rules(const struct network_wish *w, struct policy *p,
 
 /* ---- everything else ----------------------------------------------------- */
 
-/* Port 0 is any that is free. */
 static int check_twice(const struct net_config *n, const struct net_port *p,
 		       const char *text, struct err *err)
 {
 	for (size_t i = 0; i < n->nports; i++) {
 		const struct net_port *o = &n->ports[i];
 
-		if (p->bind.port && o->udp == p->udp &&
-		    o->bind.port == p->bind.port &&
+		if (o->udp == p->udp && o->bind.port == p->bind.port &&
 		    net_addr_equal(&o->bind.addr, &p->bind.addr))
 			return err_set(err, ERR_INVALID, EEXIST,
 				       "port '%.100s': this port of the host "

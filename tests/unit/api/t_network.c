@@ -231,9 +231,13 @@ static void everything_else(void **state)
 	for (unsigned i = 0; i < NET_MAX_NAMESERVERS; i++)
 		TAKEN(msb_config_add_dns_nameserver(c, "::1", &e));
 	REFUSED(msb_config_add_dns_nameserver(c, "::1", &e), "no more than");
-	for (unsigned i = 0; i < NET_MAX_PORTS; i++)
-		TAKEN(msb_config_add_port(c, "0:1", &e));
-	REFUSED(msb_config_add_port(c, "0:1", &e), "no more than");
+	for (unsigned i = 0; i < NET_MAX_PORTS; i++) {
+		char port[32];
+
+		(void)snprintf(port, sizeof(port), "%u:1", i + 1);
+		TAKEN(msb_config_add_port(c, port, &e));
+	}
+	REFUSED(msb_config_add_port(c, "9999:1", &e), "no more than");
 }
 
 static void a_whole_section(void **state)
@@ -247,16 +251,20 @@ static void a_whole_section(void **state)
 		"enabled");
 	TAKEN(msb_config_set_network_json(
 		c,
-		"{\"enabled\":false,\"unknown\":1,\"policy\":{\"rules\":[{"
-		"\"direction\":\"egress\",\"destination\":{\"domain\":\"A.b\"},"
-		"\"action\":\"allow\"}]}}",
+		"{\"interface\":{\"mtu\":1400},\"unknown\":1,\"policy\":{"
+		"\"rules\":[{\"direction\":\"egress\",\"destination\":{"
+		"\"domain\":\"A.b\"},\"action\":\"allow\"}]}}",
 		&e));
 	TAKEN(msb_config_add_net_rules(c, "deny@any", &e));
 	expect_policy("deny deny: allow@a.b deny@any");
 	assert_int_equal(network_wish_section(c->net, &n, NULL), 0);
-	assert_false(n.enabled);
+	assert_int_equal(n.mtu, 1400);
 	assert_int_equal(n.nports, 0);
 	net_config_fini(&n);
+	/* Without a card there is nothing to be had, whatever else is said. */
+	TAKEN(msb_config_set_network_json(c, "{\"enabled\":false}", &e));
+	TAKEN(msb_config_add_net_rules(c, "allow@any", &e));
+	expect_policy("deny deny:");
 }
 
 /* ---- hints --------------------------------------------------------------- */
@@ -296,7 +304,7 @@ static void hints_are_given(void **state)
 		  "never decides anything: ");
 	assert_string_equal(hints_of("allow@dns,allow@10.0.0.0/8:tcp:1-9,"
 				     "deny@10.1.0.0/16:tcp,"
-				     "deny@10.0.0.0/7,"
+				     "deny@10.0.0.0/9,"
 				     "deny@10.0.0.0/8:udp,"
 				     "deny:ingress@10.0.0.0/8:tcp:3,"
 				     "deny@any:tcp,allow@x.org"),
@@ -307,7 +315,7 @@ static void hints_are_given(void **state)
 
 static json_t *asked(const char *rules, msb_net_question_t q, int want)
 {
-	msb_error_t *e = NULL;
+	msb_error_t *why = NULL;
 	char *text = NULL;
 	json_t *o;
 	int rc;
@@ -316,9 +324,9 @@ static json_t *asked(const char *rules, msb_net_question_t q, int want)
 	if (rules)
 		TAKEN(msb_config_add_net_rules(c, rules, &e));
 	q.struct_size = sizeof(q);
-	rc = msb_config_net_explain(c, &q, &text, &e);
+	rc = msb_config_net_explain(c, &q, &text, &why);
 	if (rc < 0)
-		print_error("%s\n", msb_error_text(e));
+		print_error("%s\n", msb_error_text(why));
 	else
 		print_message("%s\n", text);
 	assert_int_equal(rc, want);
