@@ -194,7 +194,7 @@ static int add_answer(struct question *q, const struct answer *a,
 					    "end", (int)a->last)
 				: json_null();
 	json_t *o = json_pack(
-		"{s:s,s:s,s:s*,s:s?,s:o,s:o,s:o,s:s?}", "action",
+		"{s:s,s:s,s:s?,s:s?,s:o,s:o,s:o,s:s?}", "action",
 		a->allowed ? "allow" : "deny", "protocol", a->protocol, "name",
 		*q->name ? q->name : NULL, "address",
 		dns ? NULL : net_addr_text(&q->addr, address), "ports", ports,
