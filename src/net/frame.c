@@ -280,7 +280,7 @@ static int parse_ip6(struct packet *p, size_t frame_len,
 	return parse_l4(p, end, o);
 }
 
-int frame_parse(const struct iovec *iov, unsigned niov,
+int packet_parse(const struct iovec *iov, unsigned niov,
 		const struct net_offload *o, struct packet *ret)
 {
 	size_t len = iov_len(iov, niov);

@@ -21,10 +21,24 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 
 /* --- life --- */
 
+/* What lives as long as the network, and may want the host's files. */
+static int make_parts(struct net *n, struct err *err)
+{
+	int rc;
+
+	if (names_new(&n->names) || denials_new(n, &n->denials))
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "network");
+	rc = dns_new(n, &n->dns, err);
+	if (rc)
+		return rc;
+	return ports_new(n, &n->ports, err);
+}
+
 int net_new(struct net_config *cfg, const struct net_addresses *addr,
 	    net_log_fn log, void *log_ctx, struct net **ret, struct err *err)
 {
 	struct net *n = calloc(1, sizeof(*n));
+	int rc;
 
 	if (!n)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "network");
@@ -32,6 +46,12 @@ int net_new(struct net_config *cfg, const struct net_addresses *addr,
 	n->link_addr = *addr;
 	n->log = log;
 	n->log_ctx = log_ctx;
+	rc = make_parts(n, err);
+	if (rc) {
+		n->config = (struct net_config){ 0 }; /* still the caller's */
+		net_free(n);
+		return rc;
+	}
 	memset(cfg, 0, sizeof(*cfg));
 	*ret = n;
 	return 0;
@@ -42,6 +62,11 @@ struct net *net_free(struct net *n)
 	if (!n)
 		return NULL;
 	net_detach(n);
+	n->ports = ports_free(n->ports);
+	n->dns = dns_free(n->dns);
+	n->denials = denials_free(n->denials);
+	n->names = names_free(n->names);
+	net_config_fini(&n->config);
 	free(n);
 	return NULL;
 }
@@ -51,9 +76,16 @@ const struct net_addresses *net_link_addresses(const struct net *n)
 	return &n->link_addr;
 }
 
+/* What lives as long as the guest's driver. */
 static int start_parts(struct net *n)
 {
-	return tcp_new(n, &n->tcp);
+	int rc = tcp_new(n, &n->tcp);
+
+	if (!rc)
+		rc = dns_start(n->dns);
+	if (!rc)
+		rc = ports_start(n->ports);
+	return rc;
 }
 
 int net_attach(struct net *n, struct loop *l, const struct net_link *link)
@@ -72,7 +104,10 @@ void net_detach(struct net *n)
 {
 	if (!n->loop)
 		return;
+	ports_stop(n->ports);
+	dns_stop(n->dns);
 	n->tcp = tcp_free(n->tcp);
+	denials_stop(n->denials);
 	loop_defer_cancel(&n->flush);
 	n->loop = NULL;
 }
@@ -154,7 +189,7 @@ void net_input(struct net *n, const struct iovec *iov, unsigned niov,
 		return;
 	count(&n->stats.tx_frames, 1);
 	count(&n->stats.tx_bytes, iov_len(iov, niov));
-	if (frame_parse(iov, niov, o, &p) || !dispatch(n, &p))
+	if (packet_parse(iov, niov, o, &p) || !dispatch(n, &p))
 		count(&n->stats.dropped, 1);
 }
 

@@ -244,7 +244,7 @@ static void check_sum(const struct guest_frame *f, const struct packet *p)
 	uint16_t pseudo;
 
 	if (!f->o.needs_csum)
-		return; /* frame_parse() looked */
+		return; /* packet_parse() looked */
 	pseudo = (uint16_t)~csum_fold(sum);
 	assert_int_equal(f->o.csum_start, p->l4_off);
 	assert_int_equal(f->o.csum_offset, 16);
@@ -263,7 +263,7 @@ bool guest_receive(struct guest *g, struct segment *ret)
 	g->first = (g->first + 1) % GUEST_FRAMES;
 	g->count--;
 	iov = (struct iovec){ f->data, f->len };
-	assert_int_equal(frame_parse(&iov, 1, &f->o, &p), 0);
+	assert_int_equal(packet_parse(&iov, 1, &f->o, &p), 0);
 	assert_int_equal(p.proto, IPPROTO_TCP);
 	assert_memory_equal(p.dst_mac, g->net->link_addr.guest_mac,
 			    NET_MAC_LEN);
