@@ -82,6 +82,12 @@ static int start_parts(struct net *n)
 	int rc = tcp_new(n, &n->tcp);
 
 	if (!rc)
+		rc = udp_new(n, &n->udp);
+	if (!rc)
+		rc = icmp_new(n, &n->icmp);
+	if (!rc)
+		rc = fragments_new(n, &n->fragments);
+	if (!rc)
 		rc = dns_start(n->dns);
 	if (!rc)
 		rc = ports_start(n->ports);
@@ -106,6 +112,9 @@ void net_detach(struct net *n)
 		return;
 	ports_stop(n->ports);
 	dns_stop(n->dns);
+	n->fragments = fragments_free(n->fragments);
+	n->icmp = icmp_free(n->icmp);
+	n->udp = udp_free(n->udp);
 	n->tcp = tcp_free(n->tcp);
 	denials_stop(n->denials);
 	loop_defer_cancel(&n->flush);
@@ -147,6 +156,7 @@ void net_link_ready(struct net *n)
 	if (!n->loop)
 		return;
 	tcp_link_ready(n->tcp);
+	udp_link_ready(n->udp);
 }
 
 /* --- frames of the guest --- */
@@ -167,16 +177,40 @@ static bool is_from_guest(const struct net *n, const struct packet *p)
 	return net_addr_equal(&p->src, own);
 }
 
+static bool dispatch_l4(struct net *n, const struct packet *p)
+{
+	switch (p->proto) {
+	case IPPROTO_TCP:
+		tcp_input(n->tcp, p);
+		return true;
+	case IPPROTO_UDP:
+		udp_input(n->udp, p);
+		return true;
+	default: /* the parser lets nothing else through */
+		icmp_input(n->icmp, p);
+		return true;
+	}
+}
+
 /* false: nobody wants it. */
 static bool dispatch(struct net *n, const struct packet *p)
 {
-	if (!is_for_gateway(n, p) || p->ethertype == ETHERTYPE_ARP)
+	struct packet whole;
+
+	if (!is_for_gateway(n, p))
 		return false;
-	if (!is_from_guest(n, p) || p->fragment)
+	if (p->ethertype == ETHERTYPE_ARP) {
+		neighbour_arp(n, p);
+		return true;
+	}
+	if (p->proto == IPPROTO_ICMPV6 && !p->fragment && neighbour_nd(n, p))
+		return true;
+	if (!is_from_guest(n, p))
 		return false;
-	if (p->proto != IPPROTO_TCP)
-		return false;
-	tcp_input(n->tcp, p);
+	if (!p->fragment)
+		return dispatch_l4(n, p);
+	if (fragments_add(n->fragments, p, &whole))
+		return dispatch_l4(n, &whole);
 	return true;
 }
 
@@ -198,6 +232,7 @@ void net_input_end(struct net *n)
 	if (!n->loop)
 		return;
 	tcp_input_end(n->tcp);
+	udp_input_end(n->udp);
 }
 
 /* --- what others want to know --- */

@@ -99,7 +99,8 @@ struct guest *guest_new(const struct guest_options *o)
 	if (o->policy)
 		c.policy = *o->policy;
 	else
-		c.policy = (struct policy){ true, true, NULL, 0, false };
+		c.policy = (struct policy){ .allow_egress = true,
+					     .allow_ingress = true };
 	assert_int_equal(loop_new(&g->loop), 0);
 	assert_int_equal(net_new(&c, &a, on_log, g, &g->net, &err), 0);
 	assert_int_equal(net_attach(g->net, g->loop, &link), 0);
