@@ -119,13 +119,17 @@ static void keep(struct dns_stream *s, const uint8_t *data, size_t len)
 void dns_stream_answer(struct dns_stream *s, const uint8_t *msg, size_t len)
 {
 	uint8_t prefix[PREFIX];
-	size_t n = 0, head = 0;
+	struct iovec to[2];
+	size_t space, head = 0, n = 0;
 
 	be16_put(prefix, (uint16_t)len);
 	if (!buf_len(&s->out)) {
-		head = tcp_send(s->conn, prefix, PREFIX);
-		if (head == PREFIX)
-			n = tcp_send(s->conn, msg, len);
+		space = tcp_space(s->conn, to);
+		head = space < PREFIX ? space : PREFIX;
+		n = space - head < len ? space - head : len;
+		(void)iov_write(to, 2, 0, prefix, head);
+		(void)iov_write(to, 2, head, msg, n);
+		tcp_commit(s->conn, head + n);
 	}
 	if (head < PREFIX)
 		keep(s, prefix + head, PREFIX - head);
