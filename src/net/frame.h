@@ -67,7 +67,7 @@ struct packet {
  * and proto's checksum unless o says that the guest left it to us. 0; -EBADMSG:
  * to be dropped; -EPROTONOSUPPORT: well-formed, of no kind we serve.
  */
-int frame_parse(const struct iovec *iov, unsigned niov,
+int packet_parse(const struct iovec *iov, unsigned niov,
 		const struct net_offload *o, struct packet *ret);
 
 /* RFC 1071 over a part of scattered memory; initial is a sum so far, the result

@@ -36,6 +36,7 @@ struct net {
 	void *log_ctx;
 	struct loop *loop; /* while attached */
 	struct net_link link;
+	struct deferred flush; /* frames were sent that nobody was told of */
 	struct tcp *tcp;
 	struct udp *udp;
 	struct icmp *icmp;

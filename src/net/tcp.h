@@ -27,6 +27,7 @@ struct tcp_owner_ops {
 	 * In-order bytes from the guest, in memory it can still change.
 	 * Returns how many were taken at once; the rest is kept, the window
 	 * shrinks, and tcp_peek()/tcp_consume() give it when the owner wants.
+	 * With n and len 0 when more has joined what was kept.
 	 */
 	size_t (*data)(void *owner, struct tcp_conn *c, const struct iovec *iov,
 		       unsigned n, size_t len);
@@ -44,13 +45,20 @@ struct tcp_owner_ops {
 /*
  * A SYN arrived and a connection was made for it, not yet answered. Its new
  * owner is told by tcp_set_owner(), now or later, and answers with tcp_accept()
- * or tcp_reset(), which is what the guest sees as refusal.
+ * or tcp_reset(), which is what the guest sees as refusal. The next owner of a
+ * connection finds in tcp_peek() what the one before did not take, and is told
+ * of a FIN again.
  */
 void tcp_set_owner(struct tcp_conn *c, const struct tcp_owner_ops *ops,
 		   void *owner);
 void tcp_accept(struct tcp_conn *c);
 /* RST to the guest, whatever the state; the connection is gone. */
 void tcp_reset(struct tcp_conn *c);
+/*
+ * The host could not connect, for this reason: the guest learns it as if it had
+ * tried itself. A connection that was accepted already is reset. It is gone.
+ */
+void tcp_refuse(struct tcp_conn *c, int error);
 /* No more data from us: FIN behind what is queued. */
 void tcp_finish(struct tcp_conn *c);
 /* The owner has lost interest: finish, and throw away what still comes. No

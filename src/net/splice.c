@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection of the guest and a socket of the host, joined. Sockets are
+ * watched for edges, in both directions from the beginning: what is readable
+ * and writable is remembered here until a system call says otherwise, so that
+ * no packet costs a change of the watch.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "net/net_int.h"
+
+#define WATCHED (EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET)
+/* Read at a time: it is sent while it is still in the caches. */
+#define READ_MAX (256u << 10)
+
+struct splice {
+	struct net *net;
+	struct tcp_conn *conn;
+	struct watch watch;
+	int fd;
+	struct net_endpoint to; /* as the host dials it */
+	void (*done)(void *ctx);
+	void *done_ctx;
+	bool dialing;
+	bool other_family; /* the other loopback may be tried, too */
+	bool up;	   /* the guest's side is established */
+	bool readable, writable;
+	bool ended;	 /* the host said its last */
+	bool hung_up;	 /* an end may follow what is read */
+	bool guest_done; /* the guest did, and the host knows */
+	int error;	 /* why the host's side ended, if not in order */
+};
+
+static void on_host(struct watch *w, uint32_t events);
+
+/* Close the socket; rude: its peer sees a reset. */
+static void hang_up(struct splice *s, bool rude)
+{
+	const struct linger now = { .l_onoff = 1 };
+
+	if (s->fd < 0)
+		return;
+	if (rude)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now,
+				 sizeof(now));
+	loop_unwatch(&s->watch);
+	close_fd(&s->fd);
+}
+
+static void splice_free(struct splice *s, bool rude)
+{
+	hang_up(s, rude);
+	if (s->done)
+		s->done(s->done_ctx);
+	free(s);
+}
+
+/* The host's side is lost, and the guest is to know. */
+static void broken(struct splice *s)
+{
+	struct tcp_conn *c = s->conn;
+
+	splice_free(s, true);
+	tcp_reset(c);
+}
+
+/* --- host to guest --- */
+
+/* Nothing more comes from the host. false: the splice is gone. */
+static bool host_ended(struct splice *s, int error)
+{
+	s->ended = true;
+	if (!s->error)
+		s->error = error;
+	if (!s->error)
+		tcp_finish(s->conn);
+	if (!s->error || !tcp_drained(s->conn))
+		return true; /* what was said before the error comes first */
+	broken(s);
+	return false;
+}
+
+/* false: the splice is gone. */
+static bool pump_to_guest(struct splice *s)
+{
+	while (s->up && s->readable && !s->ended) {
+		struct iovec iov[2];
+		struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+		size_t space = tcp_space(s->conn, iov), want;
+		ssize_t n;
+		int error;
+
+		if (!space)
+			return true; /* on_space() goes on */
+		want = space < READ_MAX ? space : READ_MAX;
+		if (iov[0].iov_len > want)
+			iov[0].iov_len = want;
+		iov[1].iov_len = want - iov[0].iov_len;
+		do
+			n = recvmsg(s->fd, &m, MSG_DONTWAIT);
+		while (n < 0 && errno == EINTR);
+		error = n < 0 && errno != EAGAIN ? -errno : 0;
+		tcp_commit(s->conn, n > 0 ? (size_t)n : 0);
+		if (n == 0 || error)
+			return host_ended(s, error);
+		if (n < 0 || ((size_t)n < want && !s->hung_up))
+			s->readable = false;
+	}
+	return true;
+}
+
+/* --- guest to host --- */
+
+/* How many bytes the socket took; negative: it is broken. */
+static ssize_t push(struct splice *s, const struct iovec *iov, unsigned n,
+		    size_t len)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
+	ssize_t done;
+
+	do
+		done = sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (done < 0 && errno == EINTR);
+	if (done < 0 && errno != EAGAIN)
+		return -errno;
+	if (done < 0)
+		done = 0;
+	if ((size_t)done < len)
+		s->writable = false;
+	return done;
+}
+
+/* What was kept while the socket was full. false: the splice is gone. */
+static bool pump_to_host(struct splice *s)
+{
+	while (s->writable) {
+		struct iovec iov[2];
+		size_t len = tcp_peek(s->conn, iov);
+		ssize_t n;
+
+		if (!len)
+			break;
+		n = push(s, iov, iov[1].iov_len ? 2 : 1, len);
+		if (n < 0) {
+			broken(s);
+			return false;
+		}
+		tcp_consume(s->conn, (size_t)n);
+	}
+	return true;
+}
+
+static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
+		      unsigned n, size_t len)
+{
+	struct splice *s = owner;
+	ssize_t done;
+
+	(void)c;
+	if (!s->writable || !len)
+		return 0;
+	done = push(s, iov, n, len);
+	if (done >= 0)
+		return (size_t)done;
+	broken(s);
+	return 0;
+}
+
+static void on_fin(void *owner, struct tcp_conn *c)
+{
+	struct splice *s = owner;
+
+	(void)c;
+	s->guest_done = true;
+	if (!s->dialing)
+		(void)shutdown(s->fd, SHUT_WR); /* else when it is connected */
+}
+
+static void on_space(void *owner, struct tcp_conn *c)
+{
+	struct splice *s = owner;
+
+	if (s->ended && s->error && tcp_drained(c))
+		broken(s);
+	else
+		(void)pump_to_guest(s);
+}
+
+static void on_established(void *owner, struct tcp_conn *c)
+{
+	struct splice *s = owner;
+
+	(void)c;
+	s->up = true;
+	(void)pump_to_guest(s);
+}
+
+static void on_closed(void *owner, struct tcp_conn *c, int error)
+{
+	(void)c;
+	splice_free(owner, error != 0);
+}
+
+static const struct tcp_owner_ops splice_ops = {
+	.established = on_established,
+	.data = on_data,
+	.fin = on_fin,
+	.space = on_space,
+	.closed = on_closed,
+};
+
+/* --- the host's socket --- */
+
+static int open_socket(struct splice *s)
+{
+	const int on = 1;
+	int fd = socket(s->to.addr.family,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	/* what the guest sends at once is not to wait here */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	s->fd = fd;
+	return 0;
+}
+
+/* 0: under way. */
+static int dial(struct splice *s)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = net_endpoint_to_sockaddr(&s->to, &sa);
+	int rc = open_socket(s);
+
+	if (rc)
+		return rc;
+	if (connect(s->fd, (const struct sockaddr *)&sa, len) < 0 &&
+	    errno != EINPROGRESS) {
+		rc = -errno;
+		hang_up(s, false);
+		return rc;
+	}
+	rc = loop_watch(s->net->loop, &s->watch, s->fd, WATCHED, on_host);
+	if (rc)
+		hang_up(s, false);
+	return rc;
+}
+
+/* What is not there on one loopback may be on the other. */
+static bool try_other(struct splice *s, int error)
+{
+	static const struct net_addr loop4 = { AF_INET, { 127, 0, 0, 1 } };
+	static const struct net_addr loop6 = { AF_INET6, { [15] = 1 } };
+
+	if (!s->other_family ||
+	    (error != -ECONNREFUSED && error != -EADDRNOTAVAIL &&
+	     error != -ENETUNREACH && error != -EAFNOSUPPORT))
+		return false;
+	s->other_family = false;
+	s->to.addr = s->to.addr.family == AF_INET ? loop6 : loop4;
+	s->readable = s->hung_up = false;
+	hang_up(s, false);
+	return dial(s) == 0;
+}
+
+/* The first error is told when the second try is none the better. */
+static void dial_failed(struct splice *s, int error)
+{
+	struct tcp_conn *c = s->conn;
+
+	if (try_other(s, error))
+		return;
+	splice_free(s, false);
+	tcp_refuse(c, error);
+}
+
+static void connected(struct splice *s)
+{
+	s->dialing = false;
+	s->writable = true;
+	if (!s->up) {
+		tcp_accept(s->conn);
+		return;
+	}
+	if (!pump_to_host(s))
+		return;
+	if (s->guest_done)
+		(void)shutdown(s->fd, SHUT_WR);
+	(void)pump_to_guest(s);
+}
+
+static int socket_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return -errno;
+	return -error;
+}
+
+static void on_dialed(struct splice *s, uint32_t events)
+{
+	int error = 0;
+
+	if (events & (EPOLLERR | EPOLLHUP))
+		error = socket_error(s->fd);
+	if (error)
+		dial_failed(s, error);
+	else if (events & EPOLLOUT)
+		connected(s);
+}
+
+static void on_host(struct watch *w, uint32_t events)
+{
+	struct splice *s = container_of(w, struct splice, watch);
+
+	if (!s->dialing && events & EPOLLERR && !s->error)
+		s->error = socket_error(s->fd);
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		s->hung_up = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		s->readable = true;
+	if (s->dialing) {
+		on_dialed(s, events);
+		return;
+	}
+	if (events & EPOLLOUT)
+		s->writable = true;
+	if (pump_to_host(s))
+		(void)pump_to_guest(s);
+}
+
+static struct splice *splice_new(struct net *n)
+{
+	struct splice *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->net = n;
+	s->fd = -1;
+	return s;
+}
+
+void splice_start(struct net *n, struct tcp_conn *c, bool accepted)
+{
+	const struct net_endpoint *peer = tcp_peer_end(c);
+	struct splice *s = splice_new(n);
+	int rc;
+
+	if (!s) {
+		tcp_reset(c);
+		return;
+	}
+	s->conn = c;
+	s->to = net_host_end(n, peer);
+	s->other_family = net_addr_is_gateway(&peer->addr, &n->link_addr);
+	s->dialing = true;
+	s->up = accepted;
+	tcp_set_owner(c, &splice_ops, s);
+	rc = dial(s);
+	if (rc)
+		dial_failed(s, rc);
+}
+
+int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
+		   const struct net_endpoint *to, void (*done)(void *ctx),
+		   void *ctx)
+{
+	const int on = 1;
+	struct splice *s = splice_new(n);
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	s->conn = tcp_connect(n->tcp, from, to, &splice_ops, s);
+	if (!s->conn) {
+		rc = -errno;
+		free(s);
+		return rc;
+	}
+	rc = loop_watch(n->loop, &s->watch, fd, WATCHED, on_host);
+	if (rc) {
+		tcp_reset(s->conn);
+		free(s);
+		return rc;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	s->fd = fd;
+	s->writable = true;
+	s->done = done;
+	s->done_ctx = ctx;
+	return 0;
+}
