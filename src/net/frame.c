@@ -191,6 +191,7 @@ static int parse_ip4(struct packet *p, size_t frame_len,
 	p->src.family = p->dst.family = AF_INET;
 	memcpy(p->src.b, h + 12, 4);
 	memcpy(p->dst.b, h + 16, 4);
+	p->dont_fragment = frag & IP4_DF;
 	p->more_fragments = frag & IP4_MF;
 	p->fragment_off = (uint16_t)((frag & IP4_OFFSET) * 8);
 	p->fragment = p->more_fragments || p->fragment_off;
@@ -277,6 +278,7 @@ static int parse_ip6(struct packet *p, size_t frame_len,
 	rc = parse_ip6_extensions(p, end, p->ip_off + IP6_HEADER, h[6]);
 	if (rc)
 		return rc;
+	p->dont_fragment = !p->fragment;
 	return parse_l4(p, end, o);
 }
 
