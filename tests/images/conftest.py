@@ -3,7 +3,6 @@
 
 Started as root, msb itself runs as an ordinary user: only umoci, the yardstick, needs root.
 """
-import importlib.util
 import json
 import os
 import pathlib
@@ -19,16 +18,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def load(name, path):
-    """A module of a neighbouring suite, which is also called conftest there."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+sys.path.insert(0, str(ROOT / "tests"))
+import neighbour  # noqa: E402
 
-
-func = load("func_conftest", ROOT / "tests/func/conftest.py")
+func = neighbour.load("func_conftest", ROOT / "tests/func/conftest.py")
 BUILD, MSB, DEADLINE, SCALE = func.BUILD, func.MSB, func.DEADLINE, func.SCALE
 SANITIZED, ENGINE, wait_for = func.SANITIZED, func.ENGINE, func.wait_for
 pytest_collection_modifyitems = func.pytest_collection_modifyitems
