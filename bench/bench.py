@@ -270,6 +270,13 @@ class Bench:
                         str(min(self.runs, 5))],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
+    # -- the network --
+
+    def net(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/net.py"), "--runs",
+                        str(min(self.runs, 5))],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- the kvm engine ----------------------------------------------------
 
     def kvm(self):
@@ -306,7 +313,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "images", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "images", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

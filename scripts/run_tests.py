@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: kernel style unit root user images arm64 vhost kvm asan, and kvm-full only when named. The
+Suites: kernel style unit root user net images arm64 vhost kvm asan, and kvm-full only when named. The
 last line printed is
 'N passed, N failed, N skipped'.
 """
@@ -171,6 +171,17 @@ def suite_user(res):
     func_suite(res, "user", "build-test", os.geteuid() == 0)
 
 
+def suite_net(res):
+    """The network, in namespaces that the tests make; as root and as an ordinary user."""
+    ok, out = build("build-test")
+    if not ok:
+        res.one("net: build", False, out)
+        return
+    pytest(res, "net", "tests/net", "build-test")
+    if os.geteuid() == 0:
+        pytest(res, "net user", "tests/net", "build-test", prefix=ordinary_user())
+
+
 def suite_images(res):
     """Images from registries and archives; as root, because umoci, the yardstick, needs it."""
     ok, out = build("build-test")
@@ -270,7 +281,7 @@ def suite_kernel(res):
 
 
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
-          "user": suite_user, "images": suite_images, "arm64": suite_arm64, "vhost": suite_vhost,
+          "user": suite_user, "net": suite_net, "images": suite_images, "arm64": suite_arm64, "vhost": suite_vhost,
           "kvm": suite_kvm, "asan": suite_asan, "kvm-full": suite_kvm_full}
 NOT_BY_DEFAULT = {"kvm-full"}
 
