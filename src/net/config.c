@@ -159,19 +159,6 @@ static bool part_port(struct part p, uint16_t *ret)
 	return true;
 }
 
-/* The bind address before HOST:GUEST, with its colon or without one at all. */
-static int parse_bind(struct part p, struct net_endpoint *ret, struct err *err)
-{
-	bool bracketed = p.len > 1 && p.at[0] == '[' && p.at[p.len - 1] == ']';
-	struct part a = bracketed ? part_trim(p.at + 1, p.at + p.len - 1) : p;
-
-	if (net_addr_parse(a.at, a.len, &ret->addr) < 0 ||
-	    bracketed != (ret->addr.family == AF_INET6))
-		return err_set(err, ERR_INVALID, 0,
-			       "invalid bind address: %.*s", (int)p.len, p.at);
-	return 0;
-}
-
 /* /udp or /tcp at the end; where the rest ends. */
 static const char *cut_protocol(const char *text, const char *end, bool *udp)
 {
@@ -184,43 +171,59 @@ static const char *cut_protocol(const char *text, const char *end, bool *udp)
 	return end;
 }
 
-static const char *last_colon(const char *text, const char *end)
+/* [BIND:]HOST:GUEST into its parts; bind.len 0 when there is none. */
+static bool split_port(const char *at, const char *end, struct part *bind,
+		       struct part *host, struct part *guest)
 {
-	return memrchr(text, ':', (size_t)(end - text));
+	const char *last = memrchr(at, ':', (size_t)(end - at));
+	const char *first = last ? memrchr(at, ':', (size_t)(last - at)) : NULL;
+	bool bracket = *at == '[';
+
+	if (!last || (bracket && (!first || first[-1] != ']')))
+		return false;
+	if (first && !bracket && memchr(at, ':', (size_t)(first - at)))
+		return false;
+	*bind = part_trim(at, first ? first : at);
+	*host = part_trim(first ? first + 1 : at, last);
+	*guest = part_trim(last + 1, end);
+	return !first || bind->len;
+}
+
+static bool parse_bind(struct part p, struct net_addr *ret)
+{
+	bool bracketed = p.at[0] == '[';
+
+	if (bracketed)
+		p = (struct part){ p.at + 1, p.len - 2 };
+	return net_addr_parse(p.at, p.len, ret) == 0 &&
+	       bracketed == (ret->family == AF_INET6);
+}
+
+static int bad_port(struct err *err, const char *what, struct part p)
+{
+	return err_set(err, ERR_INVALID, 0, "invalid %s: %.*s", what,
+		       (int)(p.len < 100 ? p.len : 100), p.at);
 }
 
 int net_port_parse(const char *text, struct net_port *ret, struct err *err)
 {
-	static const char shapes[] =
-		"a port is HOST:GUEST or BIND_ADDR:HOST:GUEST, with /udp for "
-		"UDP; an IPv6 address in brackets, [ADDR]:HOST:GUEST";
 	struct net_port port = { .bind.addr = { AF_INET, { 127, 0, 0, 1 } } };
-	struct part whole = part_trim(text, text + strlen(text)), host, guest;
+	struct part whole = part_trim(text, text + strlen(text));
+	struct part bind, host, guest;
 	const char *end =
 		cut_protocol(whole.at, whole.at + whole.len, &port.udp);
-	const char *mid = last_colon(whole.at, end), *first;
 
-	if (!mid)
-		return err_set(err, ERR_INVALID, 0, "%s: not \"%s\"", shapes,
-			       text);
-	first = last_colon(whole.at, mid);
-	if (first && whole.at[0] != '[' && last_colon(whole.at, first))
-		return err_set(err, ERR_INVALID, 0, "%s: not \"%s\"", shapes,
-			       text);
-	if (first) {
-		int rc =
-			parse_bind(part_trim(whole.at, first), &port.bind, err);
-		if (rc < 0)
-			return rc;
-	}
-	host = part_trim(first ? first + 1 : whole.at, mid);
-	guest = part_trim(mid + 1, end);
+	if (!split_port(whole.at, end, &bind, &host, &guest))
+		return err_set(err, ERR_INVALID, 0,
+			       "port must be in format HOST:GUEST[/udp] or "
+			       "BIND_ADDR:HOST:GUEST[/udp], an IPv6 address "
+			       "in brackets: [ADDR]:HOST:GUEST[/udp]");
+	if (bind.len && !parse_bind(bind, &port.bind.addr))
+		return bad_port(err, "bind address", bind);
 	if (!part_port(host, &port.bind.port))
-		return err_set(err, ERR_INVALID, 0, "invalid host port: %.*s",
-			       (int)host.len, host.at);
+		return bad_port(err, "host port", host);
 	if (!part_port(guest, &port.guest_port))
-		return err_set(err, ERR_INVALID, 0, "invalid guest port: %.*s",
-			       (int)guest.len, guest.at);
+		return bad_port(err, "guest port", guest);
 	*ret = port;
 	return 0;
 }
@@ -257,9 +260,8 @@ static int beyond(const struct net_cidr *pool, uint32_t slot, unsigned bits,
 	char addr[NET_ADDR_TEXT];
 
 	return err_set(err, ERR_INVALID, 0,
-		       "the pool %s/%u has addresses for %llu sandboxes, slot "
-		       "%u is beyond them; choose a larger pool or remove a "
-		       "sandbox",
+		       "the address pool %s/%u (capacity %llu) has no slot %u; "
+		       "choose a larger pool or remove a sandbox",
 		       net_addr_text(&pool->addr, addr), pool->prefix,
 		       1ull << bits, slot);
 }
