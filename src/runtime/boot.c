@@ -389,8 +389,8 @@ static int make_initramfs(struct sandbox *s)
 	for (size_t i = 0; i < s->ndisks; i++)
 		if (*s->disks[i].share.tag)
 			shares[n++] = s->disks[i].share;
-	rc = compose_bootspec(&s->spec.config, shares, n, NULL, clock_wall_ns(),
-			      &spec);
+	rc = compose_bootspec(&s->spec.config, shares, n,
+			      s->nic ? &s->link : NULL, clock_wall_ns(), &spec);
 	if (rc)
 		return sandbox_boot_errno(s, "config", rc,
 					  "boot specification");
@@ -418,7 +418,7 @@ static enum engine_uml_mode mode_of(const char *text)
 static int start_machine(struct sandbox *s, int initramfs_fd)
 {
 	const struct sandbox_config *c = &s->spec.config;
-	struct virtio_device *devices[3 + MAX_SHARES];
+	struct virtio_device *devices[4 + MAX_SHARES];
 	struct machine_desc desc = {
 		.vcpus = c->cpus,
 		.memory_mib = c->memory_mib,
@@ -439,6 +439,8 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	devices[desc.ndevices++] = vconsole_device(s->console);
 	devices[desc.ndevices++] = s->rng;
 	devices[desc.ndevices++] = s->balloon;
+	if (s->nic)
+		devices[desc.ndevices++] = s->nic;
 	for (size_t i = 0; i < s->ndisks; i++)
 		devices[desc.ndevices++] = s->disks[i].device;
 	for (size_t i = 0; i < s->nshares; i++)
@@ -470,6 +472,8 @@ int sandbox_boot(struct sandbox *s)
 		rc = make_shares(s);
 	if (!rc)
 		rc = sandbox_make_disks(s);
+	if (!rc)
+		rc = sandbox_make_network(s);
 	if (rc)
 		return rc;
 	initramfs = make_initramfs(s);
@@ -510,5 +514,7 @@ void sandbox_unboot(struct sandbox *s)
 		s->rng->ops->free(s->rng);
 	if (s->balloon)
 		s->balloon->ops->free(s->balloon);
-	s->rng = s->balloon = NULL;
+	if (s->nic)
+		s->nic->ops->free(s->nic);
+	s->rng = s->balloon = s->nic = NULL;
 }

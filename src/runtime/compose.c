@@ -11,8 +11,6 @@
 
 #define TAG_READABLE 11
 #define NETWORK_INTERFACE "eth0"
-#define NETWORK_PREFIX4 30
-#define NETWORK_PREFIX6 64
 
 static uint32_t fnv1a(const char *text, uint32_t seed)
 {

@@ -20,12 +20,20 @@
 #define ROOT_DISK_DEVICE "/dev/vda"
 #define UPPER_DISK_DEVICE "/dev/vdb"
 
+/* A guest's part of its link. */
+#define NETWORK_PREFIX4 30
+#define NETWORK_PREFIX6 64
+
 enum share_kind { SHARE_DIR, SHARE_FILE, SHARE_DISK };
 
 /* One mount of a host path; index is that of config.mounts. */
 struct share {
 	size_t index;
 	char tag[TAG_MAX + 1]; /* of a disk its serial number */
+			       /* A guest's part of its link. */
+#define NETWORK_PREFIX4 30
+#define NETWORK_PREFIX6 64
+
 	enum share_kind kind;
 };
 

@@ -104,21 +104,25 @@ void sandbox_seal(struct sandbox *s)
 static void describe(struct sandbox *s, uint64_t boot_ns)
 {
 	const char *machine;
-	struct buf jail, exits;
+	struct buf jail, exits, network;
 	int rc;
 
 	buf_init(&jail, 4096);
 	buf_init(&exits, 4096);
+	buf_init(&network, 4096);
 	jail_describe(&s->jail, &jail);
 	machine_exits(s->machine, &exits);
+	sandbox_describe_network(s, &network);
 	machine = buf_cstr(&s->machine_text);
 	rc = report_machine(&s->machine_file, machine ? machine : "{}",
 			    buf_len(&exits) ? buf_cstr(&exits) : NULL,
+			    buf_len(&network) ? buf_cstr(&network) : NULL,
 			    buf_cstr(&jail), boot_ns);
 	if (rc)
 		log_warn("runtime", RUNTIME_MACHINE_JSON ": %s", strerror(-rc));
 	buf_fini(&s->machine_text);
 	buf_fini(&exits);
+	buf_fini(&network);
 	buf_fini(&jail);
 }
 

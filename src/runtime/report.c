@@ -171,7 +171,8 @@ int report_exit(struct report_file *f, enum exit_reason r, int code,
 }
 
 int report_machine(struct report_file *f, const char *machine,
-		   const char *exits, const char *jail, uint64_t boot_ns)
+		   const char *exits, const char *network, const char *jail,
+		   uint64_t boot_ns)
 {
 	json_t *o = json_loads(machine, 0, NULL);
 	char t[40];
@@ -183,6 +184,9 @@ int report_machine(struct report_file *f, const char *machine,
 	if (exits)
 		(void)json_object_set_new(o, "exits",
 					  json_loads(exits, 0, NULL));
+	if (network)
+		(void)json_object_set_new(o, "network",
+					  json_loads(network, 0, NULL));
 	(void)json_object_set_new(o, "runtime_jail", json_loads(jail, 0, NULL));
 	(void)json_object_set_new(o, "pid", json_integer(getpid()));
 	(void)json_object_set_new(o, "ready_at", json_string(t));

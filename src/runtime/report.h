@@ -61,8 +61,10 @@ int report_boot_error(int logs_fd, const struct boot_failure *b);
 int report_exit(struct report_file *f, enum exit_reason r, int code,
 		bool graceful);
 /* machine: the engine's own description, a JSON object; its members come
- * first. exits: JSON object for "exits", or NULL; jail: for "runtime_jail". */
+ * first. exits and network: JSON objects for members of those names, or NULL;
+ * jail: for "runtime_jail". */
 int report_machine(struct report_file *f, const char *machine,
-		   const char *exits, const char *jail, uint64_t boot_ns);
+		   const char *exits, const char *network, const char *jail,
+		   uint64_t boot_ns);
 
 #endif

@@ -68,7 +68,9 @@ struct sandbox {
 	struct machine *machine;
 	struct vconsole *console;
 	struct virtio_device *rng, *balloon;
-	struct fs_share *shares; /* [0] is the root directory, if it is one */
+	struct virtio_device *nic; /* NULL: no network */
+	struct net_addresses link; /* of the nic */
+	struct fs_share *shares;   /* [0] is the root directory, if it is one */
 	size_t nshares;
 	struct vm_disk *disks; /* those of the root first */
 	size_t ndisks;
@@ -110,6 +112,12 @@ int sandbox_boot_err(struct sandbox *s, const char *stage, int rc,
 		     const struct err *err);
 int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
 		       const char *what);
+
+/* network.c: the network and its card, if the sandbox has one; 0, or -errno
+ * with s->failure set. Opens all of the host it needs. */
+int sandbox_make_network(struct sandbox *s);
+/* Its addresses as a JSON object; nothing without a card. */
+void sandbox_describe_network(const struct sandbox *s, struct buf *json);
 
 /* disks.c: open and lock what the configuration names; 0, or -errno with
  * s->failure set. s->shares are made already. */

@@ -37,6 +37,7 @@ static const int common[] = {
 	SYS_fcntl,
 	SYS_fstat,
 	SYS_newfstatat,
+	SYS_fstatfs,
 	/* waiting */
 	SYS_epoll_create1,
 	SYS_epoll_ctl,

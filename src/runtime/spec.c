@@ -109,6 +109,7 @@ static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
 {
 	autofree char *text = NULL;
 	const json_t *config = json_object_get(o, "config");
+	int rc;
 
 	if (!json_is_object(config))
 		return err_set(err, ERR_INVALID, EINVAL,
@@ -116,7 +117,27 @@ static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
 	text = json_dumps(config, JSON_COMPACT);
 	if (!text)
 		return err_set(err, ERR_NO_MEMORY, ENOMEM, "specification");
-	return sandbox_config_from_json(text, &s->config, err);
+	rc = sandbox_config_from_json(text, &s->config, err);
+	if (rc)
+		return rc;
+	rc = net_config_from_json(s->config.network, &s->network, err);
+	if (rc)
+		sandbox_config_fini(&s->config);
+	return rc;
+}
+
+static int take_slot(const json_t *o, uint32_t *ret, struct err *err)
+{
+	const json_t *slot = json_object_get(o, "slot");
+	json_int_t n = json_integer_value(slot);
+
+	if (!slot)
+		return 0;
+	if (!json_is_integer(slot) || n < 0 || n > UINT32_MAX)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: 'slot' is no number");
+	*ret = (uint32_t)n;
+	return 0;
 }
 
 static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
@@ -146,6 +167,8 @@ static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
 		rc = take_disks(o, s, err);
 	if (!rc)
 		rc = take_owner(o, s, err);
+	if (!rc)
+		rc = take_slot(o, &s->slot, err);
 	s->attached = json_is_true(json_object_get(o, "attached"));
 	return rc;
 }
@@ -199,4 +222,5 @@ void spec_fini(struct runtime_spec *s)
 	strv_fini(&s->lower);
 	free(s->upper);
 	sandbox_config_fini(&s->config);
+	net_config_fini(&s->network);
 }

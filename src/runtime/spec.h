@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "engine/engine.h"
+#include "net/config.h"
 #include "store/sandbox_config.h"
 
 struct runtime_spec {
@@ -23,7 +24,9 @@ struct runtime_spec {
 	bool has_owner;
 	uint32_t owner_uid, owner_gid;
 	bool attached;
+	uint32_t slot; /* which addresses of its pools the sandbox has */
 	struct sandbox_config config;
+	struct net_config network; /* given to the network when that is made */
 };
 
 /* Read and check the whole of fd; on failure nothing is left to free. */

@@ -2,11 +2,15 @@
 /*
  * Serves one device on a Unix socket, for tests against other front ends and
  * for benchmarks: msb-vhost block|roblock FILE SOCKET | console SOCKET, or a
- * directory with tag "msb": msb-vhost fs|rofs DIRECTORY SOCKET. Ends when its
- * standard input does. Faults and disconnects are told on standard error.
+ * directory with tag "msb": msb-vhost fs|rofs DIRECTORY SOCKET, or the network
+ * of slot 0 under the network section of a sandbox's configuration, with both
+ * families whether the host has them or not: msb-vhost net JSON SOCKET. Ends
+ * when its standard input does. Faults, disconnects and what the network logs
+ * are told on standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@
 #include "virtio/dev/block.h"
 #include "virtio/dev/console.h"
 #include "virtio/dev/fs.h"
+#include "virtio/dev/net.h"
 #include "virtio/transport/vhost_user.h"
 
 struct server {
@@ -97,6 +102,41 @@ static int make_fs(struct server *s, const char *path, bool readonly)
 	rc = vdev_fs_new("msb", fs, &s->dev);
 	if (rc)
 		fs = fs_server_free(fs);
+	return rc;
+}
+
+static void net_line(void *ctx, int level, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "net %d: %s\n", level, line);
+}
+
+static int make_net(struct server *s, const char *text)
+{
+	struct net_config config;
+	struct net_addresses addr;
+	struct err err = { 0 };
+	json_t *section = json_loads(text, 0, NULL);
+	struct net *net;
+	int rc = section ? net_config_from_json(section, &config, &err)
+			 : -EINVAL;
+
+	json_decref(section);
+	if (rc) {
+		fprintf(stderr, "%s: %s\n", text, err.msg);
+		return rc;
+	}
+	rc = net_addresses_assign(&config, 0, true, true, &addr, &err);
+	if (!rc)
+		rc = net_new(&config, &addr, net_line, NULL, &net, &err);
+	if (rc) {
+		fprintf(stderr, "%s\n", err.msg);
+		net_config_fini(&config);
+		return rc;
+	}
+	rc = vdev_net_new(net, &s->dev);
+	if (rc)
+		net = net_free(net);
 	return rc;
 }
 
@@ -182,12 +222,15 @@ int main(int argc, char **argv)
 		rc = make_fs(&s, argv[2], false);
 	else if (argc == 4 && !strcmp(argv[1], "rofs"))
 		rc = make_fs(&s, argv[2], true);
+	else if (argc == 4 && !strcmp(argv[1], "net"))
+		rc = make_net(&s, argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "console"))
 		rc = make_console(&s);
 	else
 		fprintf(stderr,
 			"usage: %s block|roblock FILE SOCKET | "
-			"fs|rofs DIRECTORY SOCKET | console SOCKET\n",
+			"fs|rofs DIRECTORY SOCKET | net JSON SOCKET | "
+			"console SOCKET\n",
 			argv[0]);
 	if (!rc)
 		rc = serve(&s, argv[argc - 1]);

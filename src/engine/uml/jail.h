@@ -77,7 +77,7 @@ struct jail_state {
 	} layer[JAIL_LAYER_COUNT];
 };
 
-#define JAIL_MAX_DEVICES 64
+#define JAIL_MAX_DEVICES 65
 
 struct jail_plan {
 	bool relaxed;

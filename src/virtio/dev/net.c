@@ -417,14 +417,11 @@ static const struct virtio_device_ops net_ops = {
 	.free = vnet_free,
 };
 
+/* No VIRTIO_NET_F_STATUS: the link is always up, and a driver that may ask
+ * does so later and in the background. */
 static void set_config(struct vnet *v, const struct net_addresses *a)
 {
 	memcpy(v->config, a->guest_mac, NET_MAC_LEN);
-	le16_put(v->config + offsetof(struct virtio_net_config, status),
-		 VIRTIO_NET_S_LINK_UP);
-	le16_put(v->config + offsetof(struct virtio_net_config,
-				      max_virtqueue_pairs),
-		 1);
 	le16_put(v->config + offsetof(struct virtio_net_config, mtu), a->mtu);
 }
 
@@ -439,7 +436,7 @@ int vdev_net_new(struct net *take, struct virtio_device **ret)
 	v->dev = (struct virtio_device){
 		.ops = &net_ops,
 		.features = BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MTU) |
-			    BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CSUM) |
+			    BIT(VIRTIO_NET_F_CSUM) |
 			    BIT(VIRTIO_NET_F_GUEST_CSUM) |
 			    BIT(VIRTIO_NET_F_HOST_TSO4) |
 			    BIT(VIRTIO_NET_F_HOST_TSO6) |

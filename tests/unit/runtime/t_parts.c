@@ -142,7 +142,7 @@ static void test_exit_and_machine_reports(void **state)
 	free(text);
 	/* also without having been made before */
 	assert_int_equal(report_machine(&m, "{\"engine\":\"uml\"}",
-					"{\"mmio_write\":70}",
+					"{\"mmio_write\":70}", "{\"mtu\":1500}",
 					"{\"seccomp\":\"on\"}", 33561234),
 			 0);
 	text = file_text(fd, "machine.json");
@@ -155,11 +155,15 @@ static void test_exit_and_machine_reports(void **state)
 		"on");
 	assert_non_null(strstr(text, "\"boot_ms\": 33.561"));
 	assert_non_null(strstr(text, "\"mmio_write\": 70"));
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_object_get(o, "network"), "mtu")),
+			 1500);
 	json_decref(o);
 	free(text);
-	assert_int_equal(report_machine(&m, "{}", NULL, "{}", 0), 0);
+	assert_int_equal(report_machine(&m, "{}", NULL, NULL, "{}", 0), 0);
 	text = file_text(fd, "machine.json");
 	assert_null(strstr(text, "exits"));
+	assert_null(strstr(text, "network"));
 	free(text);
 	/* what was prepared and not used leaves nothing */
 	assert_int_equal(report_file_prepare(&m), 0);
