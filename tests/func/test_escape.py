@@ -57,14 +57,19 @@ def test_host_fifos_and_devices_in_the_root_are_not_opened(box):
     assert p.stdout.startswith("p")  # a FIFO of the guest's own, which works there
 
 
-def test_guest_has_no_network(box):
+def test_the_hosts_loopback_is_out_of_reach(box):
     server = socket.socket()
     server.bind(("127.0.0.1", 0))
     server.listen()
+    server.setblocking(False)
     port = server.getsockname()[1]
     p = box("exec", "box", "--", "sh", "-c",
-            f"ls /sys/class/net; nc -w 2 127.0.0.1 {port} < /dev/null && echo connected")
-    assert p.stdout.split() == ["lo"]
+            "ls /sys/class/net; gateway=$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); "
+            f"for a in 127.0.0.1 $gateway ::ffff:127.0.0.1; do nc -w 2 $a {port} < /dev/null && "
+            "echo connected; done; true")
+    assert p.stdout.split() == ["eth0", "lo"]
+    with pytest.raises(BlockingIOError):
+        server.accept()
     server.close()
 
 
