@@ -67,6 +67,13 @@ struct net {
 bool net_send(struct net *n, const void *head, size_t head_len,
 	      const struct iovec *data, unsigned ndata, size_t data_len,
 	      const struct net_offload *o);
+/* The same in steps, for frames that may be cut to the room there is: see
+ * struct net_link_ops. What lies from off on is written by net_put(). */
+size_t net_reserve(struct net *n, size_t min, size_t max,
+		   const struct iovec **iov, unsigned *niov);
+void net_put(const struct iovec *to, unsigned nto, size_t off,
+	     const struct iovec *data, unsigned ndata);
+void net_commit(struct net *n, size_t len, const struct net_offload *o);
 void net_log(struct net *n, int level, const char *fmt, ...) MSB_PRINTF(3, 4);
 
 /* --- deny.c: what happens to flows that may not be --- */

@@ -130,24 +130,41 @@ static void on_flush(struct deferred *d)
 	n->link.ops->flush(n->link.ctx);
 }
 
-bool net_send(struct net *n, const void *head, size_t head_len,
-	      const struct iovec *data, unsigned ndata, size_t data_len,
-	      const struct net_offload *o)
+size_t net_reserve(struct net *n, size_t min, size_t max,
+		   const struct iovec **iov, unsigned *niov)
 {
-	size_t len = head_len + data_len, off = head_len;
-	const struct iovec *to;
-	unsigned nto;
+	return n->link.ops->reserve(n->link.ctx, min, max, iov, niov);
+}
 
-	if (n->link.ops->reserve(n->link.ctx, len, len, &to, &nto) < len)
-		return false;
-	(void)iov_write(to, nto, 0, head, head_len);
-	for (unsigned i = 0; i < ndata; i++)
-		off += iov_write(to, nto, off, data[i].iov_base,
-				 data[i].iov_len);
+void net_commit(struct net *n, size_t len, const struct net_offload *o)
+{
 	n->link.ops->commit(n->link.ctx, len, o);
 	count(&n->stats.rx_frames, 1);
 	count(&n->stats.rx_bytes, len);
 	loop_defer(n->loop, &n->flush, on_flush);
+}
+
+void net_put(const struct iovec *to, unsigned nto, size_t off,
+	     const struct iovec *data, unsigned ndata)
+{
+	for (unsigned i = 0; i < ndata; i++)
+		off += iov_write(to, nto, off, data[i].iov_base,
+				 data[i].iov_len);
+}
+
+bool net_send(struct net *n, const void *head, size_t head_len,
+	      const struct iovec *data, unsigned ndata, size_t data_len,
+	      const struct net_offload *o)
+{
+	size_t len = head_len + data_len;
+	const struct iovec *to;
+	unsigned nto;
+
+	if (net_reserve(n, len, len, &to, &nto) < len)
+		return false;
+	(void)iov_write(to, nto, 0, head, head_len);
+	net_put(to, nto, head_len, data, ndata);
+	net_commit(n, len, o);
 	return true;
 }
 

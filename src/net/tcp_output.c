@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/iov.h"
 #include "net/tcp_int.h"
 
 #define TCP_CSUM_OFFSET 16
@@ -117,6 +118,12 @@ static bool fin_unsent(const struct tcp_conn *c)
 	       c->snd_nxt - c->snd_una <= c->snd.used;
 }
 
+static size_t headers_len(const struct tcp_conn *c)
+{
+	return ETH_HEADER + TCP_HEADER +
+	       (c->guest.addr.family == AF_INET ? IP4_HEADER : IP6_HEADER);
+}
+
 static size_t frame_payload_max(const struct tcp_conn *c)
 {
 	const struct net_link *l = &c->tcp->net->link;
@@ -130,26 +137,42 @@ static size_t frame_payload_max(const struct tcp_conn *c)
 	return max / c->mss * c->mss;
 }
 
-static bool send_segment(struct tcp_conn *c, const struct segment *s,
-			 size_t len)
+/*
+ * Send up to len bytes from s->seq on. How many fitted into the guest: less
+ * only if flags that belong to the end were left out. Negative: not even the
+ * headers and a segment of the ordinary size did.
+ */
+static ssize_t send_segment(struct tcp_conn *c, struct segment *s, size_t len)
 {
 	struct net *n = c->tcp->net;
 	uint8_t head[HEADERS_MAX];
-	struct net_offload o;
 	struct iovec data[2];
-	unsigned ndata = 0;
-	size_t hlen;
+	const struct iovec *to;
+	struct net_offload o;
+	size_t room, hlen = headers_len(c);
+	unsigned nto, ndata = 0;
 
+	room = net_reserve(n, hlen + (len < c->mss ? len : c->mss), hlen + len,
+			   &to, &nto);
+	if (!room)
+		return -1;
+	if (room < hlen + len) {
+		len = room - hlen;
+		s->flags &= (uint8_t)~(TH_FIN | TH_PUSH);
+	}
 	if (len)
 		ndata = tcp_ring_used(&c->snd, s->seq - c->snd_una,
 				      (uint32_t)len, data);
-	hlen = put_headers(n, head, &c->peer, &c->guest, s, data, ndata, len,
-			   &o);
+	(void)put_headers(n, head, &c->peer, &c->guest, s, data, ndata, len,
+			  &o);
 	if (len > c->mss) {
 		o.gso_size = c->mss;
 		o.gso_v6 = c->guest.addr.family == AF_INET6;
 	}
-	return net_send(n, head, hlen, data, ndata, len, &o);
+	(void)iov_write(to, nto, 0, head, hlen);
+	net_put(to, nto, hlen, data, ndata);
+	net_commit(n, hlen + len, &o);
+	return (ssize_t)len;
 }
 
 static void wait_for_room(struct tcp_conn *c)
@@ -233,6 +256,7 @@ static bool send_data(struct tcp_conn *c)
 			.ack = c->rcv_nxt,
 			.flags = TH_ACK,
 		};
+		ssize_t done;
 
 		if (!len && !fin)
 			return true;
@@ -241,12 +265,14 @@ static bool send_data(struct tcp_conn *c)
 		if (fin)
 			s.flags |= TH_FIN;
 		s.window = advertise(c, true);
-		if (!send_segment(c, &s, len))
+		done = send_segment(c, &s, len);
+		if (done < 0)
 			return false;
+		fin = s.flags & TH_FIN;
 		c->ack_now = false;
 		if (fin && !c->rcv_fin)
 			c->fin_first = true;
-		sent(c, (uint32_t)len + fin);
+		sent(c, (uint32_t)done + fin);
 	}
 }
 
