@@ -74,9 +74,8 @@ static void parse_tcp_options(const uint8_t *opt, size_t len,
 		if (opt[i] == TCPOPT_SEGMENT_MAX && n == 4)
 			ret->tcp.mss = be16_get(opt + i + 2);
 		else if (opt[i] == TCPOPT_SCALE && n == 3)
-			ret->tcp.wscale = (int8_t)(opt[i + 2] > 14 ?
-							   14 :
-							   opt[i + 2]);
+			ret->tcp.wscale =
+				(int8_t)(opt[i + 2] > 14 ? 14 : opt[i + 2]);
 		i += n;
 	}
 }
@@ -89,9 +88,8 @@ static int parse_tcp(struct packet *p, size_t end, const struct net_offload *o)
 	if (!take(p, end, p->l4_off, h, TCP_HEADER))
 		return -EBADMSG;
 	len = (size_t)(h[12] >> 4) * 4;
-	if (len < TCP_HEADER ||
-	    !take(p, end, p->l4_off + TCP_HEADER, h + TCP_HEADER,
-		  len - TCP_HEADER))
+	if (len < TCP_HEADER || !take(p, end, p->l4_off + TCP_HEADER,
+				      h + TCP_HEADER, len - TCP_HEADER))
 		return -EBADMSG;
 	if (!l4_csum_ok(p, o, end - p->l4_off, 16))
 		return -EBADMSG;
@@ -160,8 +158,8 @@ static int parse_l4(struct packet *p, size_t end, const struct net_offload *o)
 		return parse_tcp(p, end, o);
 	if (p->proto == IPPROTO_UDP)
 		return parse_udp(p, end, o);
-	if (p->proto == (p->src.family == AF_INET ? IPPROTO_ICMP :
-						    IPPROTO_ICMPV6))
+	if (p->proto ==
+	    (p->src.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return parse_icmp(p, end, o);
 	return -EPROTONOSUPPORT;
 }
@@ -248,8 +246,8 @@ static int parse_ip6_extensions(struct packet *p, size_t end, size_t off,
 		}
 		if (!take(p, end, off, h, sizeof(h)))
 			return -EBADMSG;
-		off += next == IPPROTO_AH ? (size_t)(h[1] + 2) * 4 :
-					    (size_t)(h[1] + 1) * 8;
+		off += next == IPPROTO_AH ? (size_t)(h[1] + 2) * 4
+					  : (size_t)(h[1] + 1) * 8;
 		next = h[0];
 	}
 	if (off > end)
@@ -283,7 +281,7 @@ static int parse_ip6(struct packet *p, size_t frame_len,
 }
 
 int packet_parse(const struct iovec *iov, unsigned niov,
-		const struct net_offload *o, struct packet *ret)
+		 const struct net_offload *o, struct packet *ret)
 {
 	size_t len = iov_len(iov, niov);
 	uint8_t h[ETH_HEADER];

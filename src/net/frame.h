@@ -68,7 +68,7 @@ struct packet {
  * to be dropped; -EPROTONOSUPPORT: well-formed, of no kind we serve.
  */
 int packet_parse(const struct iovec *iov, unsigned niov,
-		const struct net_offload *o, struct packet *ret);
+		 const struct net_offload *o, struct packet *ret);
 
 /* RFC 1071 over a part of scattered memory; initial is a sum so far, the result
  * is not yet complemented or folded below 16 bits. */

@@ -221,9 +221,9 @@ static const struct tcp_owner_ops splice_ops = {
 static int open_socket(struct splice *s)
 {
 	const int on = 1;
-	int fd = socket(s->to.addr.family,
-			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			IPPROTO_TCP);
+	int fd =
+		socket(s->to.addr.family,
+		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 
 	if (fd < 0)
 		return -errno;

@@ -187,9 +187,9 @@ static bool is_for_gateway(const struct net *n, const struct packet *p)
 
 static bool is_from_guest(const struct net *n, const struct packet *p)
 {
-	const struct net_addr *own = p->src.family == AF_INET ?
-					     &n->link_addr.guest4 :
-					     &n->link_addr.guest6;
+	const struct net_addr *own = p->src.family == AF_INET
+					     ? &n->link_addr.guest4
+					     : &n->link_addr.guest6;
 
 	return net_addr_equal(&p->src, own);
 }

@@ -381,9 +381,10 @@ static void on_tick(struct timer *timer)
 	struct list due;
 
 	list_init(&due);
-	list_for_each_safe(pos, tmp, &t->timed) {
-		struct tcp_conn *c = container_of(pos, struct tcp_conn,
-						  in_timed);
+	list_for_each_safe(pos, tmp, &t->timed)
+	{
+		struct tcp_conn *c =
+			container_of(pos, struct tcp_conn, in_timed);
 
 		if (c->deadline > now)
 			continue;
@@ -393,8 +394,8 @@ static void on_tick(struct timer *timer)
 	}
 	/* whatever ends meanwhile leaves the list */
 	while (!list_empty(&due)) {
-		struct tcp_conn *c = container_of(due.next, struct tcp_conn,
-						  in_timed);
+		struct tcp_conn *c =
+			container_of(due.next, struct tcp_conn, in_timed);
 
 		list_del(&c->in_timed);
 		if (c->deadline > now)
@@ -430,8 +431,8 @@ void tcp_link_ready(struct tcp *t)
 		list_add_tail(&turn, l);
 	}
 	while (!list_empty(&turn)) {
-		struct tcp_conn *c = container_of(turn.next, struct tcp_conn,
-						  in_blocked);
+		struct tcp_conn *c =
+			container_of(turn.next, struct tcp_conn, in_blocked);
 
 		list_del(&c->in_blocked);
 		tcp_output(c);

@@ -23,8 +23,8 @@ static bool is_first_syn(const struct packet *p)
 static void take_options(struct tcp_conn *c, const struct packet *p)
 {
 	unsigned ip = c->guest.addr.family == AF_INET ? IP4_HEADER : IP6_HEADER;
-	uint16_t most = (uint16_t)(c->tcp->net->link_addr.mtu - ip -
-				   TCP_HEADER);
+	uint16_t most =
+		(uint16_t)(c->tcp->net->link_addr.mtu - ip - TCP_HEADER);
 
 	if (p->tcp.mss)
 		c->mss = p->tcp.mss;
@@ -131,8 +131,8 @@ static void measure(struct tcp_conn *c, uint32_t rtt)
 
 static void set_rto(struct tcp_conn *c)
 {
-	uint32_t slack = c->rttvar4 > TCP_RTO_MIN_MS ? c->rttvar4 :
-						       TCP_RTO_MIN_MS;
+	uint32_t slack =
+		c->rttvar4 > TCP_RTO_MIN_MS ? c->rttvar4 : TCP_RTO_MIN_MS;
 
 	c->rto = c->srtt8 / 8 + slack;
 	if (c->rto > TCP_RTO_MAX_MS)
@@ -381,9 +381,9 @@ static void input_synced(struct tcp_conn *c, const struct packet *p)
 	}
 	if (!(flags & TH_ACK))
 		return;
-	if (c->phase == CONN_SYN_RCVD ? input_syn_rcvd(c, p) :
-	    c->phase == CONN_SYNCED   ? input_ack(c, p) :
-				       true)
+	if (c->phase == CONN_SYN_RCVD ? input_syn_rcvd(c, p)
+	    : c->phase == CONN_SYNCED ? input_ack(c, p)
+				      : true)
 		input_text(c, p);
 }
 
@@ -425,8 +425,8 @@ void tcp_input(struct tcp *t, const struct packet *p)
 void tcp_input_end(struct tcp *t)
 {
 	while (!list_empty(&t->work)) {
-		struct tcp_conn *c = container_of(t->work.next, struct tcp_conn,
-						  in_work);
+		struct tcp_conn *c =
+			container_of(t->work.next, struct tcp_conn, in_work);
 
 		list_del(&c->in_work);
 		tcp_tell_fin(c);

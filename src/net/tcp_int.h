@@ -33,8 +33,8 @@
 #define TCP_RTO_MIN_MS 200u
 #define TCP_RTO_FIRST_MS 1000u
 #define TCP_RTO_MAX_MS 60000u
-#define TCP_TRIES 12u	  /* of data: some minutes */
-#define TCP_SYN_TRIES 5u  /* about half a minute */
+#define TCP_TRIES 12u	 /* of data: some minutes */
+#define TCP_SYN_TRIES 5u /* about half a minute */
 #define TCP_TIME_WAIT_MS 1000u
 #define TCP_ORPHAN_MS 30000u /* to take what is left and say goodbye */
 
@@ -63,20 +63,20 @@ struct tcp_ring {
 };
 
 enum conn_phase {
-	CONN_PENDING,   /* the guest's SYN is not answered yet */
-	CONN_SYN_SENT,  /* ours is not */
-	CONN_SYN_RCVD,  /* SYN-ACK sent */
-	CONN_SYNCED,    /* from ESTABLISHED to LAST-ACK; the FINs tell */
+	CONN_PENDING,  /* the guest's SYN is not answered yet */
+	CONN_SYN_SENT, /* ours is not */
+	CONN_SYN_RCVD, /* SYN-ACK sent */
+	CONN_SYNCED,   /* from ESTABLISHED to LAST-ACK; the FINs tell */
 	CONN_TIME_WAIT,
-	CONN_DEAD,      /* freed when the turn ends */
+	CONN_DEAD, /* freed when the turn ends */
 };
 
 struct tcp_conn {
 	struct tcp *tcp;
-	struct tcp_conn *next; /* in its bucket */
-	struct list in_state;  /* t->closing or t->time_wait, or none */
-	struct list in_timed;  /* t->timed, while there is a deadline */
-	struct list in_work;   /* t->work: to be seen to at the batch's end */
+	struct tcp_conn *next;	/* in its bucket */
+	struct list in_state;	/* t->closing or t->time_wait, or none */
+	struct list in_timed;	/* t->timed, while there is a deadline */
+	struct list in_work;	/* t->work: to be seen to at the batch's end */
 	struct list in_blocked; /* t->blocked: wants room in the guest */
 	struct net_endpoint guest, peer;
 	const struct tcp_owner_ops *ops; /* NULL: nobody, or no more */
@@ -95,7 +95,7 @@ struct tcp_conn {
 	bool want_space;     /* tell the owner */
 	bool fin_queued;     /* behind what is in the ring */
 	bool fin_acked;
-	bool fin_first; /* ours was sent before the guest's came */
+	bool fin_first;	  /* ours was sent before the guest's came */
 	uint32_t recover; /* until here everything is sent once more */
 	bool recovering;
 	uint8_t dup_acks;

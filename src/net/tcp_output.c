@@ -49,9 +49,9 @@ static size_t put_headers(const struct net *n, uint8_t *p,
 	be32_put(h + 16, 0);
 	if (opt) {
 		be32_put(h + 20, 2u << 24 | 4u << 16 | s->mss);
-		be32_put(h + 24, s->scale < 0 ?
-					 0x01010101 :
-					 0x01030300 | (uint32_t)s->scale);
+		be32_put(h + 24, s->scale < 0
+					 ? 0x01010101
+					 : 0x01030300 | (uint32_t)s->scale);
 	}
 	memset(o, 0, sizeof(*o));
 	if (n->link.csum) {
@@ -158,7 +158,7 @@ static ssize_t send_segment(struct tcp_conn *c, struct segment *s, size_t len)
 		return -1;
 	if (room < hlen + len) {
 		len = room - hlen;
-		s->flags &= (uint8_t)~(TH_FIN | TH_PUSH);
+		s->flags &= (uint8_t) ~(TH_FIN | TH_PUSH);
 	}
 	if (len)
 		ndata = tcp_ring_used(&c->snd, s->seq - c->snd_una,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -28,8 +29,8 @@ static size_t link_reserve(void *ctx, size_t min, size_t max,
 		return 0;
 	/* two parts, so that nobody takes it for one */
 	g->iov[0] = (struct iovec){ g->buffer, max < half ? max : half };
-	g->iov[1] = (struct iovec){ g->buffer + half,
-				    max < half ? 0 : max - half };
+	g->iov[1] =
+		(struct iovec){ g->buffer + half, max < half ? 0 : max - half };
 	*iov = g->iov;
 	*n = 2;
 	return max;
@@ -100,7 +101,7 @@ struct guest *guest_new(const struct guest_options *o)
 		c.policy = *o->policy;
 	else
 		c.policy = (struct policy){ .allow_egress = true,
-					     .allow_ingress = true };
+					    .allow_ingress = true };
 	assert_int_equal(loop_new(&g->loop), 0);
 	assert_int_equal(net_new(&c, &a, on_log, g, &g->net, &err), 0);
 	assert_int_equal(net_attach(g->net, g->loop, &link), 0);
@@ -129,9 +130,9 @@ struct net_endpoint gateway_end(const struct guest *g, int family,
 {
 	const struct net_addresses *a = net_link_addresses(g->net);
 
-	return (struct net_endpoint){
-		family == AF_INET ? a->gateway4 : a->gateway6, port
-	};
+	return (struct net_endpoint){ family == AF_INET ? a->gateway4
+							: a->gateway6,
+				      port };
 }
 
 void guest_turn(struct guest *g)
@@ -176,7 +177,7 @@ void guest_send_raw(struct guest *g, const void *frame, size_t len)
 	net_input_end(g->net);
 }
 
-static size_t put_options(uint8_t *p, const struct segment *s)
+static size_t put_options(uint8_t *p, const struct seg *s)
 {
 	size_t n = 0;
 
@@ -191,7 +192,7 @@ static size_t put_options(uint8_t *p, const struct segment *s)
 	return n;
 }
 
-void guest_send_more(struct guest *g, const struct segment *s)
+void guest_send_more(struct guest *g, const struct seg *s)
 {
 	static uint8_t frame[GUEST_FRAME_MAX];
 	struct net_addresses swapped = g->net->link_addr;
@@ -230,7 +231,7 @@ void guest_send_more(struct guest *g, const struct segment *s)
 	net_input(g->net, iov, 3, &plain);
 }
 
-void guest_send(struct guest *g, const struct segment *s)
+void guest_send(struct guest *g, const struct seg *s)
 {
 	guest_send_more(g, s);
 	net_input_end(g->net);
@@ -240,8 +241,8 @@ void guest_send(struct guest *g, const struct segment *s)
 static void check_sum(const struct guest_frame *f, const struct packet *p)
 {
 	size_t len = f->len - p->l4_off;
-	uint32_t sum = csum_pseudo(&p->src, &p->dst, IPPROTO_TCP,
-				   (uint32_t)len);
+	uint32_t sum =
+		csum_pseudo(&p->src, &p->dst, IPPROTO_TCP, (uint32_t)len);
 	uint16_t pseudo;
 
 	if (!f->o.needs_csum)
@@ -252,7 +253,7 @@ static void check_sum(const struct guest_frame *f, const struct packet *p)
 	assert_memory_equal(f->data + p->l4_off + 16, &pseudo, sizeof(pseudo));
 }
 
-bool guest_receive(struct guest *g, struct segment *ret)
+bool guest_receive(struct guest *g, struct seg *ret)
 {
 	struct guest_frame *f;
 	struct packet p;
@@ -269,7 +270,7 @@ bool guest_receive(struct guest *g, struct segment *ret)
 	assert_memory_equal(p.dst_mac, g->net->link_addr.guest_mac,
 			    NET_MAC_LEN);
 	check_sum(f, &p);
-	*ret = (struct segment){
+	*ret = (struct seg){
 		.from = { p.src, p.tcp.sport },
 		.to = { p.dst, p.tcp.dport },
 		.flags = p.tcp.flags,
@@ -287,7 +288,7 @@ bool guest_receive(struct guest *g, struct segment *ret)
 	return true;
 }
 
-void guest_segment_free(struct segment *s)
+void guest_segment_free(struct seg *s)
 {
 	free(s->frame);
 	s->frame = NULL;
@@ -295,29 +296,109 @@ void guest_segment_free(struct segment *s)
 
 /* --- connections --- */
 
-void conn_send(struct guest_conn *c, uint8_t flags, const void *data,
-	       size_t len)
+int host_listen(int family, struct net_endpoint *ret)
 {
-	const struct segment s = {
+	struct net_endpoint e = { .addr = { .family = (uint8_t)family } };
+	struct sockaddr_storage sa;
+	socklen_t len;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (family == AF_INET)
+		memcpy(e.addr.b, "\x7f\0\0\1", 4);
+	else
+		e.addr.b[15] = 1;
+	len = net_endpoint_to_sockaddr(&e, &sa);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	assert_int_equal(net_endpoint_from_sockaddr(&sa, ret), 0);
+	return fd;
+}
+
+int host_listen_full(struct net_endpoint *ret, int *ret_filler)
+{
+	int fd = host_listen(AF_INET, ret);
+	struct sockaddr_storage sa;
+	socklen_t len = net_endpoint_to_sockaddr(ret, &sa);
+
+	/* a queue of nothing holds one */
+	assert_int_equal(listen(fd, 0), 0);
+	*ret_filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(*ret_filler, (struct sockaddr *)&sa, len), 0);
+	return fd;
+}
+
+int host_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+uint8_t pattern_at(size_t off)
+{
+	return (uint8_t)(off * 167 + (off >> 8) * 13 + (off >> 16));
+}
+
+void pattern_fill(uint8_t *p, size_t off, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		p[i] = pattern_at(off + i);
+}
+
+void pattern_check(const uint8_t *p, size_t off, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] != pattern_at(off + i))
+			fail_msg("wrong byte at %zu", off + i);
+}
+
+struct tcp_conn *conn_inside(const struct guest_conn *c)
+{
+	return tcp_find(c->g->net->tcp, &c->own, &c->peer);
+}
+
+void conn_expire(const struct guest_conn *c)
+{
+	struct tcp_conn *in = conn_inside(c);
+
+	assert_non_null(in);
+	assert_true(in->deadline != 0);
+	in->deadline = 1;
+}
+
+void conn_send_at(struct guest_conn *c, uint8_t flags, uint32_t seq,
+		  uint32_t ack, const void *data, size_t len)
+{
+	const struct seg s = {
 		.from = c->own,
 		.to = c->peer,
-		.flags = flags | TH_ACK,
-		.seq = c->snd_nxt,
-		.ack = c->rcv_nxt,
+		.flags = flags,
+		.seq = seq,
+		.ack = ack,
 		.window = c->window,
 		.scale = -1,
 		.data = data,
 		.len = len,
 	};
 
-	c->snd_nxt += (uint32_t)len + !!(flags & TH_FIN);
 	guest_send(c->g, &s);
 }
 
-bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
-	       const struct net_endpoint *peer)
+void conn_send(struct guest_conn *c, uint8_t flags, const void *data,
+	       size_t len)
 {
-	struct segment s = {
+	uint32_t seq = c->snd_nxt;
+
+	c->snd_nxt += (uint32_t)len + !!(flags & TH_FIN);
+	conn_send_at(c, flags | TH_ACK, seq, c->rcv_nxt, data, len);
+}
+
+void conn_syn(struct guest_conn *c, struct guest *g, uint16_t own_port,
+	      const struct net_endpoint *peer)
+{
+	const struct seg s = {
 		.to = *peer,
 		.from = guest_end(g, peer->addr.family, own_port),
 		.flags = TH_SYN,
@@ -326,7 +407,6 @@ bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
 		.mss = 1460,
 		.scale = 7,
 	};
-	bool ok;
 
 	memset(c, 0, sizeof(*c));
 	c->g = g;
@@ -336,6 +416,15 @@ bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
 	c->window = 8192; /* 1 MiB */
 	c->scale = 7;
 	guest_send(g, &s);
+}
+
+bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
+	       const struct net_endpoint *peer)
+{
+	struct seg s;
+	bool ok;
+
+	conn_syn(c, g, own_port, peer);
 	if (!guest_receive(g, &s))
 		return false;
 	ok = s.flags == (TH_SYN | TH_ACK) && s.ack == c->snd_nxt;
@@ -351,7 +440,7 @@ bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
 
 void conn_answer(struct guest_conn *c, struct guest *g)
 {
-	struct segment s;
+	struct seg s;
 
 	memset(c, 0, sizeof(*c));
 	c->g = g;
@@ -364,7 +453,7 @@ void conn_answer(struct guest_conn *c, struct guest *g)
 	c->window = 8192;
 	c->scale = 7;
 	guest_segment_free(&s);
-	s = (struct segment){
+	s = (struct seg){
 		.from = c->own,
 		.to = c->peer,
 		.flags = TH_SYN | TH_ACK,
@@ -380,7 +469,7 @@ void conn_answer(struct guest_conn *c, struct guest *g)
 	assert_false(c->reset);
 }
 
-static void conn_take(struct guest_conn *c, const struct segment *s)
+static void conn_take(struct guest_conn *c, const struct seg *s)
 {
 	if (s->flags & TH_RST) {
 		c->reset = true;
@@ -406,7 +495,7 @@ static void conn_take(struct guest_conn *c, const struct segment *s)
 bool conn_receive(struct guest_conn *c)
 {
 	uint32_t before = c->rcv_nxt;
-	struct segment s;
+	struct seg s;
 	bool any = false;
 
 	while ((!any || guest_has_frame(c->g)) && guest_receive(c->g, &s)) {

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #include "net/net_int.h"
+#include "net/tcp_int.h"
 
 #define GUEST_FRAMES 4096
 #define GUEST_FRAME_MAX 66000u
@@ -40,7 +41,7 @@ struct guest_options {
 };
 
 /* A segment, either way. */
-struct segment {
+struct seg {
 	struct net_endpoint from, to;
 	uint8_t flags;
 	uint32_t seq, ack;
@@ -83,21 +84,42 @@ void guest_turn(struct guest *g); /* one, without waiting */
 
 /* A whole frame, from the Ethernet header on, and the end of a batch. */
 void guest_send_raw(struct guest *g, const void *frame, size_t len);
-void guest_send(struct guest *g, const struct segment *s);
+void guest_send(struct guest *g, const struct seg *s);
 /* Without the end of a batch. */
-void guest_send_more(struct guest *g, const struct segment *s);
+void guest_send_more(struct guest *g, const struct seg *s);
 /* Take the next frame, which must be TCP and well-formed. false: there is
  * none, also not after waiting. */
-bool guest_receive(struct guest *g, struct segment *ret);
+bool guest_receive(struct guest *g, struct seg *ret);
 bool guest_has_frame(const struct guest *g);
-void guest_segment_free(struct segment *s);
+void guest_segment_free(struct seg *s);
 
+/* A listener on the host's loopback, which is the guest's gateway. */
+int host_listen(int family, struct net_endpoint *ret);
+/* A listener that is full: who connects to it waits. */
+int host_listen_full(struct net_endpoint *ret, int *ret_filler);
+/* The next connection, blocking. */
+int host_accept(int listener);
+/* Bytes that tell where they belong. */
+uint8_t pattern_at(size_t off);
+void pattern_fill(uint8_t *p, size_t off, size_t len);
+void pattern_check(const uint8_t *p, size_t off, size_t len);
+
+/* The connection itself, or NULL when it is no more. */
+struct tcp_conn *conn_inside(const struct guest_conn *c);
+/* Its deadline is now. */
+void conn_expire(const struct guest_conn *c);
 /* Send a segment of the connection; flags besides ACK. */
 void conn_send(struct guest_conn *c, uint8_t flags, const void *data,
 	       size_t len);
 /* Three-way handshake begun by the guest; false: refused. */
 bool conn_open(struct guest_conn *c, struct guest *g, uint16_t own_port,
 	       const struct net_endpoint *peer);
+/* Only the SYN. */
+void conn_syn(struct guest_conn *c, struct guest *g, uint16_t own_port,
+	      const struct net_endpoint *peer);
+/* The same at any place of the circle, and anything else of it. */
+void conn_send_at(struct guest_conn *c, uint8_t flags, uint32_t seq,
+		  uint32_t ack, const void *data, size_t len);
 /* Answer the SYN of the other side. */
 void conn_answer(struct guest_conn *c, struct guest *g);
 /* Take whatever has come for it, acknowledge it. false: nothing came. */
