@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stands in the way of sandboxes on this host, and what to do about it. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "api/api_int.h"
 #include "engine/engine.h"
+#include "net/config.h"
 
 #define ENGINE_CHECKS_MAX 32
 #define SPACE_FAIL_MIB 64u
@@ -170,6 +173,28 @@ static void check_engines(msb_t *m, struct report *r)
 	free(checks);
 }
 
+/* What the host lends to the sandboxes' network. */
+static void check_network(struct report *r)
+{
+	autoclose int ping =
+		socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+	bool has4 = net_host_has(AF_INET), has6 = net_host_has(AF_INET6);
+
+	if (has4 || has6)
+		say(r, MSB_CHECK_OK, "network", "", "%s%s%s",
+		    has4 ? "IPv4" : "", has4 && has6 ? " and " : "",
+		    has6 ? "IPv6" : "");
+	else
+		say(r, MSB_CHECK_WARN, "network", "",
+		    "no route: sandboxes have no addresses");
+	if (ping >= 0)
+		say(r, MSB_CHECK_OK, "ping", "", "allowed");
+	else
+		say(r, MSB_CHECK_INFO, "ping",
+		    "sysctl net.ipv4.ping_group_range lets users ping",
+		    "sandboxes cannot ping other hosts");
+}
+
 int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
 	       void *ctx, msb_error_t **ret_err)
 {
@@ -180,6 +205,7 @@ int msb_doctor(msb_t *m, int (*fn)(void *ctx, const msb_check_t *check),
 	check_space(m, &r);
 	check_catalogue(m, &r);
 	check_limits(&r);
+	check_network(&r);
 	check_engines(m, &r);
 	return r.stopped < 0 ? r.stopped : 0;
 }

@@ -91,7 +91,8 @@ static const char *boot_hint(const char *stage, int sys)
 	if (!strcmp(stage, "image") && sys == ENOENT)
 		return "the root directory does not exist";
 	if (!strcmp(stage, "network") && sys == EADDRINUSE)
-		return "a published port is already in use on the host";
+		return "publish another port of the host, or end what has this "
+		       "one";
 	return NULL;
 }
 
