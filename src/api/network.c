@@ -16,8 +16,9 @@ int network_of(const struct sandbox_config *c, struct net_config *ret,
 	return net_config_from_json(c->network, ret, err);
 }
 
-int network_addresses(const struct net_config *c, uint32_t slot,
-		      struct net_addresses *ret, struct err *err)
+/* Families that the host lacks are left out. */
+static int network_addresses(const struct net_config *c, uint32_t slot,
+			     struct net_addresses *ret, struct err *err)
 {
 	return net_addresses_assign(c, slot, net_host_has(AF_INET),
 				    net_host_has(AF_INET6), ret, err);
@@ -127,12 +128,29 @@ static json_t *dns_object(const struct net_config *c)
 			 "rebind_protection", c->rebind_protection);
 }
 
+/* A running machine has the families it began with, else the host decides. */
+static int addresses_of(const msb_sandbox_t *s, const struct net_config *c,
+			struct net_addresses *ret, struct err *err)
+{
+	json_t *machine =
+		s->machine_json ? json_loads(s->machine_json, 0, NULL) : NULL;
+	const json_t *network = json_object_get(machine, "network");
+	bool has4 = json_object_get(network, "ipv4");
+	bool has6 = json_object_get(network, "ipv6");
+	bool known = network;
+
+	json_decref(machine);
+	if (!known)
+		return network_addresses(c, s->row.slot, ret, err);
+	return net_addresses_assign(c, s->row.slot, has4, has6, ret, err);
+}
+
 /* malloc'ed; NULL when out of memory. */
-static char *network_text(const struct net_config *c, uint32_t slot)
+static char *network_text(const msb_sandbox_t *s, const struct net_config *c)
 {
 	struct net_addresses link = { 0 };
 	struct err err = { 0 };
-	bool has = c->enabled && !network_addresses(c, slot, &link, &err);
+	bool has = c->enabled && !addresses_of(s, c, &link, &err);
 	json_t *o = json_object();
 	const struct {
 		const char *key;
@@ -190,7 +208,7 @@ int msb_sandbox_network_json(const msb_sandbox_t *s, char **ret,
 
 	if (rc)
 		return api_fail_err(&err, rc, ret_err);
-	*ret = network_text(&c, s->row.slot);
+	*ret = network_text(s, &c);
 	net_config_fini(&c);
 	return *ret ? 0 : api_fail_err(&err, api_no_memory(&err), ret_err);
 }

@@ -31,10 +31,6 @@ int network_of(const struct sandbox_config *c, struct net_config *ret,
 /* Can a sandbox with this slot have addresses? */
 int network_check(const struct sandbox_config *c, uint32_t slot,
 		  struct err *err);
-/* Its addresses; families that the host lacks are left out. */
-int network_addresses(const struct net_config *c, uint32_t slot,
-		      struct net_addresses *ret, struct err *err);
-
 /* 1 allowed, 0 denied; *ret is malloc'ed JSON. */
 int network_explain(const struct net_config *c,
 		    const struct net_addresses *link,

@@ -6,6 +6,7 @@
  *   booterr...   reports a boot error      silent...  dies without a report
  *   babble...    reports nonsense          stubborn... ignores every stop
  *   slowstop...  stops, but says it was not graceful
+ *   only6...     says that it has no IPv4
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -420,7 +421,10 @@ static void write_identity(void)
 
 int main(int argc, char **argv)
 {
-	static const char machine[] = "{\"engine\":\"uml\"}";
+	static const char usual[] = "{\"engine\":\"uml\"}";
+	static const char only6[] =
+		"{\"engine\":\"uml\",\"network\":{\"ipv6\":{}}}";
+	const char *machine;
 	bool attached;
 	char path[600];
 	sigset_t term;
@@ -431,6 +435,7 @@ int main(int argc, char **argv)
 	(void)sigaddset(&term, RUNTIME_STOP_SIGNAL);
 	(void)sigprocmask(SIG_BLOCK, &term, NULL);
 	name = argc == 2 ? argv[1] : "";
+	machine = strncmp(name, "only6", 5) ? usual : only6;
 	attached = read_contract();
 	sig = signalfd(-1, &term, SFD_CLOEXEC);
 	for (int i = 0; i < CLIENTS; i++)
@@ -451,7 +456,7 @@ int main(int argc, char **argv)
 	}
 	fd = io_unix_listen_at(dirfd_runtime, RUNTIME_AGENT_SOCK, 64);
 	if (fd < 0 || io_write_file_at(dirfd_runtime, RUNTIME_MACHINE_JSON,
-				       machine, sizeof(machine) - 1, 0600))
+				       machine, strlen(machine), 0600))
 		exit(13);
 	(void)snprintf(path, sizeof(path), "{\"ready\":{\"pid\":%d}}\n",
 		       (int)getpid());

@@ -577,6 +577,21 @@ static void sandboxes_keep_their_network(void **state)
 	msb_sandbox_free(b);
 }
 
+/* What runs keeps the families it began with. */
+static void a_running_machine_knows_its_families(void **state)
+{
+	msb_sandbox_t *s = create("only6");
+	json_t *o = network(s);
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(o, "ipv4")));
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(o, "ipv6"), "address")),
+			    "fd42:6d73:62::2");
+	json_decref(o);
+	msb_sandbox_free(s);
+}
+
 /* A pool with room for one: the second sandbox is not made. */
 static void pools_end(void **state)
 {
@@ -622,6 +637,7 @@ int main(void)
 		TEST(ingress_is_explained),
 		TEST(bad_questions),
 		TEST(sandboxes_keep_their_network),
+		TEST(a_running_machine_knows_its_families),
 		TEST(pools_end),
 	};
 
