@@ -51,7 +51,7 @@ def test_pools(msb):
         pytest.skip("this host has no IPv4")
     assert f"inet {network['ipv4']['address']}/30" in msb.ok("exec", "a", "--", "ip", "addr")
     p = msb("create", "-n", "b", "--net-ipv4-pool", "10.99.0.0/30", "./rootfs")
-    assert p.returncode == 1 and "the pool 10.99.0.0/30 has addresses for 1 sandboxes" in p.stderr
+    assert p.returncode == 1 and "the address pool 10.99.0.0/30 (capacity 1) has no slot 1" in p.stderr
     assert "b" not in [s["name"] for s in msb.json("ls")]
 
 
