@@ -29,7 +29,7 @@ static void require(bool ok)
 
 static size_t length_of(uint8_t ident)
 {
-	return UDP_HEADER + (size_t)ident * 257;
+	return UDP_HEADER + (size_t)ident * 256;
 }
 
 static uint8_t byte_at(uint8_t ident, size_t i)
@@ -37,25 +37,31 @@ static uint8_t byte_at(uint8_t ident, size_t i)
 	return (uint8_t)(i * 5 + i / 256 + ident);
 }
 
-static void put_header(const struct packet *p, uint8_t ident, uint8_t *udp)
+/* The datagram in full, kept while pieces of the same are asked for. */
+static const uint8_t *datagram(const struct packet *p, uint8_t ident)
 {
+	static uint8_t data[65536 + 8];
+	static int made = -1;
 	size_t len = length_of(ident);
-	static uint8_t data[65536];
+	int which = p->src.family << 8 | ident;
 	uint16_t sum;
 
-	be16_put(udp, 1);
-	be16_put(udp + 2, 2);
-	be16_put(udp + 4, (uint16_t)len);
-	be16_put(udp + 6, 0);
-	memcpy(data, udp, UDP_HEADER);
-	for (size_t i = UDP_HEADER; i < len; i++)
+	if (made == which)
+		return data;
+	made = which;
+	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = byte_at(ident, i);
+	be16_put(data, 1);
+	be16_put(data + 2, 2);
+	be16_put(data + 4, (uint16_t)len);
+	be16_put(data + 6, 0);
 	sum = csum_fold(csum_bytes(
 		data, len,
 		csum_pseudo(&p->src, &p->dst, IPPROTO_UDP, (uint32_t)len)));
 	if (!sum)
 		sum = UINT16_MAX;
-	memcpy(udp + 6, &sum, sizeof(sum));
+	memcpy(data + 6, &sum, sizeof(sum));
+	return data;
 }
 
 /* A whole datagram must be one, up to the bytes its header speaks of. */
@@ -90,20 +96,18 @@ static void give(struct fragments *f, const struct net_addresses *l,
 		.payload_len = be16_get(op + 4),
 	};
 	struct iovec iov = { .iov_base = frame, .iov_len = p.payload_len };
-	uint8_t head[UDP_HEADER];
+	size_t off = p.fragment_off, len = p.payload_len;
 
 	p.iov = &iov;
 	p.niov = 1;
-	put_header(&p, op[1], head);
-	if (op[0] & BAD_SUM)
-		head[6] ^= 1;
-	for (size_t i = 0; i < p.payload_len; i++) {
-		size_t at = p.fragment_off + i;
-
-		frame[i] = at < UDP_HEADER ? head[at] : byte_at(op[1], at);
-		if (op[0] & BAD_BYTES)
-			frame[i] = (uint8_t)~frame[i];
-	}
+	memset(frame, 0, len);
+	if (off < sizeof(frame))
+		memcpy(frame, datagram(&p, op[1]) + off,
+		       len < sizeof(frame) - off ? len : sizeof(frame) - off);
+	if (op[0] & BAD_SUM && len > 6)
+		frame[6] ^= 1;
+	for (size_t i = 0; i < len && op[0] & BAD_BYTES; i++)
+		frame[i] = (uint8_t)~frame[i];
 	if (op[0] & (BAD_SUM | BAD_BYTES))
 		spoilt[op[1]] = true;
 	if (fragments_add(f, &p, &whole))

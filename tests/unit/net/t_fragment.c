@@ -267,6 +267,28 @@ static void unfinished_datagrams_are_bounded(void **state)
 	close(h.fd);
 }
 
+static void unfinished_datagrams_expire(void **state)
+{
+	static const struct piece halves[] = { { 0, 56, true },
+					       { 56, 44, false } };
+	struct host h;
+
+	(void)state;
+	host_open(&h, AF_INET);
+	make(&h, 100);
+	give(&h, 1, halves, 1);
+	wire_advance(6000);
+	wire_settle(&w);
+	give(&h, 2, halves, 1);
+	wire_advance(5000); /* the first has had its ten seconds */
+	wire_settle(&w);
+	give(&h, 1, halves + 1, 1);
+	expect_nothing(&h);
+	give(&h, 2, halves + 1, 1);
+	expect(&h, 100);
+	close(h.fd);
+}
+
 /* --- to the guest --- */
 
 static void send_to_guest(const struct host *h, size_t len)
@@ -360,6 +382,7 @@ int main(void)
 		T(what_is_put_together_is_checked),
 		T(only_datagrams_are_put_together),
 		T(unfinished_datagrams_are_bounded),
+		T(unfinished_datagrams_expire),
 		T(long_answers_come_in_fragments),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datagram flows between frames of the guest and sockets of this host. */
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "net/net_int.h"
 #include "wire.h"
 
 #define GUEST_PORT 4000
@@ -45,9 +48,9 @@ static void host_open(struct host *h, int family)
 	assert_int_equal(setsockopt(h->fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
 				    sizeof(limit)),
 			 0);
-	assert_int_equal(setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &room,
-				    sizeof(room)),
-			 0);
+	assert_int_equal(
+		setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)),
+		0);
 	assert_int_equal(net_endpoint_from_sockaddr(&ss, &e), 0);
 	h->port = e.port;
 	h->guest_view = family == AF_INET ? w.addr.gateway4 : w.addr.gateway6;
@@ -388,6 +391,71 @@ static void the_longest_unused_flow_makes_room(void **state)
 	close(h.fd);
 }
 
+static void idle_flows_end(void **state)
+{
+	struct host h;
+	char buf[8];
+
+	(void)state;
+	host_open(&h, AF_INET);
+	guest_send(&h, GUEST_PORT, "one", 3);
+	guest_send(&h, GUEST_PORT + 1, "two", 3);
+	assert_int_equal(host_recv(&h, buf, sizeof(buf)), 3);
+	assert_int_equal(host_recv(&h, buf, sizeof(buf)), 3);
+	for (int i = 0; i < 3; i++) {
+		wire_advance(40000);
+		wire_settle(&w);
+		guest_send(&h, GUEST_PORT, "one", 3);
+		assert_int_equal(host_recv(&h, buf, sizeof(buf)), 3);
+	}
+	assert_int_equal(flows(), 1);
+	/* An answer keeps it as well. */
+	wire_advance(40000);
+	host_send(&h, "answer", 6);
+	expect_from(&h, "answer", 6);
+	wire_advance(40000);
+	wire_settle(&w);
+	assert_int_equal(flows(), 1);
+	wire_advance(40000);
+	wire_settle(&w);
+	assert_int_equal(flows(), 0);
+	guest_send(&h, GUEST_PORT, "again", 5);
+	assert_int_equal(host_recv(&h, buf, sizeof(buf)), 5);
+	host_send(&h, "answer", 6);
+	expect_from(&h, "answer", 6);
+	close(h.fd);
+}
+
+/* The host's kernel gives such a row in one piece. */
+static void rows_of_datagrams_are_taken_apart(void **state)
+{
+	uint8_t data[20 * 100 - 30], buf[8];
+	uint16_t size = 100;
+	struct host h;
+
+	(void)state;
+	host_open(&h, AF_INET);
+	guest_send(&h, GUEST_PORT, "go", 2);
+	assert_int_equal(host_recv(&h, buf, sizeof(buf)), 2);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i / 7);
+	assert_int_equal(setsockopt(h.fd, IPPROTO_UDP, UDP_SEGMENT,
+				    &(int){ size }, sizeof(int)),
+			 0);
+	host_send(&h, data, sizeof(data));
+	w.room = 7; /* in the midst of it */
+	wire_settle(&w);
+	assert_int_equal(w.count, 7);
+	w.room = 100;
+	net_link_ready(w.net);
+	for (size_t off = 0; off < sizeof(data); off += size)
+		expect_from(&h, data + off,
+			    off + size < sizeof(data) ? size : 70);
+	wire_settle(&w);
+	assert_int_equal(w.count, 20);
+	close(h.fd);
+}
+
 static void some_ports_are_never_served(void **state)
 {
 	static const uint16_t ports[] = { 853, 5353, 5355, 137, 0 };
@@ -461,6 +529,42 @@ static void what_is_denied_is_told_but_not_too_often(void **state)
 	close(h6.fd);
 }
 
+/* --- rules about names --- */
+
+static int start_names(void **state)
+{
+	(void)state;
+	wire_open(&w,
+		  "{\"policy\":{\"default_egress\":\"deny\",\"rules\":[{"
+		  "\"direction\":\"egress\",\"action\":\"allow\","
+		  "\"destination\":{\"domain\":\"a.example\"}}]}}",
+		  false);
+	return 0;
+}
+
+static void a_name_opens_its_address_while_it_is_known(void **state)
+{
+	struct host h;
+	char buf[8];
+
+	(void)state;
+	host_open(&h, AF_INET);
+	h.guest_view = wire_addr("127.0.0.1");
+	guest_send(&h, GUEST_PORT, "knock", 5);
+	expect_unreachable(&w.addr.gateway4, 3, 13, h.port);
+	assert_int_equal(names_bind(w.net->names, "a.example", AF_INET,
+				    &h.guest_view, 1, 5, clock_mono_ms()),
+			 0);
+	guest_send(&h, GUEST_PORT, "enter", 5);
+	assert_int_equal(host_recv(&h, buf, sizeof(buf)), 5);
+	wire_advance(6000);
+	wire_settle(&w);
+	guest_send(&h, GUEST_PORT, "knock", 5);
+	expect_unreachable(&w.addr.gateway4, 3, 13, h.port);
+	assert_true(host_is_empty(&h));
+	close(h.fd);
+}
+
 int main(void)
 {
 	int csum = 1;
@@ -480,11 +584,16 @@ int main(void)
 		T(only_the_peer_may_answer),
 		T(a_closed_port_is_unreachable),
 		T(the_longest_unused_flow_makes_room),
+		T(idle_flows_end),
+		T(rows_of_datagrams_are_taken_apart),
 		T(some_ports_are_never_served),
 		T(nowhere_is_not_the_host),
 		cmocka_unit_test_setup_teardown(
 			what_is_denied_is_told_but_not_too_often,
 			start_public_only, stop),
+		cmocka_unit_test_setup_teardown(
+			a_name_opens_its_address_while_it_is_known, start_names,
+			stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,9 @@ uint16_t wire_csum(const void *p, size_t len, uint32_t initial);
 uint32_t wire_pseudo(const struct net_addr *src, const struct net_addr *dst,
 		     uint8_t proto, size_t len);
 
+/* Make the clocks of this process run ahead by so much more. */
+void wire_advance(uint64_t ms);
+
 /* A network namespace of this process alone, with a loopback of that MTU, in
  * which everybody may ping. false: not allowed here. */
 bool wire_namespace(unsigned mtu);
