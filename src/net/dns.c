@@ -163,6 +163,7 @@ static void pin(struct dns *d, const struct dns_request *r, const uint8_t *msg,
 	/* what was cut off is no proof that there is nothing */
 	if (!n && (flags & DNS_FLAG_TC || r->question.type == DNS_ANY))
 		return;
+	names_sweep(d->net->names, loop_now_ms(d->net->loop));
 	/* out of memory: the addresses stay unknown, and closed */
 	(void)names_bind(d->net->names, name, family, addrs, n, ttl,
 			 loop_now_ms(d->net->loop));
