@@ -155,18 +155,31 @@ void bench_send(const struct net_endpoint *to, uint16_t from_port)
 	guest_send_raw(bench.g, frame, off + l4);
 }
 
-bool bench_receive(uint16_t port)
+static struct guest_frame *next_frame(void)
 {
 	struct guest *g = bench.g;
+	struct guest_frame *f = &g->queue[g->first];
+
+	g->first = (g->first + 1) % GUEST_FRAMES;
+	g->count--;
+	return f;
+}
+
+void bench_discard(void)
+{
+	while (guest_has_frame(bench.g))
+		free(next_frame()->data);
+}
+
+bool bench_receive(uint16_t port)
+{
 	struct guest_frame *f;
 	struct packet p;
 	struct iovec iov;
 
-	if (!guest_wait(g))
+	if (!guest_wait(bench.g))
 		return false;
-	f = &g->queue[g->first];
-	g->first = (g->first + 1) % GUEST_FRAMES;
-	g->count--;
+	f = next_frame();
 	iov = (struct iovec){ f->data, f->len };
 	assert_int_equal(packet_parse(&iov, 1, &f->o, &p), 0);
 	assert_int_equal(p.proto, IPPROTO_UDP);

@@ -39,6 +39,7 @@ void bench_query(const char *name, uint16_t type);
 void bench_send(const struct net_endpoint *to, uint16_t from_port);
 /* bench.answer: the next datagram for the guest; false: none comes. */
 bool bench_receive(uint16_t port);
+void bench_discard(void); /* whatever the guest has not read */
 /* Ask the gateway and wait: the answer's code, or -1. */
 int bench_ask(const char *name, uint16_t type);
 /* Records of type in the answer section; *ret: the last. */
