@@ -15,7 +15,8 @@ import qemu  # noqa: E402
 BUILD = pathlib.Path(os.environ.get("MSB_BUILD", ROOT / "build"))
 SERVER = BUILD / "tests" / "msb-vhost"
 DEADLINE = 600  # of one boot under software emulation; generous, never a measurement
-MODULES = [*qemu.VIRTIO, "drivers/block/virtio_blk", "fs/fuse/fuse", "fs/fuse/virtiofs"]
+MODULES = [*qemu.VIRTIO, "drivers/block/virtio_blk", "fs/fuse/fuse", "fs/fuse/virtiofs",
+           "net/core/failover", "drivers/net/net_failover", "drivers/net/virtio_net"]
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -74,8 +75,12 @@ class Machine:
                "-no-reboot", "-kernel", self.image, "-initrd", archive,
                "-append", "console=ttyS0 quiet panic=-1"]
         for i, (driver, server) in enumerate(devices):
-            cmd += ["-chardev", f"socket,id=c{i},path={server.socket}",
-                    "-device", f"{driver},chardev=c{i}"]
+            cmd += ["-chardev", f"socket,id=c{i},path={server.socket}"]
+            if driver.startswith("virtio-net"):
+                cmd += ["-netdev", f"vhost-user,id=n{i},chardev=c{i}",
+                        "-device", f"{driver},netdev=n{i}"]
+            else:
+                cmd += ["-device", f"{driver},chardev=c{i}"]
         done = subprocess.run([str(c) for c in cmd], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
                               timeout=DEADLINE)
