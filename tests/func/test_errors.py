@@ -47,6 +47,19 @@ def nothing_made(msb):
     (["run", "--log-level", "loud", "./rootfs", "--", "true"], None, "loud"),
     (["run", "--script", "x", "./rootfs", "--", "true"], None, "NAME=BODY"),
     (["run", "--detach-keys", "ctrl-ab", "./rootfs", "--", "true"], None, "detach key"),
+    (["run", "--net-rule", "alow@any", "./rootfs"], 125, "did you mean `allow`"),
+    (["run", "--net-rule", "allow@*.com", "./rootfs"], 125, "SuffixTooBroad"),
+    (["run", "--net-default", "maybe", "./rootfs"], 125, "expected `allow` or `deny`"),
+    (["run", "--no-net", "--net-default", "deny", "./rootfs"], 2, "cannot be used with"),
+    (["run", "--net", "public,none", "./rootfs"], 125, "cannot be used with another one"),
+    (["run", "-p", "8080", "./rootfs"], 125, "HOST:GUEST"),
+    (["run", "-p", "0.0.0.1:1:99999", "./rootfs"], 125, "invalid guest port: 99999"),
+    (["run", "--net-ipv4-pool", "10.0.0.0/31", "./rootfs"], 125, "/30 or shorter"),
+    (["run", "--net-ipv4-pool", "127.0.0.0/8", "./rootfs"], 125, "no host can have"),
+    (["run", "--max-connections", "5000", "./rootfs"], 125, "at most 4096"),
+    (["run", "--dns-nameserver", "a b", "./rootfs"], 125, "invalid nameserver"),
+    (["net", "explain", "allow@any", "1.2.3.4:x"], 1, "has no valid port"),
+    (["net", "explain"], 2, "<TARGET> is missing"),
     (["run", "./rootfs", "echo", "hi"], 2, "echo"),
     (["run"], 2, ""),
     (["run", "--no-such-flag", "./rootfs"], 2, "--no-such-flag"),
@@ -71,9 +84,7 @@ def test_bad_input(msb, args, code, want):
 
 
 @pytest.mark.parametrize("flag", [
-    ["-p", "8080:80"], ["--no-net"], ["--net-rule", "allow@any"], ["--secret", "A=b@c.d"],
-    ["--tls-intercept"],
-    ["--dns-nameserver", "1.1.1.1"], ["--max-connections", "5"], ["--trust-host-cas"],
+    ["--secret", "A=b@c.d"], ["--tls-intercept"], ["--trust-host-cas"], ["--label", "a=b"],
 ])
 def test_flags_of_later_stages_are_refused_by_name(msb, flag):
     p = msb("run", *flag, "./rootfs", "--", "true")
