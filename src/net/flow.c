@@ -38,7 +38,7 @@ void flow_admit(struct net *n, struct tcp_conn *c)
 		tcp_reset(c);
 		break;
 	case POLICY_ALLOW:
-		splice_start(n, c, false);
+		splice_start(n, c, SPLICE_ACCEPT);
 		break;
 	case POLICY_DEFER:
 		peek_start(n, c);

@@ -106,9 +106,13 @@ unsigned tcp_count(const struct tcp *t);
 
 /* flow.c: a SYN of the guest; c has no owner yet. */
 void flow_admit(struct net *n, struct tcp_conn *c);
-/* splice.c: dial, then accept (or reset); sni or NULL for the log. With
- * accepted already, what was received and not consumed is sent on first. */
-void splice_start(struct net *n, struct tcp_conn *c, bool accepted);
+enum splice_mode {
+	SPLICE_ACCEPT,	 /* accept when the host is connected, or refuse */
+	SPLICE_ACCEPTED, /* already; what was received is sent on first */
+	SPLICE_HELD,	 /* nothing is sent on before peek_again() agrees */
+};
+/* splice.c: dial the host, and copy both ways. */
+void splice_start(struct net *n, struct tcp_conn *c, enum splice_mode mode);
 /* An accepted host socket (owned from now on) and a connection being made to
  * the guest: copies both ways once established. */
 int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
@@ -116,6 +120,9 @@ int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
 		   void *ctx);
 /* peek.c: accept, look at the first bytes, judge, then splice or finish. */
 void peek_start(struct net *n, struct tcp_conn *c);
+/* What the first bytes, as far as there are some in the ring, say of a
+ * connection that had none when it was allowed. A denial is logged. */
+enum policy_answer peek_again(struct net *n, const struct tcp_conn *c);
 
 int udp_new(struct net *n, struct udp **ret);
 struct udp *udp_free(struct udp *u);

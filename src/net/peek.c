@@ -4,7 +4,12 @@
  * answered, and its first bytes are looked at: a TLS ClientHello tells the
  * name, anything else is judged by the addresses that DNS answered. They stay
  * where they are, in the connection's ring, and are sent on once the flow is
- * allowed; the host is not dialed before.
+ * allowed.
+ *
+ * The host is not dialed before. Only when the guest says nothing for a moment,
+ * as where the server speaks first, and may speak to this address in any case,
+ * it is: then its first bytes are looked at when they come, and are kept until
+ * then.
  */
 #include <stdlib.h>
 
@@ -12,11 +17,13 @@
 #include "net/net_int.h"
 #include "net/sni.h"
 
-#define PEEK_MS 5000u
+#define MOMENT_MS 250u
+#define PEEK_MS 5000u /* all in all */
 
 struct peek {
 	struct net *net;
 	struct tcp_conn *conn;
+	bool waited; /* for a moment */
 	struct timer timer;
 	struct deferred look;
 };
@@ -39,30 +46,6 @@ static struct policy_flow flow_of(const struct tcp_conn *c)
 	};
 }
 
-/* The connection is handed on, or over. */
-static void decide(struct peek *p, enum policy_names how, const char *sni)
-{
-	struct net *n = p->net;
-	struct tcp_conn *c = p->conn;
-	const struct policy_flow f = flow_of(c);
-
-	peek_free(p);
-	if (net_judge(n, &f, how, sni).answer == POLICY_ALLOW)
-		splice_start(n, c, true);
-	else
-		tcp_reset(c);
-}
-
-static void refuse_hello(struct peek *p)
-{
-	const struct policy_verdict v = { POLICY_DENY, POLICY_BAD_HELLO };
-	const struct policy_flow f = flow_of(p->conn);
-
-	net_denied(p->net, &f, NULL, &v);
-	tcp_reset(p->conn);
-	peek_free(p);
-}
-
 /* The first bytes, in one piece. */
 static enum sni_result find_name(const struct tcp_conn *c,
 				 char name[NET_NAME_MAX + 1])
@@ -79,37 +62,90 @@ static enum sni_result find_name(const struct tcp_conn *c,
 	return sni_find(copy, len, name);
 }
 
+enum policy_answer peek_again(struct net *n, const struct tcp_conn *c)
+{
+	const struct policy_verdict bad = { POLICY_DENY, POLICY_BAD_HELLO };
+	const struct policy_flow f = flow_of(c);
+	char name[NET_NAME_MAX + 1];
+
+	switch (find_name(c, name)) {
+	case SNI_FOUND:
+		return net_judge(n, &f, POLICY_NAMES_SNI, name).answer;
+	case SNI_NONE:
+	case SNI_NOT_TLS:
+		return net_judge(n, &f, POLICY_NAMES_CACHED, NULL).answer;
+	case SNI_BAD:
+		net_denied(n, &f, NULL, &bad);
+		return POLICY_DENY;
+	case SNI_MORE:
+		break;
+	}
+	return POLICY_DEFER;
+}
+
+/* The connection is handed on, or over. */
+static void finish(struct peek *p, enum policy_answer answer,
+		   enum splice_mode mode)
+{
+	struct net *n = p->net;
+	struct tcp_conn *c = p->conn;
+
+	peek_free(p);
+	if (answer == POLICY_ALLOW)
+		splice_start(n, c, mode);
+	else
+		tcp_reset(c);
+}
+
 static void look(struct deferred *d)
 {
 	struct peek *p = container_of(d, struct peek, look);
-	char name[NET_NAME_MAX + 1];
+	enum policy_answer a = peek_again(p->net, p->conn);
 
-	switch (find_name(p->conn, name)) {
-	case SNI_MORE:
-		break;
-	case SNI_FOUND:
-		decide(p, POLICY_NAMES_SNI, name);
-		break;
-	case SNI_NONE:
-	case SNI_NOT_TLS:
-		decide(p, POLICY_NAMES_CACHED, NULL);
-		break;
-	case SNI_BAD:
-		refuse_hello(p);
-		break;
-	}
+	if (a != POLICY_DEFER)
+		finish(p, a, SPLICE_ACCEPTED);
 }
 
-/* A guest that waits for the server to speak, or does not finish its hello. */
+static void on_timer(struct timer *t);
+
+/* It said nothing: may it speak to this address at all? */
+static void on_silence(struct peek *p)
+{
+	const struct policy_flow f = flow_of(p->conn);
+	struct policy_verdict v;
+
+	if (p->waited) {
+		v = net_judge(p->net, &f, POLICY_NAMES_CACHED, NULL);
+		finish(p, v.answer, SPLICE_HELD);
+		return;
+	}
+	p->waited = true;
+	v = policy_decide(&p->net->config.policy, &p->net->link_addr,
+			  p->net->names, &f, POLICY_NAMES_CACHED, NULL);
+	if (v.answer == POLICY_ALLOW)
+		finish(p, v.answer, SPLICE_HELD);
+	else
+		loop_timer(p->net->loop, &p->timer, PEEK_MS - MOMENT_MS,
+			   on_timer);
+}
+
 static void on_timer(struct timer *t)
 {
+	const struct policy_verdict bad = { POLICY_DENY, POLICY_BAD_HELLO };
 	struct peek *p = container_of(t, struct peek, timer);
+	const struct policy_flow f = flow_of(p->conn);
 	struct iovec parts[2];
 
-	if (tcp_peek(p->conn, parts))
-		refuse_hello(p);
-	else
-		decide(p, POLICY_NAMES_CACHED, NULL);
+	if (!tcp_peek(p->conn, parts)) {
+		on_silence(p);
+	} else if (!p->waited) {
+		p->waited = true;
+		loop_timer(p->net->loop, &p->timer, PEEK_MS - MOMENT_MS,
+			   on_timer);
+	} else { /* a hello that does not end */
+		net_denied(p->net, &f, NULL, &bad);
+		finish(p, POLICY_DENY, SPLICE_ACCEPTED);
+	}
 }
 
 static void on_established(void *owner, struct tcp_conn *c)
@@ -117,7 +153,7 @@ static void on_established(void *owner, struct tcp_conn *c)
 	struct peek *p = owner;
 
 	(void)c;
-	loop_timer(p->net->loop, &p->timer, PEEK_MS, on_timer);
+	loop_timer(p->net->loop, &p->timer, MOMENT_MS, on_timer);
 }
 
 /* Looked at where it will be kept, when this call is over. */
@@ -140,6 +176,7 @@ static void on_fin(void *owner, struct tcp_conn *c)
 	struct peek *p = owner;
 
 	(void)c;
+	p->waited = true;
 	loop_timer(p->net->loop, &p->timer, 0, on_timer);
 }
 

@@ -31,11 +31,13 @@ struct splice {
 	bool dialing;
 	bool other_family; /* the other loopback may be tried, too */
 	bool up;	   /* the guest's side is established */
+	bool held;	   /* nothing of the guest's is sent yet */
 	bool readable, writable;
 	bool ended;	 /* the host said its last */
 	bool hung_up;	 /* an end may follow what is read */
 	bool guest_done; /* the guest did, and the host knows */
 	int error;	 /* why the host's side ended, if not in order */
+	struct deferred look;
 };
 
 static void on_host(struct watch *w, uint32_t events);
@@ -57,6 +59,7 @@ static void hang_up(struct splice *s, bool rude)
 static void splice_free(struct splice *s, bool rude)
 {
 	hang_up(s, rude);
+	loop_defer_cancel(&s->look);
 	if (s->done)
 		s->done(s->done_ctx);
 	free(s);
@@ -140,7 +143,7 @@ static ssize_t push(struct splice *s, const struct iovec *iov, unsigned n,
 /* What was kept while the socket was full. false: the splice is gone. */
 static bool pump_to_host(struct splice *s)
 {
-	while (s->writable) {
+	while (s->writable && !s->held) {
 		struct iovec iov[2];
 		size_t len = tcp_peek(s->conn, iov);
 		ssize_t n;
@@ -157,6 +160,24 @@ static bool pump_to_host(struct splice *s)
 	return true;
 }
 
+/* The first bytes are in the ring now. */
+static void on_look(struct deferred *d)
+{
+	struct splice *s = container_of(d, struct splice, look);
+
+	switch (peek_again(s->net, s->conn)) {
+	case POLICY_DEFER:
+		break;
+	case POLICY_ALLOW:
+		s->held = false;
+		(void)pump_to_host(s);
+		break;
+	case POLICY_DENY:
+		broken(s);
+		break;
+	}
+}
+
 static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 		      unsigned n, size_t len)
 {
@@ -164,7 +185,9 @@ static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 	ssize_t done;
 
 	(void)c;
-	if (!s->writable || !len)
+	if (s->held)
+		loop_defer(s->net->loop, &s->look, on_look);
+	if (!s->writable || !len || s->held)
 		return 0;
 	done = push(s, iov, n, len);
 	if (done >= 0)
@@ -350,7 +373,7 @@ static struct splice *splice_new(struct net *n)
 	return s;
 }
 
-void splice_start(struct net *n, struct tcp_conn *c, bool accepted)
+void splice_start(struct net *n, struct tcp_conn *c, enum splice_mode mode)
 {
 	const struct net_endpoint *peer = tcp_peer_end(c);
 	struct splice *s = splice_new(n);
@@ -364,7 +387,8 @@ void splice_start(struct net *n, struct tcp_conn *c, bool accepted)
 	s->to = net_host_end(n, peer);
 	s->other_family = net_addr_is_gateway(&peer->addr, &n->link_addr);
 	s->dialing = true;
-	s->up = accepted;
+	s->up = mode != SPLICE_ACCEPT;
+	s->held = mode == SPLICE_HELD;
 	tcp_set_owner(c, &splice_ops, s);
 	rc = dial(s);
 	if (rc)
