@@ -276,7 +276,7 @@ static bool repeat(struct dns *d, const struct dns_asker *who,
 		    q->exchange.len != len ||
 		    !same_end(&q->who.guest, &who->guest) ||
 		    !same_end(&q->who.asked, &who->asked) ||
-		    memcmp(q->msg + 2, msg + 2, len - 2))
+		    memcmp(q->msg + 2, msg + 2, len - 2) != 0)
 			continue;
 		dns_exchange_repeat(&q->exchange);
 		return true;

@@ -48,7 +48,7 @@ static bool record_sound(const struct dns_record *rec)
 static bool is_bare_failure(const struct dns_header *h, size_t len)
 {
 	return len == DNS_HEADER && !h->questions && !h->answers &&
-	       !h->authorities && !h->additionals &&
+	       !h->authorities && !h->extras &&
 	       (h->flags & DNS_FLAG_RCODE) != DNS_NOERROR;
 }
 

@@ -192,30 +192,29 @@ static int write_query(struct dns_exchange *x)
 /* 1 when the answer is complete, 0 when something came, or an error. */
 static int read_some(struct dns_exchange *x)
 {
-	size_t want, have = x->got;
-	uint8_t *to = x->prefix + have;
+	size_t head = sizeof(x->prefix), want;
+	uint8_t *to;
 	ssize_t n;
 
-	if (have < sizeof(x->prefix)) {
-		want = sizeof(x->prefix) - have;
+	if (x->got < head) {
+		to = x->prefix + x->got;
+		want = head - x->got;
 	} else {
-		have -= sizeof(x->prefix);
-		want = be16_get(x->prefix) - have;
-		to = x->answer + have;
+		to = x->answer + (x->got - head);
+		want = be16_get(x->prefix) - (x->got - head);
 	}
 	n = recv(x->fd, to, want, 0);
 	if (n <= 0)
 		return n < 0 ? -errno : -ECONNRESET;
 	x->got += (size_t)n;
-	if (x->got == sizeof(x->prefix)) {
+	if (x->got == head) {
 		if (be16_get(x->prefix) < DNS_HEADER)
 			return -EBADMSG;
 		x->answer = malloc(be16_get(x->prefix));
 		if (!x->answer)
 			return -ENOMEM;
 	}
-	return x->got >= sizeof(x->prefix) &&
-	       x->got == sizeof(x->prefix) + be16_get(x->prefix);
+	return x->got >= head && x->got == head + be16_get(x->prefix);
 }
 
 static void read_stream(struct dns_exchange *x)

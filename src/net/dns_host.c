@@ -86,7 +86,7 @@ void dns_resolv_parse(const char *text, size_t len, uint16_t port,
 
 		word = next_word(&line, line_end, &n);
 		if (!word || n != sizeof(keyword) - 1 ||
-		    memcmp(word, keyword, n))
+		    memcmp(word, keyword, n) != 0)
 			continue;
 		word = next_word(&line, line_end, &n);
 		if (word && scoped_addr(word, n, &s))

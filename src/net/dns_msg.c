@@ -25,7 +25,7 @@ int dns_header_read(const uint8_t *msg, size_t len, struct dns_header *ret)
 	ret->questions = be16_get(msg + 4);
 	ret->answers = be16_get(msg + 6);
 	ret->authorities = be16_get(msg + 8);
-	ret->additionals = be16_get(msg + 10);
+	ret->extras = be16_get(msg + 10);
 	return 0;
 }
 
@@ -93,7 +93,7 @@ void dns_reader_init(struct dns_reader *r, const uint8_t *msg, size_t len,
 	*r = (struct dns_reader){ .msg = msg, .len = len, .pos = pos };
 	r->left[DNS_ANSWER] = h->answers;
 	r->left[DNS_AUTHORITY] = h->authorities;
-	r->left[DNS_ADDITIONAL] = h->additionals;
+	r->left[DNS_ADDITIONAL] = h->extras;
 }
 
 int dns_reader_next(struct dns_reader *r, struct dns_record *ret)

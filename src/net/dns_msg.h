@@ -58,7 +58,7 @@ struct dns_name {
 
 struct dns_header {
 	uint16_t id, flags;
-	uint16_t questions, answers, authorities, additionals;
+	uint16_t questions, answers, authorities, extras;
 };
 
 struct dns_question {
