@@ -325,6 +325,17 @@ void tcp_deadline(struct tcp_conn *c, uint64_t delay_ms)
 		loop_timer(t->net->loop, &t->tick, TCP_TICK_MS, on_tick);
 }
 
+void tcp_deadline_off(struct tcp_conn *c)
+{
+	uint64_t now;
+
+	c->deadline = 0;
+	if (!c->orphan_until)
+		return;
+	now = tcp_now(c->tcp);
+	tcp_deadline(c, c->orphan_until > now ? c->orphan_until - now : 0);
+}
+
 static void backoff(struct tcp_conn *c)
 {
 	c->rto = c->rto * 2 > TCP_RTO_MAX_MS ? TCP_RTO_MAX_MS : c->rto * 2;
@@ -367,7 +378,7 @@ static void expire(struct tcp_conn *c)
 		   (c->fin_queued && !c->fin_acked)) {
 		try_again(c);
 	} else if (c->orphan_until) {
-		tcp_deadline(c, c->orphan_until - tcp_now(c->tcp));
+		tcp_deadline_off(c);
 	} else {
 		tcp_tell_space(c); /* there was no memory for a ring */
 	}

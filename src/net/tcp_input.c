@@ -164,7 +164,7 @@ static void acknowledged(struct tcp_conn *c, uint32_t ack)
 	c->dup_acks = 0;
 	set_rto(c);
 	if (c->snd_una == c->snd_max)
-		c->deadline = 0;
+		tcp_deadline_off(c);
 	else
 		tcp_deadline(c, c->rto);
 }

@@ -146,6 +146,8 @@ bool tcp_may_grow(struct tcp *t);
 /* The FINs or the owner changed: file it where it belongs now. */
 void tcp_settle(struct tcp_conn *c);
 void tcp_deadline(struct tcp_conn *c, uint64_t delay_ms);
+/* None but that of a connection without owner. */
+void tcp_deadline_off(struct tcp_conn *c);
 /* See to it when the guest's frames have been read, or the turn ends. */
 void tcp_work_later(struct tcp_conn *c);
 uint64_t tcp_now(const struct tcp *t);

@@ -80,25 +80,27 @@ static bool send_bare(struct net *n, const struct net_endpoint *from,
 	return net_send(n, head, len, NULL, 0, 0, &o);
 }
 
-/* The window field for a segment, and with it what is now promised. */
+/*
+ * The window field for a segment, and with it what is now promised. It is
+ * rounded up, for which tcp_window() keeps one unit back: what was promised
+ * before then is at most less than a unit more, and stays good.
+ */
 static uint16_t advertise(struct tcp_conn *c, bool scaled)
 {
 	uint8_t scale = scaled ? c->rcv_scale : 0;
-	uint32_t win = tcp_window(c) >> scale;
-	uint32_t promised = c->rcv_adv - c->rcv_nxt;
+	uint32_t win = (tcp_window(c) + (1u << scale) - 1) >> scale;
+	uint32_t edge;
 
 	if (win > UINT16_MAX)
 		win = UINT16_MAX;
-	/* a promise is never taken back, not even by rounding */
-	if (win << scale < promised)
-		win = (promised + (1u << scale) - 1) >> scale;
-	c->rcv_adv = c->rcv_nxt + (win << scale);
+	edge = c->rcv_nxt + (win << scale);
+	if (seq_lt(c->rcv_adv, edge))
+		c->rcv_adv = edge;
 	return (uint16_t)win;
 }
 
 uint32_t tcp_window(const struct tcp_conn *c)
 {
-	/* one unit of the scale is kept back, for advertise() to round up */
 	uint32_t taken = c->rcv.used + (1u << TCP_RCV_SCALE);
 
 	return taken < c->rcv_size ? c->rcv_size - taken : 0;

@@ -238,7 +238,8 @@ void tcp_consume(struct tcp_conn *c, size_t n)
 	told = c->rcv_adv - c->rcv_nxt;
 	open = tcp_window(c);
 	/* worth telling: a good part of it, or the first after none */
-	if (open - told >= c->rcv_size / 4 || (!told && open >= c->mss)) {
+	if (open > told &&
+	    (open - told >= c->rcv_size / 4 || (!told && open >= c->mss))) {
 		c->ack_now = true;
 		tcp_output(c);
 	}

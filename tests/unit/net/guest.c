@@ -151,7 +151,7 @@ bool guest_wait(struct guest *g)
 	for (int quiet = 0; !g->count && quiet < 2;) {
 		unsigned before = g->flushes;
 
-		assert_int_equal(loop_turn(g->loop, 20), 0);
+		assert_int_equal(loop_turn(g->loop, 60), 0);
 		quiet = g->flushes == before ? quiet + 1 : 0;
 	}
 	return g->count;
