@@ -15,6 +15,7 @@
 
 #define FILE_MAX (1u << 20)
 #define SPACE " \t\r\f\v"
+#define NAMESERVER_MAX 320 /* as written, with its NUL */
 
 /* The next word of [*p, end), or NULL. */
 static const char *next_word(const char **p, const char *end, size_t *ret_len)
@@ -130,24 +131,63 @@ static int parse_port(const char *text, uint16_t *ret)
 	return 0;
 }
 
-int dns_nameserver_parse(const char *text, struct dns_server *ret,
+/* Without what is around it; false: nothing, or too much, is left. */
+static bool trim(const char *text, char ret[NAMESERVER_MAX])
+{
+	size_t len;
+
+	text += strspn(text, SPACE);
+	len = strlen(text);
+	while (len && strchr(SPACE, text[len - 1]))
+		len--;
+	if (!len || len >= NAMESERVER_MAX)
+		return false;
+	memcpy(ret, text, len);
+	ret[len] = 0;
+	return true;
+}
+
+/* No host is called 1.2.3: that is an address gone wrong. */
+static bool ends_in_number(const char *text, size_t len)
+{
+	size_t digits = 0;
+
+	if (text[len - 1] == '.')
+		len--;
+	while (len && text[len - 1] >= '0' && text[len - 1] <= '9') {
+		len--;
+		digits++;
+	}
+	return digits && (!len || text[len - 1] == '.');
+}
+
+/* [IPv6] and perhaps a port */
+static int parse_bracketed(const char *text, struct dns_server *ret)
+{
+	const char *close = strchr(text, ']');
+
+	if (!close || (close[1] && close[1] != ':') ||
+	    (close[1] && parse_port(close + 2, &ret->end.port)) ||
+	    net_addr_parse(text + 1, (size_t)(close - text - 1),
+			   &ret->end.addr))
+		return -EINVAL;
+	return ret->end.addr.family == AF_INET6 ? 0 : -EINVAL;
+}
+
+int dns_nameserver_parse(const char *written, struct dns_server *ret,
 			 struct dns_name *ret_name)
 {
-	const char *colon = strrchr(text, ':');
-	size_t len = strlen(text);
+	char text[NAMESERVER_MAX];
+	const char *colon;
+	size_t len;
 
 	*ret = (struct dns_server){ .end.port = DNS_PORT };
-	if (text[0] == '[') {
-		const char *close = strchr(text, ']');
-
-		if (!close || (close[1] && close[1] != ':') ||
-		    (close[1] && parse_port(close + 2, &ret->end.port)))
-			return -EINVAL;
-		if (net_addr_parse(text + 1, (size_t)(close - text - 1),
-				   &ret->end.addr))
-			return -EINVAL;
-		return ret->end.addr.family == AF_INET6 ? 0 : -EINVAL;
-	}
+	if (!trim(written, text))
+		return -EINVAL;
+	if (text[0] == '[')
+		return parse_bracketed(text, ret);
+	len = strlen(text);
+	colon = strrchr(text, ':');
 	if (colon && strchr(text, ':') == colon) {
 		if (parse_port(colon + 1, &ret->end.port))
 			return -EINVAL;
@@ -156,6 +196,8 @@ int dns_nameserver_parse(const char *text, struct dns_server *ret,
 	if (!net_addr_parse(text, len, &ret->end.addr))
 		return 0;
 	ret->end.addr = (struct net_addr){ 0 };
+	if (!len || ends_in_number(text, len))
+		return -EINVAL;
 	return dns_name_parse(text, len, ret_name);
 }
 

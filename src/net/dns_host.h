@@ -25,8 +25,9 @@ struct dns_host {
 };
 
 /* IP, IP:PORT, [IPv6], [IPv6]:PORT, HOST, HOST:PORT: a host's address is left
- * AF_UNSPEC and its name is in *ret_name. 0 or -EINVAL. */
-int dns_nameserver_parse(const char *text, struct dns_server *ret,
+ * AF_UNSPEC and its name is in *ret_name. Blanks around it are nothing. 0 or
+ * -EINVAL. */
+int dns_nameserver_parse(const char *written, struct dns_server *ret,
 			 struct dns_name *ret_name);
 /* The nameserver lines of a resolv.conf, with this port. */
 void dns_resolv_parse(const char *text, size_t len, uint16_t port,

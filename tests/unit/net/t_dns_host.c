@@ -39,16 +39,20 @@ static void nameservers_have_many_forms(void **state)
 		{ "2606:4700::1111", "2606:4700::1111@53" },
 		{ "[2606:4700::1111]", "2606:4700::1111@53" },
 		{ "[::1]:5353", "::1@5353" },
+		{ " 1.1.1.1:54\t", "1.1.1.1@54" },
 	}, names[] = {
 		{ "dns.example", "dns.example" },
 		{ "dns.example:5353", "dns.example" },
 		{ "Resolver", "resolver" },
+		{ " dns1.example. ", "dns1.example" },
 	};
 	static const char *const bad[] = {
-		"",	      "1.1.1.1:",    "1.1.1.1:0",  "1.1.1.1:65536",
-		"1.1.1.1:x",  "[::1",	     "[::1]x",	   "[::1]:",
-		"[1.1.1.1]",  "[name]",	     "a b",	   "::1:x:y",
-		"dns..local", "https://dns", "dns.local:", ":53",
+		"",	      "1.1.1.1:", "1.1.1.1:0",	"1.1.1.1:65536",
+		"1.1.1.1:x",  "[::1",	  "[::1]x",	"[::1]:",
+		"[1.1.1.1]",  "[name]",	  "a b",	"::1:x:y",
+		"dns..local", "1.2.3",	  "256.1.1.1",	"1.2.3.4.",
+		"53",	      " ",	  "a\t1.1.1.1", "https://dns",
+		"dns.local:", ":53",
 	};
 	struct dns_server s;
 	struct dns_name n;
