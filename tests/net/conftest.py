@@ -27,6 +27,7 @@ pytest_collection_modifyitems = func.pytest_collection_modifyitems
 pytest_configure = func.pytest_configure
 
 import peers as peer_servers  # noqa: E402
+import resolvers  # noqa: E402
 import spaces  # noqa: E402
 
 PUBLIC4, PUBLIC6 = "8.8.8.8", "2606:4700::1111"
@@ -205,3 +206,36 @@ def msb(pristine, world):
     yield m
     m.clean()
     shutil.rmtree(base, ignore_errors=True)
+
+
+NAMES = {  # what dnsmasq says: name -> addresses
+    "one.example.com": [OTHER4, OTHER6], "two.example.com": [PUBLIC4, PUBLIC6],
+    "v4.example.com": [PUBLIC4], "deep.down.example.com": [OTHER4, OTHER6],
+    "a.example.org": [OTHER4, OTHER6], "b.example.org": [OTHER4, OTHER6],
+    "example.com": [PUBLIC4, PUBLIC6], "badexample.com": [PUBLIC4, PUBLIC6],
+    "to-private.example.com": ["10.1.2.3"], "to-loopback.example.com": ["127.0.0.1"],
+    "to-metadata.example.com": ["169.254.169.254"], "to-link.example.com": ["169.254.1.1"],
+    "to-nothing.example.com": ["0.0.0.0"], "to-private6.example.com": ["fd00::1"],
+    "to-loopback6.example.com": ["::1"], "to-nat64.example.com": ["64:ff9b::a01:203"],
+    "to-6to4.example.com": ["2002:a01:203::1"], "to-mapped.example.com": ["::ffff:10.1.2.3"],
+    "to-test-net.example.com": ["203.0.113.5"],
+}
+ALIASES = {"alias.example.net": "one.example.com", "c1.example.net": "c2.example.net",
+           "c2.example.net": "c3.example.net", "c3.example.net": "two.example.com"}
+
+
+@pytest.fixture(scope="session")
+def the_dnsmasq(the_world):
+    records = [f"--host-record={','.join([name, *addresses])},300"
+               for name, addresses in NAMES.items()]
+    records += [f"--cname={name},{target},60" for name, target in ALIASES.items()]
+    records += ["--host-record=short.example.com," + OTHER4 + ",1",
+                "--txt-record=big.example.com," + ",".join(c * 250 for c in "abcdefgh"),
+                "--txt-record=small.example.com,hello"]
+    return resolvers.Dnsmasq(the_world, [DNS4, DNS6], records)
+
+
+@pytest.fixture
+def dnsmasq(the_dnsmasq):
+    the_dnsmasq.asked()
+    return the_dnsmasq
