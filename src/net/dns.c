@@ -99,14 +99,44 @@ static bool is_gateway(const struct dns *d, const struct dns_asker *who)
 	return net_addr_is_gateway(&who->asked.addr, &d->net->link_addr);
 }
 
-/* A server of the guest's own choice is an address like any other. */
-static bool may_ask_server(struct dns *d, const struct dns_asker *who)
+static bool is_configured(const struct dns *d, const struct net_endpoint *e)
+{
+	for (size_t i = 0; i < d->servers.n; i++)
+		if (d->servers.v[i].end.port == e->port &&
+		    net_addr_equal(&d->servers.v[i].end.addr, &e->addr))
+			return true;
+	return false;
+}
+
+/* A rule for this address alone, not for a range that it is in. */
+static bool rule_names_it(const struct policy *p, int rule)
+{
+	const struct policy_rule *r;
+
+	if (rule == POLICY_BY_DEFAULT)
+		return false;
+	r = &p->rules[rule];
+	return r->target == POLICY_TARGET_CIDR &&
+	       r->cidr.prefix == (r->cidr.addr.family == AF_INET ? 32 : 128);
+}
+
+/*
+ * A server of the guest's own choice is an address like any other. Its word
+ * binds names only if the policy's author meant that server: else a guest that
+ * may ask anybody would have an accomplice bind an allowed name to any address.
+ */
+static bool may_ask_server(struct dns *d, struct dns_asker *who)
 {
 	struct policy_flow f = flow_of(who);
+	struct policy_verdict v;
 
-	return is_gateway(d, who) ||
-	       net_judge(d->net, &f, POLICY_NAMES_CACHED, NULL).answer ==
-		       POLICY_ALLOW;
+	who->trusted = true;
+	if (is_gateway(d, who))
+		return true;
+	v = net_judge(d->net, &f, POLICY_NAMES_CACHED, NULL);
+	who->trusted = is_configured(d, &who->asked) ||
+		       rule_names_it(&d->net->config.policy, v.rule);
+	return v.answer == POLICY_ALLOW;
 }
 
 /* The sandbox's address of the family that a type is about, or NULL. */
@@ -207,7 +237,8 @@ static void release_answer(struct dns *d, const struct dns_asker *who,
 		release_status(d, who, r, query, DNS_NXDOMAIN);
 		return;
 	}
-	pin_answer(d, r, msg, len);
+	if (who->trusted)
+		pin_answer(d, r, msg, len);
 	release(d, who, r, msg, len);
 }
 
@@ -314,38 +345,39 @@ static int forward(struct dns *d, const struct dns_asker *who,
 	return 1;
 }
 
-int dns_ask(struct dns *d, const struct dns_asker *who, const uint8_t *msg,
+int dns_ask(struct dns *d, const struct dns_asker *asker, const uint8_t *msg,
 	    size_t len)
 {
+	struct dns_asker who = *asker;
 	struct dns_request r;
 	uint8_t kept[DNS_CACHE_MAX_ANSWER];
 	size_t kept_len;
 	int rc = dns_request_read(msg, len, &r);
 
 	if (rc == -EPROTO)
-		release_status(d, who, &r, msg, DNS_FORMERR);
+		release_status(d, &who, &r, msg, DNS_FORMERR);
 	if (rc)
 		return 0;
-	if (!may_ask_for(d, who, &r)) {
-		release_status(d, who, &r, msg, DNS_NXDOMAIN);
+	if (!may_ask_for(d, &who, &r)) {
+		release_status(d, &who, &r, msg, DNS_NXDOMAIN);
 		return 0;
 	}
 	if (!is_lookup(&r)) {
-		release_status(d, who, &r, msg, DNS_NOTIMP);
+		release_status(d, &who, &r, msg, DNS_NOTIMP);
 		return 0;
 	}
-	if (answer_locally(d, who, &r, msg))
+	if (answer_locally(d, &who, &r, msg))
 		return 0;
-	if (!may_ask_server(d, who)) {
-		release_status(d, who, &r, msg, DNS_NXDOMAIN);
+	if (!may_ask_server(d, &who)) {
+		release_status(d, &who, &r, msg, DNS_NXDOMAIN);
 		return 0;
 	}
 	kept_len = dns_cache_get(d->cache,
-				 is_gateway(d, who) ? NULL : &who->asked.addr,
+				 is_gateway(d, &who) ? NULL : &who.asked.addr,
 				 msg, len, &r, loop_now_ms(d->net->loop), kept);
 	if (!kept_len)
-		return forward(d, who, &r, msg, len);
-	release_answer(d, who, &r, msg, kept, kept_len);
+		return forward(d, &who, &r, msg, len);
+	release_answer(d, &who, &r, msg, kept, kept_len);
 	return 0;
 }
 

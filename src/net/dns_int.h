@@ -27,6 +27,7 @@ struct dns_stream;
 struct dns_asker {
 	struct net_endpoint guest, asked;
 	struct dns_stream *stream; /* NULL: by datagram */
+	bool trusted; /* what that server says binds names; set by dns_ask() */
 };
 
 struct dns_query {
@@ -59,7 +60,7 @@ struct dns {
  * an answer; 1: a stream's answer will come by dns_stream_answer(), then
  * dns_stream_done(); -EBUSY: too many are outstanding.
  */
-int dns_ask(struct dns *d, const struct dns_asker *who, const uint8_t *msg,
+int dns_ask(struct dns *d, const struct dns_asker *asker, const uint8_t *msg,
 	    size_t len);
 /* Are as many outstanding as there may be? */
 static inline bool dns_is_busy(const struct dns *d)

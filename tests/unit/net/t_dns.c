@@ -435,43 +435,80 @@ static bool answer_elsewhere(struct mock_server *s, const struct dns_request *r,
 	return true;
 }
 
-static void servers_of_the_guest_are_asked_themselves(void **state)
+/* The server listens at that address for once; false: it may not. */
+static bool move_server(void)
 {
+	struct watch *w = &bench.server.udp_watch;
 	struct sockaddr_storage a;
 	socklen_t len = net_endpoint_to_sockaddr(&elsewhere, &a);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), other;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	if (bind(fd, (struct sockaddr *)&a, len) < 0) {
+		(void)close(fd);
+		return false;
+	}
+	loop_unwatch(w);
+	(void)close(bench.server.udp);
+	bench.server.udp = fd;
+	bench.server.answer = answer_elsewhere;
+	assert_int_equal(loop_watch(bench.g->loop, w, fd, EPOLLIN, w->on_ready),
+			 0);
+	return true;
+}
+
+static int ask_elsewhere(void)
+{
+	bench_query("a.example", DNS_A);
+	bench_send(&elsewhere, 5000);
+	if (!bench_receive(5000))
+		return -1;
+	assert_true(net_addr_equal(&bench.answer_from.addr, &elsewhere.addr));
+	return bench.header.flags & DNS_FLAG_RCODE;
+}
+
+static void servers_of_the_guest_are_asked_themselves(void **state)
+{
 	(void)state;
 	bench_open(NULL);
 	assert_int_equal(bench_ask("a.example", DNS_A), DNS_NOERROR);
-	bench.g->net->config.dns_timeout_ms = 20;
-	if (bind(fd, (struct sockaddr *)&a, len) == 0) {
-		/* the server listens there for once */
-		other = bench.server.udp;
-		assert_int_equal(dup2(fd, bench.server.udp), other);
-		loop_unwatch(&bench.server.udp_watch);
-		assert_int_equal(loop_watch(bench.g->loop,
-					    &bench.server.udp_watch, other,
-					    EPOLLIN,
-					    bench.server.udp_watch.on_ready),
-				 0);
-		bench.server.answer = answer_elsewhere;
-		bench_query("a.example", DNS_A);
-		bench_send(&elsewhere, 5000);
-		assert_true(bench_receive(5000));
-		/* not what the other one said, which is kept */
+	if (!move_server()) { /* nobody is there */
+		assert_int_equal(ask_elsewhere(), DNS_SERVFAIL);
+		return;
+	}
+	for (int i = 0; i < 2; i++) { /* the second is kept */
+		assert_int_equal(ask_elsewhere(), DNS_NOERROR);
+		/* not what the other one said, which is kept, too */
 		assert_int_equal(bench.header.answers, 1);
 		assert_int_equal(bench.answer.b[bench.answer.len - 1], 4);
-		assert_true(bench_pinned("8.8.4.4", "a.example"));
-	} else { /* not allowed to: nobody is there */
-		bench_query("a.example", DNS_A);
-		bench_send(&elsewhere, 5000);
-		assert_true(bench_receive(5000));
-		assert_int_equal(bench.header.flags & DNS_FLAG_RCODE,
-				 DNS_SERVFAIL);
+		/* an accomplice's word binds no name */
+		assert_false(bench_pinned("8.8.4.4", "a.example"));
+		assert_true(bench_pinned("8.8.8.8", "a.example"));
 	}
-	assert_true(net_addr_equal(&bench.answer_from.addr, &elsewhere.addr));
-	(void)close(fd);
+	assert_int_equal(asked_server(), 2);
+}
+
+static void servers_that_rules_name_are_trusted(void **state)
+{
+	struct dns *d;
+
+	(void)state;
+	bench_open("allow@127.53.53.53:udp:53,allow@a.example");
+	if (!move_server())
+		skip();
+	assert_int_equal(ask_elsewhere(), DNS_NOERROR);
+	assert_true(bench_pinned("8.8.4.4", "a.example"));
+	bench_close();
+
+	/* a range does not name it, unless it is the host's own server */
+	bench_open("allow@127.0.0.0/8:udp:53,allow@a.example");
+	d = bench.g->net->dns;
+	assert_true(move_server());
+	assert_int_equal(ask_elsewhere(), DNS_NOERROR);
+	assert_false(bench_pinned("8.8.4.4", "a.example"));
+	d->servers.v[1] = (struct dns_server){ .end = elsewhere };
+	d->servers.n = 2;
+	assert_int_equal(ask_elsewhere(), DNS_NOERROR);
+	assert_true(bench_pinned("8.8.4.4", "a.example"));
 }
 
 static void the_end_may_come_at_any_time(void **state)
@@ -513,6 +550,7 @@ int main(void)
 		TEST(outstanding_queries_are_bounded),
 		TEST(servers_of_the_guest_need_a_rule),
 		TEST(servers_of_the_guest_are_asked_themselves),
+		TEST(servers_that_rules_name_are_trusted),
 		TEST(the_end_may_come_at_any_time),
 	};
 
