@@ -11,7 +11,9 @@
 #include <string.h>
 
 #define RECORD_HEADER 5u
+#define RECORD_FIRST 20
 #define RECORD_HANDSHAKE 22
+#define RECORD_LAST 24
 #define RECORD_MAX 16384u
 #define HANDSHAKE_HEADER 4u
 #define CLIENT_HELLO 1
@@ -27,7 +29,7 @@ struct hello {
 	size_t pos;	     /* in data */
 	size_t record;	     /* bytes left in this record */
 	size_t left;	     /* bytes left of the ClientHello */
-	enum sni_result end; /* why reading stopped: SNI_MORE or SNI_BAD */
+	enum sni_result end; /* why reading stopped */
 	bool ended;
 };
 
@@ -157,7 +159,11 @@ static bool skip_head(struct hello *h, size_t *extensions)
 	size_t n;
 
 	h->left = sizeof(head);
-	if (!take(h, head, sizeof(head)))
+	if (!take(h, head, 1))
+		return false;
+	if (head[0] != CLIENT_HELLO)
+		return stop(h, SNI_NOT_TLS);
+	if (!take(h, head + 1, sizeof(head) - 1))
 		return false;
 	h->left = (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
 	if (h->left > SNI_MAX_HELLO)
@@ -187,9 +193,11 @@ enum sni_result sni_find(const uint8_t *data, size_t len,
 	name[0] = '\0';
 	if (!len)
 		return SNI_MORE;
-	if (data[0] != RECORD_HANDSHAKE || (len > 1 && data[1] != TLS_MAJOR) ||
-	    (len > RECORD_HEADER && data[RECORD_HEADER] != CLIENT_HELLO))
+	if (data[0] < RECORD_FIRST || data[0] > RECORD_LAST ||
+	    (len > 1 && data[1] != TLS_MAJOR))
 		return SNI_NOT_TLS;
+	if (data[0] != RECORD_HANDSHAKE) /* which a server may pass over */
+		return len > 1 ? SNI_BAD : SNI_MORE;
 	if (!skip_head(&h, &extensions))
 		goto out;
 	while (h.left) {

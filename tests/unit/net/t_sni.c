@@ -305,10 +305,19 @@ static void endless_hello(void **state)
 
 static void dishonest_records(void **state)
 {
+	static const uint8_t nothing[] = { 22, 3, 1, 0, 0 };
 	char name[NET_NAME_MAX + 1];
-	struct buf b;
+	struct buf b, c;
 
 	(void)state;
+	/* an empty record in front of the hello: some servers skip it */
+	make_named(&b, "a.com", 5, 100);
+	buf_init(&c, 65536);
+	buf_append(&c, nothing, sizeof(nothing));
+	buf_append(&c, buf_data(&b), buf_len(&b));
+	assert_int_equal(find(&c, name), SNI_BAD);
+	buf_fini(&b);
+	buf_fini(&c);
 	/* an empty record; another type in between; another version */
 	static const struct {
 		size_t at;
