@@ -201,7 +201,7 @@ static void something_else(void **state)
 		{ "\x80\x2e\x01\x03\x01", 5 }, /* SSL 2 */
 		{ "\x16\x02", 2 },
 		{ "\x16\x03\x01\0\x05\x02", 6 }, /* a ServerHello */
-		{ "\x15\x03\x01\0\x02\x01\0", 7 },
+		{ "\x15\x02", 2 },
 	};
 	char name[NET_NAME_MAX + 1];
 
@@ -316,6 +316,11 @@ static void dishonest_records(void **state)
 	buf_append(&c, nothing, sizeof(nothing));
 	buf_append(&c, buf_data(&b), buf_len(&b));
 	assert_int_equal(find(&c, name), SNI_BAD);
+	/* or another type of record, such as a warning */
+	c.data[0] = 21;
+	assert_int_equal(find(&c, name), SNI_BAD);
+	c.len = 1;
+	assert_int_equal(find(&c, name), SNI_MORE);
 	buf_fini(&b);
 	buf_fini(&c);
 	/* an empty record; another type in between; another version */
