@@ -106,19 +106,13 @@ static bool find_service(struct port *p)
 
 static void tell(const struct port *p)
 {
-	struct net_port bound = *p->is;
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
 	struct net *n = p->ports->n;
 	char text[PORT_TEXT];
 
-	/* port 0 is the kernel's choice */
-	if (getsockname(p->fd, (struct sockaddr *)&sa, &len) == 0)
-		(void)net_endpoint_from_sockaddr(&sa, &bound.bind);
-	port_text(&bound, text);
+	port_text(p->is, text);
 	net_log(n, LOG_INFO, "published %s as port %u of the guest", text,
 		p->is->guest_port);
-	if (net_addr_group(&bound.bind.addr, &n->link_addr) !=
+	if (net_addr_group(&p->is->bind.addr, &n->link_addr) !=
 	    NET_GROUP_LOOPBACK)
 		net_log(n, LOG_WARN,
 			"port %s can be reached from other hosts: it is not"
@@ -128,8 +122,7 @@ static void tell(const struct port *p)
 
 static bool same_bind(const struct net_port *a, const struct net_port *b)
 {
-	return a->udp == b->udp && a->bind.port &&
-	       a->bind.port == b->bind.port &&
+	return a->udp == b->udp && a->bind.port == b->bind.port &&
 	       net_addr_equal(&a->bind.addr, &b->bind.addr);
 }
 

@@ -17,6 +17,8 @@
 
 #define PEERS 1024u
 #define BUCKETS 1024u
+/* So many places are for those whom the guest has not answered yet. */
+#define FRESH_MIN (PEERS / 4)
 #define IDLE_MS 60000u
 #define SWEEP_MS 10000u
 #define DATAGRAM_MAX 65535u
@@ -42,6 +44,7 @@ struct peer {
 	} addr;
 	union local local;
 	bool has_local;
+	bool answered; /* by the guest, at least once */
 	uint16_t gateway_port;
 	uint16_t next; /* in its bucket, or of those that are free */
 	uint64_t used_ms;
@@ -56,7 +59,9 @@ struct port_peers {
 	uint16_t by_port[PORT_COUNT]; /* of the gateway */
 	uint16_t next_port;
 	uint64_t seed;
-	struct list order; /* the one not used for longest first */
+	/* Of those answered and those not, the one idle for longest first. */
+	struct list order[2];
+	unsigned nfresh; /* not answered */
 	struct timer sweep;
 	/* what recvmmsg() fills */
 	struct mmsghdr msgs[BATCH];
@@ -87,7 +92,9 @@ static void forget_all(struct port_peers *t)
 		t->peers[i].next = i < PEERS - 1 ? i + 1 : NONE;
 	}
 	t->free = 0;
-	list_init(&t->order);
+	t->nfresh = 0;
+	list_init(&t->order[false]);
+	list_init(&t->order[true]);
 }
 
 int port_peers_new(struct ports *p, struct port_peers **ret)
@@ -183,31 +190,46 @@ static void forget(struct port_peers *t, struct peer *q)
 	*at = q->next;
 	t->by_port[q->gateway_port - PORT_FIRST] = NONE;
 	list_del(&q->link);
+	t->nfresh -= !q->answered;
 	q->port = NULL;
 	q->next = t->free;
 	t->free = i;
 }
 
-static void sweep(struct port_peers *t)
+static struct peer *oldest(const struct port_peers *t, bool answered)
 {
-	uint64_t now = loop_now_ms(t->ports->n->loop);
+	return container_of(t->order[answered].next, struct peer, link);
+}
 
-	while (!list_empty(&t->order)) {
-		struct peer *q = container_of(t->order.next, struct peer, link);
-
-		if (now - q->used_ms < IDLE_MS)
-			break;
-		forget(t, q);
-	}
+static bool is_used(const struct port_peers *t)
+{
+	return !list_empty(&t->order[false]) || !list_empty(&t->order[true]);
 }
 
 static void on_sweep(struct timer *timer)
 {
 	struct port_peers *t = container_of(timer, struct port_peers, sweep);
+	struct loop *l = t->ports->n->loop;
+	uint64_t now = loop_now_ms(l);
 
-	sweep(t);
-	if (!list_empty(&t->order))
-		loop_timer(t->ports->n->loop, timer, SWEEP_MS, on_sweep);
+	for (int answered = 0; answered < 2; answered++)
+		while (!list_empty(&t->order[answered]) &&
+		       now - oldest(t, answered)->used_ms >= IDLE_MS)
+			forget(t, oldest(t, answered));
+	if (is_used(t))
+		loop_timer(l, timer, SWEEP_MS, on_sweep);
+}
+
+/*
+ * The table is full: who has been idle for longest goes. Those whom the guest
+ * never answered go first, so that a flood of datagrams from nowhere does not
+ * end what others have with the guest.
+ */
+static void make_room(struct port_peers *t)
+{
+	bool answered = t->nfresh < FRESH_MIN;
+
+	forget(t, oldest(t, answered));
 }
 
 /* A port is used again as late as can be: an answer to who had it before must
@@ -229,9 +251,7 @@ static struct peer *add_peer(struct port_peers *t, struct port *p,
 	struct peer *q;
 
 	if (t->free == NONE)
-		sweep(t);
-	if (t->free == NONE)
-		return NULL;
+		make_room(t);
 	i = t->free;
 	q = &t->peers[i];
 	t->free = q->next;
@@ -242,7 +262,9 @@ static struct peer *add_peer(struct port_peers *t, struct port *p,
 	q->gateway_port = take_port(t, i);
 	q->next = t->bucket[bucket];
 	t->bucket[bucket] = i;
-	list_add_tail(&t->order, &q->link);
+	q->answered = false;
+	t->nfresh++;
+	list_add_tail(&t->order[false], &q->link);
 	if (!t->sweep.loop)
 		loop_timer(l, &t->sweep, SWEEP_MS, on_sweep);
 	return q;
@@ -262,7 +284,7 @@ static void touch(struct port_peers *t, struct peer *q)
 {
 	q->used_ms = loop_now_ms(t->ports->n->loop);
 	list_del(&q->link);
-	list_add_tail(&t->order, &q->link);
+	list_add_tail(&t->order[q->answered], &q->link);
 }
 
 /* --- to the guest --- */
@@ -319,8 +341,6 @@ static void on_datagram(struct port_peers *t, struct port *p,
 		return;
 	if (!q)
 		q = add_peer(t, p, (const struct sockaddr *)from);
-	if (!q)
-		return;
 	note_local(q, &m->msg_hdr);
 	touch(t, q);
 	gateway.port = q->gateway_port;
@@ -396,6 +416,8 @@ bool ports_reply(struct ports *p, const struct packet *pkt)
 	    !net_addr_equal(&pkt->src, &q->port->service.addr) ||
 	    !net_addr_equal(&pkt->dst, &q->port->gateway))
 		return false;
+	t->nfresh -= !q->answered;
+	q->answered = true;
 	touch(t, q);
 	n = iov_slice(pkt->iov, pkt->niov, pkt->payload_off, pkt->payload_len,
 		      iov, SLICE_MAX);

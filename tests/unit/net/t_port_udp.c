@@ -202,39 +202,82 @@ static uint16_t from_peer(int fd, unsigned i)
 	return t.udp_from.port;
 }
 
+enum { MANY = 1024 };
+
 static void t_udp_full(void **state)
 {
-	enum { MANY = 1024 };
 	bool used[PORT_COUNT] = { false };
 	int fd = port_open_at("0.0.0.0", 0, SOCK_DGRAM, false);
-	uint16_t port;
+	uint16_t port, answered;
 
 	(void)state;
 	port_choose(0, "127.0.0.1", 0, true);
 	port_publish(1);
-	for (unsigned i = 0; i < MANY; i++) {
+	answered = from_peer(fd, 0);
+	assert_true(answer4(answered, "x"));
+	for (unsigned i = 1; i < MANY; i++) {
 		port = from_peer(fd, i);
 		assert_false(used[port - PORT_FIRST]);
 		used[port - PORT_FIRST] = true;
 	}
-	assert_int_equal(t.sent, MANY);
-	(void)from_peer(fd, MANY); /* one too many is dropped */
-	assert_int_equal(t.sent, MANY);
-	(void)from_peer(fd, 7); /* the others are as they were */
+	assert_int_equal(t.judgements, MANY);
+	/* the first whom the guest did not answer makes room */
+	(void)from_peer(fd, MANY);
 	assert_int_equal(t.sent, MANY + 1);
-	/* after a minute their places are free, their ports come last */
-	t.skew_ms += 30000;
+	assert_int_equal(from_peer(fd, 0), answered);
+	(void)from_peer(fd, 2);
+	assert_int_equal(t.judgements, MANY + 1);
+	(void)from_peer(fd, 1);
+	assert_int_equal(t.judgements, MANY + 2);
+	/* a flood does not end what there is with those who were answered */
+	for (unsigned i = 0; i < 3 * MANY; i++)
+		assert_false(from_peer(fd, 2 * MANY + i) == answered);
+	assert_true(answer4(answered, "x"));
+	close(fd);
+}
+
+/* When all were answered, the oldest of them makes room, and not the newest. */
+static void t_udp_all_answered(void **state)
+{
+	int fd = port_open_at("0.0.0.0", 0, SOCK_DGRAM, false);
+	uint16_t ports[2 * MANY];
+
+	(void)state;
+	port_choose(0, "127.0.0.1", 0, true);
+	port_publish(1);
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		ports[i] = from_peer(fd, i);
+		assert_true(answer4(ports[i], "x"));
+	}
+	for (unsigned i = 0; i < 2 * MANY; i++)
+		assert_int_equal(answer4(ports[i], "x"), i >= MANY);
+	close(fd);
+}
+
+static void t_udp_idle(void **state)
+{
+	int fd = port_open_at("0.0.0.0", 0, SOCK_DGRAM, false);
+	uint16_t idle, busy;
+
+	(void)state;
+	port_choose(0, "127.0.0.1", 0, true);
+	port_publish(1);
+	idle = from_peer(fd, 0);
+	busy = from_peer(fd, 1);
+	t.skew_ms += 40000;
 	assert_int_equal(loop_turn(t.n.loop, 0), 0);
-	port = from_peer(fd, 9);
-	t.skew_ms += 30001;
-	for (unsigned i = MANY; i < 2 * MANY - 1; i++)
-		assert_false(used[from_peer(fd, i) - PORT_FIRST]);
-	assert_int_equal(from_peer(fd, 9), port);
+	assert_true(answer4(busy, "x"));
+	t.skew_ms += 20001;
+	assert_int_equal(loop_turn(t.n.loop, 0), 0);
+	assert_false(answer4(idle, "x"));
+	assert_true(answer4(busy, "x"));
+	assert_int_not_equal(from_peer(fd, 0), idle);
+	assert_int_equal(from_peer(fd, 1), busy);
 	/* all are forgotten with the guest's device */
 	ports_stop(t.n.ports);
-	assert_false(answer4(port, "x"));
 	assert_int_equal(ports_start(t.n.ports), 0);
-	assert_int_not_equal(from_peer(fd, 9), port);
+	assert_false(answer4(busy, "x"));
+	assert_int_not_equal(from_peer(fd, 1), busy);
 	close(fd);
 }
 
@@ -250,6 +293,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_udp_denied, port_setup,
 						port_teardown),
 		cmocka_unit_test_setup_teardown(t_udp_full, port_setup,
+						port_teardown),
+		cmocka_unit_test_setup_teardown(t_udp_all_answered, port_setup,
+						port_teardown),
+		cmocka_unit_test_setup_teardown(t_udp_idle, port_setup,
 						port_teardown),
 	};
 
