@@ -26,6 +26,7 @@
 #define FAMILY6 (1u << 17)
 #define ANY_FAMILY (FAMILY4 | FAMILY6)
 #define ANY_GROUP (0xffu << GROUP_SHIFT)
+#define ALLOWS (1u << 18) /* not asked for: the rule's action */
 
 #define NAMES_AT_HAND 64
 #define FILTER_BITS 1024u
@@ -51,7 +52,8 @@ struct question {
 	struct net_addr inner;	/* flow->addr unwrapped */
 	uint32_t need;		/* all these bits of accept */
 	uint32_t families;	/* and one of these */
-	uint32_t word, written; /* of inner, of flow->addr */
+	uint32_t word, written; /* the first of inner, of flow->addr */
+	bool wrapped;		/* they are not the same address */
 	struct facts facts;
 };
 
@@ -123,7 +125,7 @@ struct policy_key policy_key_of(const struct policy_rule *r)
 	struct policy_key k = {
 		.accept = (uint32_t)r->direction << DIRECTION_SHIFT |
 			  rule_protos(r) << PROTO_SHIFT | ANY_GROUP |
-			  ANY_FAMILY,
+			  ANY_FAMILY | (r->allow ? ALLOWS : 0),
 	};
 	key_ports(r, &k);
 	switch (r->target) {
@@ -147,12 +149,13 @@ struct policy_key policy_key_of(const struct policy_rule *r)
 	return k;
 }
 
+/* In the order in which most rules that do not fit are found out. */
 static bool key_fits(const struct policy_key *k, const struct question *q)
 {
-	return (k->accept & q->need) == q->need && (k->accept & q->families) &&
-	       ((q->word & k->mask) == k->value ||
+	return ((q->word & k->mask) == k->value ||
 		(q->written & k->mask) == k->value) &&
-	       (uint16_t)(q->flow->port - k->port) <= k->span;
+	       (uint16_t)(q->flow->port - k->port) <= k->span &&
+	       (k->accept & q->need) == q->need && (k->accept & q->families);
 }
 
 /* --- names --- */
@@ -215,7 +218,7 @@ static void collect_facts(struct question *q)
 	q->now_ms = clock_mono_ms();
 	names_any(q->names, &q->flow->addr, q->now_ms, collect_name, f);
 	f->exact = f->n;
-	if (!net_addr_equal(&q->inner, &q->flow->addr))
+	if (q->wrapped)
 		names_any(q->names, &q->inner, q->now_ms, collect_name, f);
 }
 
@@ -261,14 +264,17 @@ static bool ports_fit(const struct policy_rule *r, uint16_t port)
 	return false;
 }
 
-/* Of a rule that is not about a name, and whose key fits. */
+/* Of a rule that is not about a name, and whose key fits; as
+ * net_cidr_contains(), and more for what denies. */
 static bool addr_fits(const struct question *q, const struct policy_rule *r)
 {
 	if (r->target != POLICY_TARGET_CIDR)
 		return true;
-	if (net_cidr_contains(&r->cidr, &q->flow->addr))
+	if (net_cidr_covers(&r->cidr, &q->inner))
 		return true;
-	return !r->allow && net_cidr_covers(&r->cidr, &q->flow->addr);
+	if (!q->wrapped || !net_cidr_covers(&r->cidr, &q->flow->addr))
+		return false;
+	return !r->allow || net_cidr_contains(&r->cidr, &q->flow->addr);
 }
 
 static void ask(struct question *q, const struct net_addresses *link)
@@ -281,6 +287,7 @@ static void ask(struct question *q, const struct net_addresses *link)
 	q->families = family_bit(f->addr.family) | family_bit(q->inner.family);
 	q->word = first_word(q->inner.b);
 	q->written = first_word(f->addr.b);
+	q->wrapped = !net_addr_equal(&q->inner, &f->addr);
 }
 
 static struct policy_verdict verdict(bool allow, bool defer, int rule)
@@ -294,41 +301,53 @@ static struct policy_verdict verdict(bool allow, bool defer, int rule)
 }
 
 /*
- * Before the connection has said anything, a rule that allows a name can only
- * come true if the address is bound to it; one that denies a name may come true
- * whatever the address is, which matters if the flow is allowed otherwise.
+ * A rule about a name, whose key fits. Before the connection has said anything,
+ * one that allows can only come true if the address is bound to the name; one
+ * that denies may come true whatever the address is, which matters if the flow
+ * is allowed otherwise: *defer.
  */
+static bool name_rule(struct question *q, enum policy_names how, size_t i,
+		      bool *defer)
+{
+	const struct policy_key *k = &q->policy->keys[i];
+
+	if (how == POLICY_NAMES_DEFERRED && !(k->accept & ALLOWS)) {
+		if (!*defer)
+			*defer = ports_fit(&q->policy->rules[i], q->flow->port);
+		return false;
+	}
+	collect_facts(q);
+	return filter_has(&q->facts, k->hash) &&
+	       name_rule_fits(q, how, &q->policy->rules[i]);
+}
+
 struct policy_verdict policy_decide(const struct policy *p,
 				    const struct net_addresses *link,
 				    const struct names *names,
 				    const struct policy_flow *f,
 				    enum policy_names how, const char *sni)
 {
-	struct question q = { .policy = p, .flow = f };
+	struct question q = { .policy = p, .flow = f, .names = names };
 	bool defer = false;
 
-	q.names = names;
 	q.sni = how == POLICY_NAMES_SNI ? sni : NULL;
 	ask(&q, link);
 	for (size_t i = 0; i < p->nrules; i++) {
+		const struct policy_key *k = &p->keys[i];
 		const struct policy_rule *r = &p->rules[i];
-		if (!key_fits(&p->keys[i], &q) || !ports_fit(r, f->port))
+
+		if (!key_fits(k, &q))
 			continue;
-		if (!policy_rule_has_name(r)) {
-			if (addr_fits(&q, r))
-				return verdict(r->allow, defer, (int)i);
-			continue;
+		if (k->hash) {
+			if (name_rule(&q, how, i, &defer) &&
+			    ports_fit(r, f->port))
+				return verdict(
+					r->allow,
+					defer || how == POLICY_NAMES_DEFERRED,
+					(int)i);
+		} else if (addr_fits(&q, r) && ports_fit(r, f->port)) {
+			return verdict(r->allow, defer, (int)i);
 		}
-		if (how == POLICY_NAMES_DEFERRED && !r->allow) {
-			defer = true;
-			continue;
-		}
-		collect_facts(&q);
-		if (filter_has(&q.facts, p->keys[i].hash) &&
-		    name_rule_fits(&q, how, r))
-			return verdict(r->allow,
-				       defer || how == POLICY_NAMES_DEFERRED,
-				       (int)i);
 	}
 	return verdict(f->direction == POLICY_EGRESS ? p->allow_egress
 						     : p->allow_ingress,
