@@ -331,3 +331,36 @@ def test_failures_are_passed_on(msb, odd, rcode):
     want = {SERVFAIL: "SERVFAIL", NXDOMAIN: "NXDOMAIN"}[rcode]
     assert g.status("one.example.com") == want
     assert g.status("+tcp", "one.example.com", "AAAA") == want
+
+
+def test_an_accomplice_binds_no_names(msb, dnsmasq, odd, world):
+    """A server of the guest's choice that gives an allowed name another address."""
+    odd(PUBLIC4, lambda q: q.answer((A, PUBLIC4, 60)), port=53)
+    ask = ["+short", f"@{PUBLIC4}", "one.example.com"]
+    target = f"tcp {PUBLIC4} 80"
+    names = ["--net-rule", "allow@one.example.com"]
+    g = Guest(msb, *NAMESERVER, "--net-rule", "allow@any:udp:53,allow@any:tcp:53", *names)
+    for words in (ask, ["+tcp", *ask]):
+        assert g.dig(*words).split() == [PUBLIC4]
+        assert msb.probe(g.name, [target]) == {target: "ECONNREFUSED"}
+    assert not [s for s in world.peers.take() if s[1] == PUBLIC4]
+    # a rule for that very server means that it is trusted
+    g = Guest(msb, *NAMESERVER, "--net-rule", f"allow@{PUBLIC4}:udp:53", *names)
+    assert g.dig(*ask).split() == [PUBLIC4]
+    assert msb.probe(g.name, [target]) == {target: "ok"}
+
+
+def test_nameservers_may_have_names(msb, dnsmasq, odd):
+    """They are resolved when the sandbox starts, by the host's servers or its hosts file."""
+    named = odd("127.0.0.1", lambda q: q.answer((A, OTHER4, 60)))
+    g = Guest(msb, "--dns-nameserver", f"to-loopback.example.com:{named.port}")
+    assert g.short("some.example.org") == [OTHER4]
+    assert {n for _, n in dnsmasq.asked()} == {"to-loopback.example.com"}
+    g = Guest(msb, "--dns-nameserver", f"localhost:{named.port}")
+    assert g.short("some.example.org") == [OTHER4]
+    # it does not exist: nobody else is asked instead
+    g = Guest(msb, "--dns-nameserver", "nowhere.example.com")
+    dnsmasq.asked()
+    assert g.status("one.example.com") == "SERVFAIL"
+    assert dnsmasq.asked() == []
+    assert "no address for nameserver 'nowhere.example.com'" in msb.log(g.name)
