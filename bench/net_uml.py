@@ -31,7 +31,7 @@ WORKLOADS = [
     ("UDP 1400 B, server sends", "udp-down {a} {s} 1400", False),
     ("UDP requests", "udp-rr {a} {s} 64", False),
 ]
-GATEWAY = "172.16.0.1"
+GATEWAYS = {"net": "172.16.0.1", "ruled": "172.16.0.5"}  # of the first slots
 
 
 class Uml:
@@ -108,7 +108,7 @@ class Uml:
 
     def run(self):
         """{number of workload: {way: [results of load()]}}"""
-        ways = {"native": ("127.0.0.1", OUT), "out": (GATEWAY, OUT), "in": ("127.0.0.1", IN)}
+        ways = {"native": ("127.0.0.1", OUT), "out": (GATEWAYS["net"], OUT), "in": ("127.0.0.1", IN)}
         results = {}
         for _ in range(self.args.runs):
             for number, (_, words, _) in enumerate(WORKLOADS):
@@ -121,9 +121,9 @@ class Uml:
     def rules(self):
         """Connections per second, [without, with] many rules."""
         rates = {"net": [], "ruled": []}
-        words = f"connect {GATEWAY} {OUT} {self.args.seconds} 1".split()
         for _ in range(max(self.args.runs, 5)):
             for name, values in rates.items():
+                words = f"connect {GATEWAYS[name]} {OUT} {self.args.seconds} 1".split()
                 count, _, seconds, _, _ = self.load("out", words, name)
                 values.append(count / seconds)
         return [statistics.median(v) for v in rates.values()]
