@@ -40,7 +40,7 @@ enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
  * `stop` waits for. */
 #define FLUSH_WINDOW_MS 8000u
 #define CLOCK_SYNC_MS 60000u
-/* Shares and disks; with the other devices as many as a machine has. */
+/* Shares and disks; an engine may have room for fewer, and says so. */
 #define MAX_SHARES 61
 #define MAX_MOUNTS (MAX_SHARES - 2) /* a root takes one or two */
 

@@ -105,6 +105,17 @@ def test_missing_workdir(msb):
     nothing_made(msb)
 
 
+@pytest.mark.uml
+def test_more_devices_than_a_machine_has(msb):
+    (msb.base / "data").mkdir()
+    mounts = [w for i in range(48) for w in ("-v", f"{msb.base}/data:/mnt/{i}")]
+    p = msb.run(*mounts, "--", "true")  # root, network, console, entropy and balloon, too
+    assert p.returncode == 125
+    assert "53 devices; a uml machine has at most 52" in p.stderr
+    nothing_made(msb)
+    assert msb.run(*mounts[2:], "--", "sh", "-c", "ls -d /mnt/* | wc -l").stdout == "47\n"
+
+
 def test_missing_init(msb):
     p = msb.run("--init", "/sbin/no-init", "--", "true")
     assert p.returncode == 125

@@ -335,7 +335,7 @@ static int check_desc(const struct machine_desc *d, struct err *err)
 			       d->memory_mib, MIN_MEMORY_MIB);
 	if (d->ndevices > JAIL_MAX_DEVICES)
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "%zu devices; a machine has at most %d",
+			       "%zu devices; a uml machine has at most %d",
 			       d->ndevices, JAIL_MAX_DEVICES);
 	return 0;
 }
