@@ -370,9 +370,6 @@ static bool allowed(struct net *n, const struct packet *p)
 						  : POLICY_ICMP6,
 				 .addr = p->dst };
 
-	/* The host would take 0.0.0.0 for itself, whatever the policy says. */
-	if (net_addr_group(&p->dst, &n->link_addr) == NET_GROUP_NONE)
-		return false;
 	return net_judge(n, &q, POLICY_NAMES_CACHED, NULL).answer ==
 	       POLICY_ALLOW;
 }

@@ -8,7 +8,8 @@
  *
  * An IPv6 address that carries an IPv4 one is judged as that one. A rule that
  * denies is also asked about the address as written, so that neither form is a
- * way around it.
+ * way around it. What the host would take for itself, or for its whole link, is
+ * nobody's address: no rule opens it.
  */
 #include <assert.h>
 #include <string.h>
@@ -277,17 +278,20 @@ static bool addr_fits(const struct question *q, const struct policy_rule *r)
 	return !r->allow || net_cidr_contains(&r->cidr, &q->flow->addr);
 }
 
-static void ask(struct question *q, const struct net_addresses *link)
+/* false: about nobody. */
+static bool ask(struct question *q, const struct net_addresses *link)
 {
 	const struct policy_flow *f = q->flow;
+	enum net_group group = net_addr_group(&f->addr, link);
 	q->inner = net_addr_unwrap(&f->addr);
 	q->need = (uint32_t)f->direction << DIRECTION_SHIFT |
 		  (uint32_t)f->proto << PROTO_SHIFT |
-		  1u << net_addr_group(&f->addr, link) << GROUP_SHIFT;
+		  1u << group << GROUP_SHIFT;
 	q->families = family_bit(f->addr.family) | family_bit(q->inner.family);
 	q->word = first_word(q->inner.b);
 	q->written = first_word(f->addr.b);
 	q->wrapped = !net_addr_equal(&q->inner, &f->addr);
+	return group != NET_GROUP_NONE;
 }
 
 static struct policy_verdict verdict(bool allow, bool defer, int rule)
@@ -331,7 +335,8 @@ struct policy_verdict policy_decide(const struct policy *p,
 	bool defer = false;
 
 	q.sni = how == POLICY_NAMES_SNI ? sni : NULL;
-	ask(&q, link);
+	if (!ask(&q, link))
+		return verdict(false, false, POLICY_NO_HOST);
 	for (size_t i = 0; i < p->nrules; i++) {
 		const struct policy_key *k = &p->keys[i];
 		const struct policy_rule *r = &p->rules[i];

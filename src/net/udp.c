@@ -86,9 +86,6 @@ static bool allowed(struct net *n, const struct packet *p)
 				 .addr = p->dst,
 				 .port = p->udp.dport };
 
-	/* The host would take 0.0.0.0 for itself, whatever the policy says. */
-	if (net_addr_group(&p->dst, &n->link_addr) == NET_GROUP_NONE)
-		return false;
 	return net_judge(n, &q, POLICY_NAMES_CACHED, NULL).answer ==
 	       POLICY_ALLOW;
 }

@@ -168,7 +168,7 @@ static void refused_at_once(void **state)
 		{ "2002:a00:1::5", 80, "group=private by rule 1" },
 		{ "::ffff:169.254.169.254", 80,
 		  "group=metadata by default egress deny" },
-		{ "0.0.0.0", 80, "group=none by default egress deny" },
+		{ "0.0.0.0", 80, "group=none by nature (no address of a host)" },
 		{ "127.0.0.1", 22, "group=loopback by default egress deny" },
 		{ "172.16.0.1", 853, "group=host by nature (DNS" },
 	};

@@ -133,8 +133,11 @@ static const struct {
 	{ "deny", "allow@meta", POLICY_TCP, "169.254.169.254", 80, A },
 	{ "deny", "allow@loopback", POLICY_TCP, "127.0.0.1", 80, A },
 	{ "deny", "allow@multicast", POLICY_UDP, "224.1.1.1", 80, A },
-	{ "deny", "allow@any", POLICY_TCP, "0.0.0.0", 80, A },
-	{ "deny", "allow@0.0.0.0", POLICY_TCP, "0.0.0.0", 80, A },
+	{ "deny", "allow@any", POLICY_TCP, "0.0.0.0", 80, D },
+	{ "allow", "", POLICY_UDP, "0.0.0.0", 80, D },
+	{ "allow", "deny@loopback", POLICY_TCP, "::", 80, D },
+	{ "allow", "", POLICY_UDP, "255.255.255.255", 67, D },
+	{ "deny", "allow@0.0.0.0", POLICY_TCP, "0.0.0.0", 80, D },
 	{ "allow", "deny@loopback", POLICY_TCP, "::ffff:127.0.0.1", 80, D },
 	/* prefixes */
 	{ "deny", "allow@172.16.0.0/12", POLICY_TCP, "172.16.0.1", 80, A },
