@@ -102,6 +102,15 @@ struct guest *guest_new(const struct guest_options *o)
 	else
 		c.policy = (struct policy){ .allow_egress = true,
 					    .allow_ingress = true };
+	if (o->publish) {
+		c.ports = calloc(1, sizeof(*c.ports));
+		assert_non_null(c.ports);
+		c.nports = 1;
+		c.ports->bind =
+			(struct net_endpoint){ { AF_INET, { 127, 0, 0, 1 } },
+					       o->publish };
+		c.ports->guest_port = 80;
+	}
 	assert_int_equal(loop_new(&g->loop), 0);
 	assert_int_equal(net_new(&c, &a, on_log, g, &g->net, &err), 0);
 	assert_int_equal(net_attach(g->net, g->loop, &link), 0);

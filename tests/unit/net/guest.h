@@ -38,6 +38,7 @@ struct guest_options {
 	bool no_csum, no_tso;
 	uint32_t max_connections; /* 0 = default */
 	struct policy *policy;	  /* moved from; NULL: everything is allowed */
+	uint16_t publish;	  /* port of loopback that is the guest's 80 */
 };
 
 /* A segment, either way. */
