@@ -43,12 +43,18 @@ static void put_csum(uint8_t *udp, uint16_t csum)
 
 /* RFC 768: a sum of zero would mean that there is none. */
 static uint16_t full_csum(const uint8_t *udp, const struct iovec *data,
-			  unsigned ndata, size_t len, uint32_t pseudo)
+			  unsigned ndata, size_t len, uint32_t initial)
 {
-	uint32_t sum = csum_bytes(udp, UDP_HEADER, pseudo);
+	uint32_t sum = csum_bytes(udp, UDP_HEADER, initial);
 	uint16_t csum = csum_fold(csum_iov(data, ndata, 0, len, sum));
 
 	return csum ? csum : UINT16_MAX;
+}
+
+static uint32_t pseudo(const struct net_endpoint *from,
+		       const struct net_endpoint *to, size_t l4)
+{
+	return csum_pseudo(&from->addr, &to->addr, IPPROTO_UDP, (uint32_t)l4);
 }
 
 static bool send_one(struct net *n, const struct net_endpoint *from,
@@ -60,19 +66,20 @@ static bool send_one(struct net *n, const struct net_endpoint *from,
 	size_t l4 = UDP_HEADER + len;
 	size_t head = frame_ip_header(frame, &n->link_addr, &from->addr,
 				      &to->addr, IPPROTO_UDP, l4, true);
-	uint32_t pseudo =
-		csum_pseudo(&from->addr, &to->addr, IPPROTO_UDP, (uint32_t)l4);
 	uint8_t *udp = frame + head;
 
 	put_udp(udp, from, to, len);
-	if (n->link.csum) {
+	if (n->link.csum && from->addr.family == AF_INET) {
+		o.csum_valid = true; /* and IPv4 can do without one */
+	} else if (n->link.csum) {
 		o.needs_csum = true;
 		o.csum_start = (uint16_t)head;
 		o.csum_offset = 6;
 		/* Not complemented: the guest goes on from it. */
-		put_csum(udp, (uint16_t)~csum_fold(pseudo));
+		put_csum(udp, (uint16_t)~csum_fold(pseudo(from, to, l4)));
 	} else {
-		put_csum(udp, full_csum(udp, data, ndata, len, pseudo));
+		put_csum(udp, full_csum(udp, data, ndata, len,
+					pseudo(from, to, l4)));
 	}
 	return net_send(n, frame, head + UDP_HEADER, data, ndata, len, &o);
 }
@@ -139,9 +146,7 @@ static bool send_fragments(struct net *n, const struct net_endpoint *from,
 	uint8_t udp[UDP_HEADER];
 
 	put_udp(udp, from, to, len);
-	put_csum(udp, full_csum(udp, data, ndata, len,
-				csum_pseudo(&from->addr, &to->addr, IPPROTO_UDP,
-					    (uint32_t)l4)));
+	put_csum(udp, full_csum(udp, data, ndata, len, pseudo(from, to, l4)));
 	n->udp->ident++;
 	for (size_t off = 0; off < l4; off += room) {
 		bool more = l4 - off > room;

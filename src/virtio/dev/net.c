@@ -37,6 +37,15 @@
 /* Frames of the guest that are answered together. */
 #define BATCH 64u
 
+/*
+ * The guest takes back what was sent when it sends or receives something else.
+ * It is told only of so much, or after so long, in case it waits for that: an
+ * interrupt for every few datagrams would cost it more than they do.
+ */
+#define SENT_FRAMES 64u
+#define SENT_BYTES (64u * 1024)
+#define SENT_MS 1u
+
 #define TCP_HEADER_MIN 20u
 
 enum queue { Q_RX, Q_TX, Q_COUNT };
@@ -48,6 +57,9 @@ struct vnet {
 	bool mergeable;
 	bool starved; /* the network waits for buffers of the guest */
 	struct deferred more;
+	unsigned sent_frames; /* since the guest was told */
+	size_t sent_bytes;
+	struct timer sent;
 	/* Held buffers: a ring of which count are used, from first on. */
 	struct vq_chain held[HELD_MAX];
 	unsigned first, count;
@@ -316,6 +328,8 @@ static int serve_some(struct vnet *v, size_t *budget)
 		if (!serve_frame(v, &c))
 			return -1;
 		vq_push(vq, &c, 0);
+		v->sent_frames++;
+		v->sent_bytes += c.read_len;
 		cost = c.read_len + FRAME_COST;
 		*budget -= cost < *budget ? cost : *budget;
 		if (!*budget)
@@ -324,6 +338,31 @@ static int serve_some(struct vnet *v, size_t *budget)
 	if (rc < 0)
 		virtio_fault(&v->dev, "net: broken transmit ring or frame");
 	return rc;
+}
+
+static void tell_sent(struct vnet *v)
+{
+	loop_timer_cancel(&v->sent);
+	v->sent_frames = 0;
+	v->sent_bytes = 0;
+	vq_signal(&v->dev.queues[Q_TX]);
+}
+
+static void on_sent(struct timer *t)
+{
+	tell_sent(container_of(t, struct vnet, sent));
+}
+
+/* At the end of a turn. */
+static void tell_sent_soon(struct vnet *v)
+{
+	unsigned few = v->dev.queues[Q_TX].size / 4;
+
+	if (v->sent_frames >= SENT_FRAMES || v->sent_frames > few ||
+	    v->sent_bytes >= SENT_BYTES)
+		tell_sent(v);
+	else if (v->sent_frames && !v->sent.loop)
+		loop_timer(v->dev.loop, &v->sent, SENT_MS, on_sent);
 }
 
 static void tx_ready(struct vnet *v);
@@ -343,7 +382,7 @@ static void tx_ready(struct vnet *v)
 		vq_disable_kick(vq);
 		rc = serve_some(v, &budget);
 		net_input_end(v->net);
-		vq_signal(vq);
+		tell_sent_soon(v);
 	} while (budget && (rc > 0 || (rc == 0 && vq_enable_kick(vq))));
 	if (rc > 0)
 		loop_defer(v->dev.loop, &v->more, run_more);
@@ -365,6 +404,9 @@ static void net_queue_stop(struct virtio_device *d, unsigned q)
 
 	if (q == Q_TX) {
 		loop_defer_cancel(&v->more);
+		loop_timer_cancel(&v->sent);
+		v->sent_frames = 0;
+		v->sent_bytes = 0;
 		return;
 	}
 	for (; v->count; v->count--)
@@ -394,6 +436,7 @@ static void net_stop(struct virtio_device *d)
 	struct vnet *v = of(d);
 
 	loop_defer_cancel(&v->more);
+	loop_timer_cancel(&v->sent);
 	net_detach(v->net);
 	drop_held(v);
 }
