@@ -88,7 +88,7 @@ static unsigned family_bits(int family)
 static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
 	unsigned bytes = bits / 8, rest = bits % 8;
-	if (memcmp(a, b, bytes))
+	if (memcmp(a, b, bytes) != 0)
 		return false;
 	return !rest || !((a[bytes] ^ b[bytes]) >> (8 - rest));
 }

@@ -153,8 +153,8 @@ static int get_port(const json_t *o, struct net_port *p, struct err *err)
 		return rc;
 	p->bind.port = (uint16_t)host;
 	p->guest_port = (uint16_t)guest;
-	p->udp = proto && (!strcmp(proto, "udp") || !strcmp(proto, "Udp"));
-	if (!proto || (!p->udp && strcmp(proto, "tcp") && strcmp(proto, "Tcp")))
+	p->udp = str_eq(proto, "udp") || str_eq(proto, "Udp");
+	if (!p->udp && !str_eq(proto, "tcp") && !str_eq(proto, "Tcp"))
 		return net_json_bad(err, "protocol", "is neither tcp nor udp");
 	return 0;
 }
