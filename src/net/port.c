@@ -18,7 +18,8 @@
 
 #define BACKLOG 256
 #define ACCEPTS_PER_TURN 32
-#define PAUSE_MS 100
+#define NO_FILES_MS 100
+#define WAIT_MS 1000
 
 const char *port_text(const struct net_port *p, char ret[PORT_TEXT])
 {
@@ -203,9 +204,48 @@ static void refuse(int fd)
 	(void)close(fd);
 }
 
+static void on_pause_over(struct timer *t);
+
+/* Accept nothing for a while. */
+static void rest(struct ports *p, uint64_t ms)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!p->list[i].is->udp)
+			(void)loop_rewatch(&p->list[i].watch, 0);
+	loop_timer(p->n->loop, &p->pause, ms, on_pause_over);
+}
+
+static void go_on(struct ports *p)
+{
+	loop_timer_cancel(&p->pause);
+	for (size_t i = 0; i < p->count; i++)
+		if (!p->list[i].is->udp && p->list[i].watch.loop)
+			(void)loop_rewatch(&p->list[i].watch, EPOLLIN);
+}
+
+static void on_pause_over(struct timer *t)
+{
+	struct ports *p = container_of(t, struct ports, pause);
+
+	if (p->admission == PORT_WAIT) {
+		p->admission = PORT_REFUSE;
+		net_log(p->n, LOG_WARN,
+			"connections to published ports are refused: there are"
+			" %u",
+			p->inbound);
+	}
+	go_on(p);
+}
+
 static void on_done(void *ctx)
 {
-	((struct ports *)ctx)->inbound--;
+	struct ports *p = ctx;
+
+	p->inbound--;
+	if (p->admission == PORT_ADMIT)
+		return;
+	p->admission = PORT_ADMIT;
+	go_on(p);
 }
 
 /* Connect to the guest from some port that is free. */
@@ -232,14 +272,14 @@ static void admit(struct port *p, int fd, const struct sockaddr_storage *sa)
 	struct ports *all = p->ports;
 	struct net_endpoint peer;
 
-	if (net_endpoint_from_sockaddr(sa, &peer)) {
+	if (all->admission == PORT_REFUSE ||
+	    net_endpoint_from_sockaddr(sa, &peer)) {
 		refuse(fd);
 		return;
 	}
 	f.addr = peer.addr;
 	if (net_judge(all->n, &f, POLICY_NAMES_CACHED, NULL).answer !=
-		    POLICY_ALLOW ||
-	    all->inbound >= PORT_MAX_INBOUND) {
+	    POLICY_ALLOW) {
 		refuse(fd);
 		return;
 	}
@@ -250,43 +290,32 @@ static void admit(struct port *p, int fd, const struct sockaddr_storage *sa)
 	}
 }
 
-static void set_listening(struct ports *p, uint32_t events)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (!p->list[i].is->udp && p->list[i].watch.loop)
-			(void)loop_rewatch(&p->list[i].watch, events);
-}
-
-static void on_pause_over(struct timer *t)
-{
-	set_listening(container_of(t, struct ports, pause), EPOLLIN);
-}
-
 static void on_connection(struct watch *w, uint32_t events)
 {
 	struct port *p = container_of(w, struct port, watch);
+	struct ports *all = p->ports;
 	struct sockaddr_storage sa;
 	socklen_t len;
 	int fd;
 
 	(void)events;
+	if (all->inbound >= PORT_MAX_INBOUND && all->admission == PORT_ADMIT) {
+		all->admission = PORT_WAIT;
+		rest(all, WAIT_MS);
+		return;
+	}
 	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
 		len = sizeof(sa);
 		fd = accept4(w->fd, (struct sockaddr *)&sa, &len,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
+		if (fd >= 0)
 			admit(p, fd, &sa);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			/* the connection stays in the queue: not to ask for it
-			 * again and again */
-			set_listening(p->ports, 0);
-			loop_timer(w->loop, &p->ports->pause, PAUSE_MS,
-				   on_pause_over);
-		}
-		return; /* no more, or this one has gone already */
+		else if (errno == EMFILE || errno == ENFILE ||
+			 errno == ENOBUFS || errno == ENOMEM)
+			rest(all, NO_FILES_MS);
+		/* no more, or this one has gone already, or none may come */
+		if (fd < 0 || all->inbound >= PORT_MAX_INBOUND)
+			return;
 	}
 }
 
@@ -310,5 +339,6 @@ void ports_stop(struct ports *p)
 	for (size_t i = 0; i < p->count; i++)
 		loop_unwatch(&p->list[i].watch);
 	loop_timer_cancel(&p->pause);
+	p->admission = PORT_ADMIT;
 	port_peers_clear(p->peers);
 }

@@ -27,13 +27,22 @@ struct port {
 	struct net_addr gateway;
 };
 
+/*
+ * At the limit, connections wait a moment in the listeners' queues: others may
+ * be about to end. After that they are reset, until there is room.
+ */
+enum port_admission { PORT_ADMIT, PORT_WAIT, PORT_REFUSE };
+
 struct ports {
 	struct net *n;
 	struct port *list; /* owned */
 	size_t count;
-	unsigned inbound;	  /* TCP connections alive */
-	uint16_t next;		  /* to be tried, from PORT_FIRST */
-	struct timer pause;	  /* no descriptor was left to accept with */
+	unsigned inbound; /* TCP connections alive */
+	enum port_admission admission;
+	uint16_t next; /* to be tried, from PORT_FIRST */
+	/* Nothing is accepted until then: at the limit, or no descriptor was
+	 * left. */
+	struct timer pause;
 	struct port_peers *peers; /* owned; NULL without UDP */
 };
 

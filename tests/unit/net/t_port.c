@@ -328,7 +328,8 @@ static void t_no_way(void **state)
 
 static void t_limit(void **state)
 {
-	int fd[PORT_MAX_INBOUND];
+	int fd[PORT_MAX_INBOUND], late, later;
+	struct pollfd p = { .events = POLLIN };
 
 	(void)state;
 	port_choose(0, "127.0.0.1", 0, false);
@@ -337,15 +338,31 @@ static void t_limit(void **state)
 		fd[i] = port_reach(0, "127.0.0.1");
 		port_turn_until(&t.dialled, i + 1);
 	}
+	/* one too many waits for a moment, in case that one ends */
+	late = port_reach(0, "127.0.0.1");
+	assert_int_equal(loop_turn(t.n.loop, -1), 0);
+	assert_int_equal(t.n.ports->admission, PORT_WAIT);
+	t.done(t.done_ctx);
+	close_fd(&t.fd[--t.dialled]);
+	port_turn_until(&t.dialled, PORT_MAX_INBOUND);
+	/* none does */
+	later = port_reach(0, "127.0.0.1");
+	assert_int_equal(loop_turn(t.n.loop, -1), 0);
+	p.fd = later;
+	assert_int_equal(poll(&p, 1, 0), 0);
+	t.skew_ms += 1001;
+	expect_reset(later);
+	assert_non_null(strstr(t.log, "refused: there are 256"));
+	/* the next need not wait for that */
 	expect_reset(port_reach(0, "127.0.0.1"));
 	assert_int_equal(t.dialled, PORT_MAX_INBOUND);
-	/* one ends: there is room again */
 	t.done(t.done_ctx);
 	close_fd(&t.fd[--t.dialled]);
 	close(port_reach(0, "127.0.0.1"));
 	port_turn_until(&t.dialled, PORT_MAX_INBOUND);
 	for (unsigned i = 0; i < PORT_MAX_INBOUND; i++)
 		close(fd[i]);
+	close(late);
 }
 
 /* Without descriptors nothing is accepted, nothing is lost, nothing spins. */
