@@ -42,6 +42,7 @@ int tcp_new(struct net *n, struct tcp **ret)
 	list_init(&t->timed);
 	list_init(&t->work);
 	list_init(&t->blocked);
+	list_init(&t->late);
 	tcp_rings_init(t, n->config.max_connections);
 	*ret = t;
 	return 0;
@@ -69,6 +70,7 @@ struct tcp *tcp_free(struct tcp *t)
 	}
 	free_dead(t);
 	loop_timer_cancel(&t->tick);
+	loop_timer_cancel(&t->late_timer);
 	loop_defer_cancel(&t->turn_end);
 	tcp_rings_fini(t);
 	free(t->buckets);
@@ -153,6 +155,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct net_endpoint *guest,
 	list_init(&c->in_timed);
 	list_init(&c->in_work);
 	list_init(&c->in_blocked);
+	list_init(&c->in_late);
 	tcp_window_choose(c);
 	c->next = t->buckets[h & t->mask];
 	t->buckets[h & t->mask] = c;
@@ -219,6 +222,7 @@ void tcp_conn_end(struct tcp_conn *c, int error)
 	list_del(&c->in_timed);
 	list_del(&c->in_work);
 	list_del(&c->in_blocked);
+	list_del(&c->in_late);
 	take_from_table(c);
 	c->next = t->dead;
 	t->dead = c;
@@ -298,8 +302,10 @@ void tcp_settle(struct tcp_conn *c)
 		c->ops = NULL;
 		if (ops)
 			ops->closed(c->owner, c, 0);
-		if (c->ack_now)
+		if (c->ack_now || c->ack_late) {
+			c->ack_now = true;
 			tcp_output(c);
+		}
 		if (c->fin_first)
 			enter_time_wait(c);
 		else
@@ -416,6 +422,34 @@ static void on_tick(struct timer *timer)
 	}
 	if (!list_empty(&t->timed) && !t->tick.loop)
 		loop_timer(t->net->loop, &t->tick, TCP_TICK_MS, on_tick);
+}
+
+static void on_late(struct timer *timer)
+{
+	struct tcp *t = container_of(timer, struct tcp, late_timer);
+
+	while (!list_empty(&t->late)) {
+		struct tcp_conn *c = container_of(t->late.next, struct tcp_conn,
+						  in_late);
+
+		list_del(&c->in_late);
+		/* it was not answered: the next one need not wait */
+		c->talkative = false;
+		c->ack_now = true;
+		tcp_output(c);
+	}
+}
+
+void tcp_ack_later(struct tcp_conn *c)
+{
+	struct tcp *t = c->tcp;
+
+	if (!list_empty(&c->in_late))
+		return;
+	list_add_tail(&t->late, &c->in_late);
+	if (!t->late_timer.loop)
+		loop_timer(t->net->loop, &t->late_timer, TCP_ACK_LATE_MS,
+			   on_late);
 }
 
 /* --- batches --- */

@@ -263,6 +263,26 @@ static size_t offer(struct tcp_conn *c, const struct packet *p, size_t off,
 	return done;
 }
 
+/*
+ * When to acknowledge what just came, len bytes of it in one frame. A stream is
+ * acknowledged now and then, for the guest counts bytes, not segments. A few
+ * bytes that are usually answered wait for the answer. Everything else is
+ * acknowledged at once: a guest that fills its first windows, or does not send
+ * small segments before the last one has arrived, is not to wait.
+ */
+static void choose_ack(struct tcp_conn *c, size_t len)
+{
+	uint32_t due = c->rcv_size / 4 < TCP_ACK_AFTER ? c->rcv_size / 4 :
+							 TCP_ACK_AFTER;
+
+	c->heard = tcp_now(c->tcp);
+	if (c->rcv_nxt - c->acked < due &&
+	    (len >= TCP_ACK_BULK || (c->talkative && len < c->mss)))
+		c->ack_late = true;
+	else
+		c->ack_now = true;
+}
+
 /* len bytes at off of the frame are next in order and in the window. */
 static void input_data(struct tcp_conn *c, const struct packet *p, size_t off,
 		       size_t len)
@@ -270,8 +290,8 @@ static void input_data(struct tcp_conn *c, const struct packet *p, size_t off,
 	bool joined = false;
 	size_t done = 0;
 
-	c->ack_now = true;
 	if (!c->ops) {
+		c->ack_now = true;
 		c->rcv_nxt += (uint32_t)len;
 		return;
 	}
@@ -286,6 +306,10 @@ static void input_data(struct tcp_conn *c, const struct packet *p, size_t off,
 	else if (done < len)
 		done += keep(c, p->iov, p->niov, off + done, len - done);
 	c->rcv_nxt += (uint32_t)done;
+	if (done < len)
+		c->ack_now = true;
+	else
+		choose_ack(c, len);
 	if (joined)
 		(void)c->ops->data(c->owner, c, NULL, 0, 0);
 }
@@ -295,7 +319,7 @@ static void input_fin(struct tcp_conn *c)
 	c->rcv_fin = true;
 	c->rcv_nxt++;
 	c->rcv_adv = c->rcv_nxt;
-	c->ack_now = true; /* the owner is told when the batch ends */
+	c->ack_late = true; /* the owner is told when the batch ends */
 }
 
 /* The part of the segment that is new and in the window. */
@@ -432,6 +456,8 @@ void tcp_input_end(struct tcp *t)
 		tcp_tell_fin(c);
 		tcp_tell_space(c);
 		tcp_output(c);
+		if (c->ack_late && c->phase != CONN_DEAD)
+			tcp_ack_later(c);
 		tcp_settle(c);
 	}
 }

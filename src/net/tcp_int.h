@@ -30,6 +30,13 @@
 #define TCP_INBOUND_MAX 256u /* connections to the guest */
 
 #define TCP_TICK_MS 50u
+/*
+ * So long an acknowledgment may wait for data to go with, or for more to
+ * acknowledge. Each one costs the guest an interrupt.
+ */
+#define TCP_ACK_LATE_MS 3u
+#define TCP_ACK_BULK (16u << 10)  /* a frame like that is part of a stream */
+#define TCP_ACK_AFTER (256u << 10) /* of which so much at once is due */
 #define TCP_RTO_MIN_MS 200u
 #define TCP_RTO_FIRST_MS 1000u
 #define TCP_RTO_MAX_MS 60000u
@@ -78,6 +85,7 @@ struct tcp_conn {
 	struct list in_timed;	/* t->timed, while there is a deadline */
 	struct list in_work;	/* t->work: to be seen to at the batch's end */
 	struct list in_blocked; /* t->blocked: wants room in the guest */
+	struct list in_late;	/* t->late: an acknowledgment may wait */
 	struct net_endpoint guest, peer;
 	const struct tcp_owner_ops *ops; /* NULL: nobody, or no more */
 	void *owner;
@@ -105,7 +113,11 @@ struct tcp_conn {
 	uint32_t rcv_size;		/* of the ring that backs the window */
 	struct tcp_ring rcv;		/* what the owner did not take yet */
 	bool rcv_fin, fin_told;
-	bool ack_now;
+	bool ack_now;		 /* it is due when the batch ends */
+	bool ack_late;		 /* soon, on its own if nothing else goes */
+	bool talkative;		 /* what comes is answered at once */
+	uint32_t acked;		 /* rcv_nxt as the guest knows it */
+	uint64_t heard;		 /* when data came last */
 
 	/* time, in the loop's milliseconds; 0 = no deadline */
 	uint64_t deadline, orphan_until, rtt_start;
@@ -123,11 +135,11 @@ struct tcp {
 	unsigned nguest, ninbound, ntime_wait;
 	struct list closing; /* counted, going away; oldest first */
 	struct list time_wait;
-	struct list timed, work, blocked;
+	struct list timed, work, blocked, late;
 	struct tcp_conn *dead;
 	struct tcp_rings large_snd, large_rcv, small;
 	unsigned large_windows; /* promised to the guest */
-	struct timer tick;
+	struct timer tick, late_timer;
 	struct deferred turn_end;
 	uint64_t told_full_ms; /* when the log last said so */
 };
@@ -150,6 +162,8 @@ void tcp_deadline(struct tcp_conn *c, uint64_t delay_ms);
 void tcp_deadline_off(struct tcp_conn *c);
 /* See to it when the guest's frames have been read, or the turn ends. */
 void tcp_work_later(struct tcp_conn *c);
+/* Acknowledge within TCP_ACK_LATE_MS. */
+void tcp_ack_later(struct tcp_conn *c);
 uint64_t tcp_now(const struct tcp *t);
 
 /* --- tcp_output.c --- */

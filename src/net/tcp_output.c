@@ -183,6 +183,14 @@ static void wait_for_room(struct tcp_conn *c)
 	list_add_tail(&c->tcp->blocked, &c->in_blocked);
 }
 
+/* The guest is told of everything that came from it. */
+static void told(struct tcp_conn *c)
+{
+	c->ack_now = c->ack_late = false;
+	c->acked = c->rcv_nxt;
+	list_del(&c->in_late);
+}
+
 static void sent(struct tcp_conn *c, uint32_t len)
 {
 	c->snd_nxt += len;
@@ -217,7 +225,7 @@ static bool send_syn(struct tcp_conn *c)
 	s.window = advertise(c, false);
 	if (!send_bare(c->tcp->net, &c->peer, &c->guest, &s))
 		return false;
-	c->ack_now = false;
+	told(c);
 	sent(c, 1);
 	return true;
 }
@@ -271,7 +279,9 @@ static bool send_data(struct tcp_conn *c)
 		if (done < 0)
 			return false;
 		fin = s.flags & TH_FIN;
-		c->ack_now = false;
+		if (c->heard + TCP_ACK_LATE_MS >= tcp_now(c->tcp))
+			c->talkative = true;
+		told(c);
 		if (fin && !c->rcv_fin)
 			c->fin_first = true;
 		sent(c, (uint32_t)done + fin);
@@ -289,7 +299,7 @@ static bool send_ack(struct tcp_conn *c)
 
 	if (!send_bare(c->tcp->net, &c->peer, &c->guest, &s))
 		return false;
-	c->ack_now = false;
+	told(c);
 	return true;
 }
 
