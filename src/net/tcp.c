@@ -429,8 +429,8 @@ static void on_late(struct timer *timer)
 	struct tcp *t = container_of(timer, struct tcp, late_timer);
 
 	while (!list_empty(&t->late)) {
-		struct tcp_conn *c = container_of(t->late.next, struct tcp_conn,
-						  in_late);
+		struct tcp_conn *c =
+			container_of(t->late.next, struct tcp_conn, in_late);
 
 		list_del(&c->in_late);
 		/* it was not answered: the next one need not wait */

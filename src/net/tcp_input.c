@@ -272,8 +272,8 @@ static size_t offer(struct tcp_conn *c, const struct packet *p, size_t off,
  */
 static void choose_ack(struct tcp_conn *c, size_t len)
 {
-	uint32_t due = c->rcv_size / 4 < TCP_ACK_AFTER ? c->rcv_size / 4 :
-							 TCP_ACK_AFTER;
+	uint32_t due = c->rcv_size / 4 < TCP_ACK_AFTER ? c->rcv_size / 4
+						       : TCP_ACK_AFTER;
 
 	c->heard = tcp_now(c->tcp);
 	if (c->rcv_nxt - c->acked < due &&

@@ -210,8 +210,7 @@ static void dial(struct owner *o)
 {
 	const struct net_addresses *a = &o->w->net->link_addr;
 	bool six = o->port & 1;
-	struct net_endpoint from = { six ? a->gateway6 : a->gateway4,
-				     o->port };
+	struct net_endpoint from = { six ? a->gateway6 : a->gateway4, o->port };
 	struct net_endpoint to = { six ? a->guest6 : a->guest4, 80 };
 
 	o->conn = tcp_connect(o->w->net->tcp, &from, &to, &owner_ops, o);
@@ -241,8 +240,7 @@ static void near_miss(struct world *w, struct input *in)
 	int8_t seq_off = (int8_t)take8(in), ack_off = (int8_t)take8(in);
 	uint16_t window = take16(in), len = take16(in) % 1400, sum;
 	bool six = ow->port & 1;
-	const struct net_addr *src =
-		six ? &swapped.guest6 : &swapped.guest4;
+	const struct net_addr *src = six ? &swapped.guest6 : &swapped.guest4;
 	const struct net_addr *dst =
 		six ? &swapped.gateway6 : &swapped.gateway4;
 	struct net_endpoint guest = { *src, 80 }, peer = { *dst, ow->port };
@@ -350,8 +348,8 @@ static void world_init(struct world *w)
 	must(net_new(&c, &a, NULL, NULL, &w->net, &err) == 0);
 	must(net_attach(w->net, w->loop, &link) == 0);
 	for (unsigned i = 0; i < CONNS; i++)
-		w->owners[i] = (struct owner){ .w = w,
-					       .port = (uint16_t)(50000 + i) };
+		w->owners[i] =
+			(struct owner){ .w = w, .port = (uint16_t)(50000 + i) };
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

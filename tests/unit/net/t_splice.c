@@ -284,13 +284,11 @@ static void inbound(struct guest *g, int *ret_host, unsigned *done)
 	struct net_endpoint to = guest_end(g, AF_INET, 80);
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-				    pair),
-			 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	*ret_host = pair[0];
-	assert_int_equal(splice_inbound(g->net, pair[1], &from, &to, on_done,
-					done),
-			 0);
+	assert_int_equal(
+		splice_inbound(g->net, pair[1], &from, &to, on_done, done), 0);
 }
 
 static void t_inbound(void **state)
