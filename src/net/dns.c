@@ -113,7 +113,7 @@ static bool rule_names_it(const struct policy *p, int rule)
 {
 	const struct policy_rule *r;
 
-	if (rule == POLICY_BY_DEFAULT)
+	if (rule < 0) /* the default, or no rule can */
 		return false;
 	r = &p->rules[rule];
 	return r->target == POLICY_TARGET_CIDR &&

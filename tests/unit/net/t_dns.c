@@ -426,6 +426,22 @@ static void servers_of_the_guest_need_a_rule(void **state)
 	assert_int_equal(asked_server(), 0);
 }
 
+/* The host would take these for itself. */
+static void servers_that_are_nobody(void **state)
+{
+	static const struct net_endpoint nobody = { { AF_INET, { 0 } },
+						    DNS_PORT };
+
+	(void)state;
+	bench_open("allow@any");
+	bench_query("a.example", DNS_A);
+	bench_send(&nobody, 5000);
+	assert_true(bench_receive(5000));
+	assert_int_equal(bench.header.flags & DNS_FLAG_RCODE, DNS_NXDOMAIN);
+	assert_non_null(strstr(bench.g->log, "no address of a host"));
+	assert_int_equal(asked_server(), 0);
+}
+
 static bool answer_elsewhere(struct mock_server *s, const struct dns_request *r,
 			     bool tcp, struct mock_msg *m)
 {
@@ -548,6 +564,7 @@ int main(void)
 		TEST(pins_live_for_a_second_at_least),
 		TEST(repetitions_are_passed_on_and_answered_once),
 		TEST(outstanding_queries_are_bounded),
+		TEST(servers_that_are_nobody),
 		TEST(servers_of_the_guest_need_a_rule),
 		TEST(servers_of_the_guest_are_asked_themselves),
 		TEST(servers_that_rules_name_are_trusted),
