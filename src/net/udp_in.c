@@ -107,18 +107,23 @@ static size_t make_fragment(uint8_t *ip, bool v4, uint16_t ident, size_t off,
 	return FRAGMENT_HEADER;
 }
 
-/*
- * One fragment: bytes [off, off+len) of the UDP header and the data behind it.
- */
-static bool send_fragment(struct net *n, const struct net_addr *from,
-			  const struct net_addr *to, const uint8_t *udp,
-			  const struct iovec *data, unsigned ndata, size_t off,
+/* A datagram that goes in fragments. */
+struct whole {
+	const struct net_endpoint *from, *to;
+	uint8_t udp[UDP_HEADER];
+	const struct iovec *data;
+	unsigned ndata;
+};
+
+/* Bytes [off, off+len) of the UDP header and the data behind it. */
+static bool send_fragment(struct net *n, const struct whole *w, size_t off,
 			  size_t len, bool more)
 {
 	uint8_t frame[ETH_HEADER + IP6_HEADER + FRAGMENT_HEADER + UDP_HEADER];
+	const struct net_addr *from = &w->from->addr;
 	bool v4 = from->family == AF_INET;
 	size_t extra = v4 ? 0 : FRAGMENT_HEADER;
-	size_t head = frame_ip_header(frame, &n->link_addr, from, to,
+	size_t head = frame_ip_header(frame, &n->link_addr, from, &w->to->addr,
 				      v4 ? IPPROTO_UDP : IPPROTO_FRAGMENT,
 				      extra + len, false);
 	struct net_offload o = { .needs_csum = false };
@@ -127,32 +132,30 @@ static bool send_fragment(struct net *n, const struct net_addr *from,
 
 	head += make_fragment(frame + ETH_HEADER, v4, n->udp->ident, off, more);
 	if (off == 0) {
-		memcpy(frame + head, udp, UDP_HEADER);
+		memcpy(frame + head, w->udp, UDP_HEADER);
 		head += UDP_HEADER;
 		len -= UDP_HEADER;
 	} else {
 		off -= UDP_HEADER;
 	}
-	nparts = iov_slice(data, ndata, off, len, part, SEND_PARTS);
+	nparts = iov_slice(w->data, w->ndata, off, len, part, SEND_PARTS);
 	return net_send(n, frame, head, part, nparts, len, &o);
 }
 
-static bool send_fragments(struct net *n, const struct net_endpoint *from,
-			   const struct net_endpoint *to,
-			   const struct iovec *data, unsigned ndata, size_t len,
+/* room: how much of it fits one frame */
+static bool send_fragments(struct net *n, struct whole *w, size_t len,
 			   size_t room)
 {
 	size_t l4 = UDP_HEADER + len;
-	uint8_t udp[UDP_HEADER];
 
-	put_udp(udp, from, to, len);
-	put_csum(udp, full_csum(udp, data, ndata, len, pseudo(from, to, l4)));
+	put_udp(w->udp, w->from, w->to, len);
+	put_csum(w->udp, full_csum(w->udp, w->data, w->ndata, len,
+				   pseudo(w->from, w->to, l4)));
 	n->udp->ident++;
 	for (size_t off = 0; off < l4; off += room) {
 		bool more = l4 - off > room;
 
-		if (!send_fragment(n, &from->addr, &to->addr, udp, data, ndata,
-				   off, more ? room : l4 - off, more))
+		if (!send_fragment(n, w, off, more ? room : l4 - off, more))
 			return off != 0; /* begun: it cannot be taken back */
 	}
 	return true;
@@ -165,6 +168,9 @@ bool udp_send(struct net *n, const struct net_endpoint *from,
 	bool v4 = from->addr.family == AF_INET;
 	size_t room = n->link_addr.mtu - (v4 ? IP4_HEADER : IP6_HEADER);
 	size_t most = v4 ? UINT16_MAX - IP4_HEADER : UINT16_MAX;
+	struct whole w = {
+		.from = from, .to = to, .data = data, .ndata = ndata
+	};
 
 	if (ndata > SEND_PARTS || len > most - UDP_HEADER)
 		return false;
@@ -172,7 +178,7 @@ bool udp_send(struct net *n, const struct net_endpoint *from,
 		return send_one(n, from, to, data, ndata, len);
 	if (!v4)
 		room -= FRAGMENT_HEADER;
-	return send_fragments(n, from, to, data, ndata, len, room & ~(size_t)7);
+	return send_fragments(n, &w, len, room & ~(size_t)7);
 }
 
 /* --- from sockets --- */
