@@ -198,6 +198,7 @@ void dns_stream_start(struct net *n, struct tcp_conn *c);
 int ports_new(struct net *n, struct ports **ret, struct err *err);
 int ports_start(struct ports *p);
 void ports_stop(struct ports *p);
+void ports_link_ready(struct ports *p);
 struct ports *ports_free(struct ports *p);
 /* A datagram of the guest that answers a published port's peer: taken. */
 bool ports_reply(struct ports *p, const struct packet *pkt);

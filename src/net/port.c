@@ -334,6 +334,12 @@ int ports_start(struct ports *p)
 	return rc;
 }
 
+void ports_link_ready(struct ports *p)
+{
+	if (p->peers)
+		port_peers_resume(p->peers);
+}
+
 void ports_stop(struct ports *p)
 {
 	for (size_t i = 0; i < p->count; i++)

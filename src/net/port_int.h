@@ -57,6 +57,8 @@ void port_peers_clear(struct port_peers *t);
 /* Options of a socket before it is bound. 0 or -errno. */
 int port_udp_prepare(int fd, const struct net_port *p);
 void port_udp_ready(struct watch *w, uint32_t events);
+/* The guest has buffers again: what had to wait goes on. */
+void port_peers_resume(struct port_peers *t);
 
 /* --- port_holder.c --- */
 

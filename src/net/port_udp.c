@@ -63,7 +63,10 @@ struct port_peers {
 	struct list order[2];
 	unsigned nfresh; /* not answered */
 	struct timer sweep;
-	/* what recvmmsg() fills */
+	/* what recvmmsg() fills; while some of it waits for room in the guest,
+	 * nothing more is read */
+	struct port *owner;
+	unsigned first, count;
 	struct mmsghdr msgs[BATCH];
 	struct iovec iov[BATCH];
 	struct sockaddr_storage from[BATCH];
@@ -93,6 +96,7 @@ static void forget_all(struct port_peers *t)
 	}
 	t->free = 0;
 	t->nfresh = 0;
+	t->first = t->count = 0;
 	list_init(&t->order[false]);
 	list_init(&t->order[true]);
 }
@@ -324,52 +328,90 @@ static void note_local(struct peer *q, const struct msghdr *m)
 	}
 }
 
-static void on_datagram(struct port_peers *t, struct port *p,
-			const struct mmsghdr *m, const uint8_t *data)
+/* false: the guest has no room for it yet. */
+static bool pass_on(struct port_peers *t, struct port *p,
+		    const struct mmsghdr *m)
 {
 	const struct sockaddr_storage *from = m->msg_hdr.msg_name;
-	const struct iovec iov = { (void *)(uintptr_t)data, m->msg_len };
+	const struct iovec iov = { m->msg_hdr.msg_iov->iov_base, m->msg_len };
 	struct net *n = t->ports->n;
 	struct net_endpoint gateway = { .addr = p->gateway };
 	struct peer *q;
 
 	if (from->ss_family != p->is->bind.addr.family)
-		return;
+		return true;
 	q = find_peer(t, p, (const struct sockaddr *)from);
 	/* what was allowed stays so, unless names come and go */
 	if ((!q || n->config.policy.has_names) && !may_enter(p, from))
-		return;
+		return true;
 	if (!q)
 		q = add_peer(t, p, (const struct sockaddr *)from);
 	note_local(q, &m->msg_hdr);
 	touch(t, q);
 	gateway.port = q->gateway_port;
-	(void)udp_send(n, &gateway, &p->service, &iov, 1, m->msg_len);
+	return udp_send(n, &gateway, &p->service, &iov, 1, m->msg_len);
+}
+
+/* false: some of it has to wait. */
+static bool pass_all_on(struct port_peers *t)
+{
+	for (; t->first < t->count; t->first++)
+		if (!pass_on(t, t->owner, &t->msgs[t->first]))
+			return false;
+	return true;
+}
+
+static unsigned receive(struct port_peers *t, int fd)
+{
+	int n;
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		t->iov[i] = (struct iovec){ t->data[i], DATAGRAM_MAX };
+		t->msgs[i].msg_hdr =
+			(struct msghdr){ .msg_name = &t->from[i],
+					 .msg_namelen = sizeof(t->from[i]),
+					 .msg_iov = &t->iov[i],
+					 .msg_iovlen = 1,
+					 .msg_control = t->control[i],
+					 .msg_controllen = CONTROL_LEN };
+	}
+	n = recvmmsg(fd, t->msgs, BATCH, MSG_DONTWAIT, NULL);
+	return n > 0 ? (unsigned)n : 0;
+}
+
+static void watch_all(struct ports *p, uint32_t events)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->list[i].is->udp)
+			(void)loop_rewatch(&p->list[i].watch, events);
 }
 
 void port_udp_ready(struct watch *w, uint32_t events)
 {
 	struct port *p = container_of(w, struct port, watch);
 	struct port_peers *t = p->ports->peers;
-	int n = BATCH;
 
 	(void)events;
-	for (unsigned turn = 0; turn < BATCHES_PER_TURN && n == BATCH; turn++) {
-		for (unsigned i = 0; i < BATCH; i++) {
-			t->iov[i] = (struct iovec){ t->data[i], DATAGRAM_MAX };
-			t->msgs[i].msg_hdr = (struct msghdr){
-				.msg_name = &t->from[i],
-				.msg_namelen = sizeof(t->from[i]),
-				.msg_iov = &t->iov[i],
-				.msg_iovlen = 1,
-				.msg_control = t->control[i],
-				.msg_controllen = CONTROL_LEN
-			};
+	/* an event from before somebody else had to wait */
+	if (t->first < t->count)
+		return;
+	for (unsigned turn = 0; turn < BATCHES_PER_TURN; turn++) {
+		t->owner = p;
+		t->first = 0;
+		t->count = receive(t, w->fd);
+		if (!pass_all_on(t)) {
+			watch_all(p->ports, 0);
+			return;
 		}
-		n = recvmmsg(w->fd, t->msgs, BATCH, MSG_DONTWAIT, NULL);
-		for (int i = 0; i < n; i++)
-			on_datagram(t, p, &t->msgs[i], t->data[i]);
+		if (t->count < BATCH)
+			return;
 	}
+}
+
+void port_peers_resume(struct port_peers *t)
+{
+	if (t->first < t->count && pass_all_on(t))
+		watch_all(t->ports, EPOLLIN);
 }
 
 /* --- from the guest --- */

@@ -174,6 +174,7 @@ void net_link_ready(struct net *n)
 		return;
 	tcp_link_ready(n->tcp);
 	udp_link_ready(n->udp);
+	ports_link_ready(n->ports);
 }
 
 /* --- frames of the guest --- */

@@ -78,6 +78,8 @@ bool udp_send(struct net *n, const struct net_endpoint *from,
 	assert_ptr_equal(n, &t.n);
 	assert_int_equal(ndata, 1);
 	assert_int_equal(data->iov_len, len);
+	if (t.full)
+		return false;
 	t.udp_from = *from;
 	t.udp_to = *to;
 	memcpy(t.data, data->iov_base, len);

@@ -22,6 +22,7 @@ struct bench {
 	void (*done)(void *ctx);
 	void *done_ctx;
 	/* udp_send() */
+	bool full; /* there is no room */
 	unsigned sent;
 	struct net_endpoint udp_from, udp_to;
 	uint8_t data[65536];

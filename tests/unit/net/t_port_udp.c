@@ -145,6 +145,48 @@ static void t_udp_large(void **state)
 	close(fd);
 }
 
+/* While the guest has no buffers, datagrams wait where they are. */
+static void t_udp_no_room(void **state)
+{
+	int a, b;
+
+	(void)state;
+	port_choose(0, "127.0.0.1", 0, true);
+	port_choose(1, "127.0.0.2", 0, true);
+	port_publish(2);
+	a = port_reach(0, "127.0.0.1");
+	b = port_reach(1, "127.0.0.2");
+	t.full = true;
+	for (char c = 'a'; c < 'a' + 26; c++)
+		assert_int_equal(send(a, &c, 1, 0), 1);
+	assert_int_equal(loop_turn(t.n.loop, -1), 0);
+	assert_int_equal(send(b, "b", 1, 0), 1);
+	/* nobody is asked, and nobody asks again and again */
+	assert_int_equal(t.n.ports->list[0].watch.events, 0);
+	assert_int_equal(t.n.ports->list[1].watch.events, 0);
+	ports_link_ready(t.n.ports);
+	assert_int_equal(t.sent, 0);
+	t.full = false;
+	ports_link_ready(t.n.ports);
+	assert_in_range(t.sent, 1, 25);
+	assert_int_equal(t.data[0], 'a' + t.sent - 1);
+	port_turn_until(&t.sent, 27);
+	ports_link_ready(t.n.ports); /* nothing waits */
+	assert_int_equal(t.sent, 27);
+	/* what waits is gone with the device */
+	t.full = true;
+	assert_int_equal(send(a, "x", 1, 0), 1);
+	assert_int_equal(loop_turn(t.n.loop, -1), 0);
+	ports_stop(t.n.ports);
+	t.full = false;
+	assert_int_equal(ports_start(t.n.ports), 0);
+	ports_link_ready(t.n.ports);
+	assert_int_equal(t.sent, 27);
+	(void)say(a, "again");
+	close(a);
+	close(b);
+}
+
 static void t_udp_denied(void **state)
 {
 	int a, b;
@@ -289,6 +331,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_udp_wildcard, port_setup,
 						port_teardown),
 		cmocka_unit_test_setup_teardown(t_udp_large, port_setup,
+						port_teardown),
+		cmocka_unit_test_setup_teardown(t_udp_no_room, port_setup,
 						port_teardown),
 		cmocka_unit_test_setup_teardown(t_udp_denied, port_setup,
 						port_teardown),
