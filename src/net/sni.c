@@ -11,9 +11,10 @@
 #include <string.h>
 
 #define RECORD_HEADER 5u
-#define RECORD_FIRST 20
+#define RECORD_CIPHER 20
+#define RECORD_ALERT 21
 #define RECORD_HANDSHAKE 22
-#define RECORD_LAST 24
+#define RECORD_HEARTBEAT 24
 #define RECORD_MAX 16384u
 #define HANDSHAKE_HEADER 4u
 #define CLIENT_HELLO 1
@@ -183,6 +184,13 @@ static bool skip_head(struct hello *h, size_t *extensions)
 	return *extensions == h->left || stop(h, SNI_BAD);
 }
 
+/* Records that some servers pass over on the way to the hello. */
+static bool may_precede(uint8_t type)
+{
+	return type == RECORD_CIPHER || type == RECORD_ALERT ||
+	       type == RECORD_HEARTBEAT;
+}
+
 enum sni_result sni_find(const uint8_t *data, size_t len,
 			 char name[NET_NAME_MAX + 1])
 {
@@ -193,10 +201,11 @@ enum sni_result sni_find(const uint8_t *data, size_t len,
 	name[0] = '\0';
 	if (!len)
 		return SNI_MORE;
-	if (data[0] < RECORD_FIRST || data[0] > RECORD_LAST ||
-	    (len > 1 && data[1] != TLS_MAJOR))
+	if (!may_precede(data[0]) && data[0] != RECORD_HANDSHAKE)
 		return SNI_NOT_TLS;
-	if (data[0] != RECORD_HANDSHAKE) /* which a server may pass over */
+	if (len > 1 && data[1] != TLS_MAJOR)
+		return SNI_NOT_TLS;
+	if (may_precede(data[0]))
 		return len > 1 ? SNI_BAD : SNI_MORE;
 	if (!skip_head(&h, &extensions))
 		goto out;

@@ -202,6 +202,7 @@ static void something_else(void **state)
 		{ "\x16\x02", 2 },
 		{ "\x16\x03\x01\0\x05\x02", 6 }, /* a ServerHello */
 		{ "\x15\x02", 2 },
+		{ "\x17\x03\x03\x40\0", 5 },
 	};
 	char name[NET_NAME_MAX + 1];
 
