@@ -182,7 +182,7 @@ class Msb(func.Msb):
         p = self("exec", name, "--", "/usr/bin/python3", "-S", "-c",
                  "import sys; sys.path.insert(0, '/')\nfrom inside import *\n" +
                  textwrap.dedent(script), *map(str, args))
-        assert p.returncode == 0, f"{p.stdout}\n{p.stderr}"
+        assert p.returncode == 0, f"{p.stdout}\n{p.stderr}\n{self.log(name)[-3000:]}"
         return p.stdout
 
     def probe(self, name, targets):
