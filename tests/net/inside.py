@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-TCP_LIMIT, DATAGRAM_LIMIT, TRIES = 4, 1, 2
+TCP_LIMIT, DATAGRAM_LIMIT, TRIES = 4, 0.7, 2
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import resolvers
 from conftest import (DNS4, DNS6, GATEWAY4, GATEWAY6, NAMES, OTHER4, OTHER6, PUBLIC4, PUBLIC6)
-from resolvers import A, AAAA, CNAME, NXDOMAIN, OPT, REFUSED, SERVFAIL, TXT
+from resolvers import A, CNAME, NXDOMAIN, OPT, REFUSED, SERVFAIL, TXT
 
 NAMESERVER = ["--dns-nameserver", DNS4]
 # a question as octets, and its answer's header

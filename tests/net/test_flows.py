@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import struct
-import time
 
 import pytest
 
@@ -35,7 +34,6 @@ def rss(msb, name):
 def test_connecting(msb, world, box):
     """Success, refusal, silence and no route look as they do without a network between."""
     out = msb.python(box, f"""
-import time
 for address, port in (("{PUBLIC4}", {ECHO}), ("{PUBLIC6}", {ECHO}), ("{PUBLIC4}", 81), ("{PUBLIC6}", 81),
                       ("{UNREACHABLE4}", 80), ("{UNREACHABLE6}", 80), ("{GATEWAY4}", 81),
                       ("{GATEWAY6}", 81)):
@@ -163,7 +161,6 @@ def test_back_pressure(msb, world, box):
     """Neither a peer nor a guest that never reads costs memory, nor anybody else anything."""
     before = rss(msb, box)
     out = msb.python(box, f"""
-import time
 stalled, written = [], 0
 for i in range(32):
     s = socket.create_connection(("{PUBLIC4}", {STALLS}), 30)
@@ -206,7 +203,6 @@ sys.stdin.read()
 def test_limits(msb, world):
     """One more than allowed is refused; who is gone makes room, who is closing too."""
     script = f"""
-import time
 def open_one():
     try:
         s = socket.create_connection(("{PUBLIC4}", {ECHO}), 10)
@@ -242,7 +238,6 @@ print(all(open_soon() for i in range(300)))
 
 def test_datagrams(msb, world, box):
     out = msb.python(box, f"""
-import time
 def ask(address, port, data, seconds=3, s=None):
     s = s or socket.socket(family_of(address), socket.SOCK_DGRAM)
     s.settimeout(seconds)
@@ -321,7 +316,6 @@ def test_path_mtu(msb, world, box):
         return None
     world.wire.answer = router
     out = msb.python(box, f"""
-import time
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU, IPV6_MTU_DISCOVER, IPV6_MTU = 10, 2, 14, 23, 24
 for address, level, discover, mtu in (("{SILENT4}", socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_MTU),
                                       ("{SILENT6}", socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_MTU)):
