@@ -201,7 +201,8 @@ static int get_rule(const json_t *j, struct policy_rule *r, struct err *err)
 
 	if (!json_is_object(j))
 		return net_json_bad(err, "rules", "has what is no object");
-	if ((v = json_object_get(j, "direction")))
+	v = json_object_get(j, "direction");
+	if (v && !json_is_null(v))
 		rc = GET_WORD(v, directions, "direction", &value, err);
 	r->direction = (enum policy_direction)value;
 	if (!rc)

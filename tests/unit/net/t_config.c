@@ -127,7 +127,8 @@ static void other_spellings(void **state)
 		"\"link-local\"},\"action\":\"allow\"},{\"destination\":"
 		"{\"domain\":\"A.Com.\"},\"action\":\"allow\"},"
 		"{\"destination\":{\"cidr\":\"10.9.9.9/8\"},\"action\":"
-		"\"allow\"},{\"destination\":{\"group\":\"meta\"},\"action\":"
+		"\"allow\"},{\"direction\":null,\"destination\":{\"group\":"
+		"\"meta\"},\"ports\":null,\"protocols\":null,\"action\":"
 		"\"deny\"}]}}");
 
 	(void)state;
