@@ -24,38 +24,86 @@
 #define NAME_LEN 64
 #define RUNTIME "msb-runtime"
 
-/* Words of 32 bits, each printed as the machine reads it. */
-static bool parse_address(const char *hex, struct net_addr *ret)
+/* The columns of a row. */
+enum {
+	ROW_NUMBER,
+	ROW_LOCAL,
+	ROW_REMOTE,
+	ROW_STATE,
+	ROW_QUEUES,
+	ROW_TIMER,
+	ROW_RETRANSMITS,
+	ROW_UID,
+	ROW_TIMEOUT,
+	ROW_INODE,
+	ROW_COUNT
+};
+
+#define COLUMN_MAX 48 /* the longest is an IPv6 address with its port */
+
+/* The whole text as a hexadecimal number that fits into 32 bits. */
+static bool parse_hex(const char *text, size_t len, uint32_t *ret)
 {
-	size_t words = strlen(hex) / 8;
+	uint32_t v = 0;
 
-	if (strlen(hex) % 8 || (words != 1 && words != 4))
+	if (!len || len > 8)
 		return false;
-	*ret = (struct net_addr){ .family = words == 1 ? AF_INET : AF_INET6 };
-	for (size_t i = 0; i < words; i++) {
-		char word[9] = { 0 };
-		uint32_t v;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
 
-		memcpy(word, hex + i * 8, 8);
-		v = (uint32_t)strtoul(word, NULL, 16);
-		memcpy(ret->b + i * 4, &v, 4);
+		if (!isxdigit(c))
+			return false;
+		v = v << 4 |
+		    (uint32_t)(isdigit(c) ? c - '0' : toupper(c) - 'A' + 10);
+	}
+	*ret = v;
+	return true;
+}
+
+/* Words of 32 bits, each printed as the machine reads it, and the port. */
+static bool parse_local(const char *text, struct net_endpoint *ret)
+{
+	size_t len = strcspn(text, ":"), words = len / 8;
+	uint32_t v;
+
+	if (len % 8 || (words != 1 && words != 4) || !text[len] ||
+	    !parse_hex(text + len + 1, strlen(text + len + 1), &v) ||
+	    v > UINT16_MAX)
+		return false;
+	*ret = (struct net_endpoint){
+		.addr.family = words == 1 ? AF_INET : AF_INET6,
+		.port = (uint16_t)v,
+	};
+	for (size_t i = 0; i < words; i++) {
+		if (!parse_hex(text + i * 8, 8, &v))
+			return false;
+		memcpy(ret->addr.b + i * 4, &v, 4);
 	}
 	return true;
 }
 
 bool port_row_parse(const char *line, struct port_row *ret)
 {
-	char address[33];
+	char column[ROW_COUNT][COLUMN_MAX];
 	struct port_row r;
-	unsigned port;
 
-	if (sscanf(line,
-		   " %*u: %32[0-9A-F]:%4x %*32[0-9A-F]:%*4x %2x"
-		   " %*8x:%*8x %*2x:%*8x %*8x %" SCNu32 " %*u %" SCNu64,
-		   address, &port, &r.state, &r.uid, &r.inode) != 5 ||
-	    port > UINT16_MAX || !parse_address(address, &r.local.addr))
+	for (int i = 0; i < ROW_COUNT; i++) {
+		size_t len;
+
+		line += strspn(line, " ");
+		len = strcspn(line, " \n");
+		if (!len || len >= COLUMN_MAX)
+			return false;
+		memcpy(column[i], line, len);
+		column[i][len] = '\0';
+		line += len;
+	}
+	if (!parse_local(column[ROW_LOCAL], &r.local) ||
+	    !parse_hex(column[ROW_STATE], strlen(column[ROW_STATE]),
+		       &r.state) ||
+	    str_to_u32(column[ROW_UID], &r.uid) ||
+	    str_to_u64(column[ROW_INODE], &r.inode))
 		return false;
-	r.local.port = (uint16_t)port;
 	*ret = r;
 	return true;
 }

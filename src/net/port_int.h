@@ -65,7 +65,7 @@ void port_peers_resume(struct port_peers *t);
 /* One line of /proc/net/{tcp,udp}{,6}. */
 struct port_row {
 	struct net_endpoint local;
-	unsigned state;
+	uint32_t state;
 	uint32_t uid;
 	uint64_t inode;
 };
