@@ -76,7 +76,7 @@ enum policy_answer { POLICY_DENY, POLICY_ALLOW, POLICY_DEFER };
 #define POLICY_NO_TLS_DNS (-2)	/* DNS over TLS or QUIC: no rule opens it */
 #define POLICY_BAD_HELLO (-3)	/* a TLS ClientHello no server would take */
 #define POLICY_LOCAL_NAMES (-4) /* mDNS, LLMNR, NetBIOS: no rule opens it */
-#define POLICY_NO_HOST (-5) /* 0.0.0.0, ::, broadcast: of no other host */
+#define POLICY_NO_HOST (-5)	/* 0.0.0.0, ::, broadcast: of no other host */
 
 struct policy_verdict {
 	enum policy_answer answer;

@@ -168,7 +168,8 @@ static void refused_at_once(void **state)
 		{ "2002:a00:1::5", 80, "group=private by rule 1" },
 		{ "::ffff:169.254.169.254", 80,
 		  "group=metadata by default egress deny" },
-		{ "0.0.0.0", 80, "group=none by nature (no address of a host)" },
+		{ "0.0.0.0", 80,
+		  "group=none by nature (no address of a host)" },
 		{ "127.0.0.1", 22, "group=loopback by default egress deny" },
 		{ "172.16.0.1", 853, "group=host by nature (DNS" },
 	};
@@ -441,10 +442,10 @@ static void gone_while_looked_at(void **state)
 	world_new(&w, true, "deny@b.com");
 	assert_true(open_conn(&w));
 	rst = (struct seg){ .from = w.c.own,
-				.to = w.c.peer,
-				.flags = TH_RST,
-				.seq = w.c.snd_nxt,
-				.scale = -1 };
+			    .to = w.c.peer,
+			    .flags = TH_RST,
+			    .seq = w.c.snd_nxt,
+			    .scale = -1 };
 	guest_send(w.g, &rst);
 	assert_int_equal(tcp_count(w.g->net->tcp), 0);
 	assert_true(open_conn(&w));
