@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -391,6 +392,26 @@ static void the_longest_unused_flow_makes_room(void **state)
 	close(h.fd);
 }
 
+static void flows_make_do_with_few_descriptors(void **state)
+{
+	struct rlimit all, few;
+	struct host h;
+	char buf[8];
+
+	(void)state;
+	host_open(&h, AF_INET);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = (struct rlimit){ (rlim_t)h.fd + 10, all.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (unsigned i = 0; i < 40; i++) {
+		guest_send(&h, (uint16_t)(2000 + i), "hello", 5);
+		assert_int_equal(host_recv(&h, buf, sizeof(buf)), 5);
+	}
+	assert_in_range(flows(), 1, 10);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	close(h.fd);
+}
+
 static void idle_flows_end(void **state)
 {
 	struct host h;
@@ -584,6 +605,7 @@ int main(void)
 		T(only_the_peer_may_answer),
 		T(a_closed_port_is_unreachable),
 		T(the_longest_unused_flow_makes_room),
+		T(flows_make_do_with_few_descriptors),
 		T(idle_flows_end),
 		T(rows_of_datagrams_are_taken_apart),
 		T(some_ports_are_never_served),
