@@ -177,6 +177,29 @@ def test_no_net_leaves_a_card_that_leads_nowhere(msb):
     assert "nameserver" in p.stdout and server.is_alive()
 
 
+def test_a_card_that_comes_and_goes(msb):
+    """The runtime is in its jail by then."""
+    msb.ok("create", "--name", "box", "--net", "host", msb.rootfs)
+    net = network(msb)
+    family = families(net)[0]
+    at = net[family]
+    option = "" if family == "ipv4" else "-6"
+    lines = msb.ok("exec", "box", "--", "sh", "-c", f"""
+        cd /sys/bus/virtio/drivers/virtio_net
+        card=$(ls -d virtio*)
+        for i in 1 2 3; do
+            echo $card > unbind
+            echo $card > bind
+            ip link set eth0 up
+            ip {option} addr add {at['address']}/{at['prefix']} dev eth0
+            ping -c 1 -w 30 {at['gateway']} | grep -o '1 packets received'
+        done
+        ip link set eth0 down
+        ip link set eth0 up
+        ping -c 1 -w 30 {at['gateway']} | grep -o '1 packets received'""").splitlines()
+    assert lines == ["1 packets received"] * 4
+
+
 @pytest.mark.skipif(SANITIZED, reason="the library wants its sanitizer to be there first")
 def test_a_sandbox_without_a_card(msb):
     before = (msb.rootfs / "etc/resolv.conf").read_text() if (

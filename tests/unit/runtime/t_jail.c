@@ -122,6 +122,8 @@ static void check_network_calls(const struct place *p,
 	CHECK(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
 	CHECK(socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM);
 	CHECK(socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM);
+	CHECK(bind(fd, (const void *)server, sizeof(*server)) < 0 &&
+	      errno == ENOSYS);
 	CHECK(listen(fd, 1) < 0 && errno == ENOSYS);
 	CHECK(makes_file(p->inside, "network") == -ENOSYS);
 	CHECK(fork() < 0);
