@@ -115,12 +115,13 @@ static bool is_any(const struct net_addr *a)
 	return !memcmp(a->b, zero, a->family == AF_INET ? 4 : 16);
 }
 
-bool port_row_blocks(const struct port_row *r, const struct net_port *p)
+bool port_row_blocks(const struct port_row *r, const struct net_port *p,
+		     bool any)
 {
 	struct net_addr theirs = r->local.addr;
 
 	if (r->local.port != p->bind.port ||
-	    (!p->udp && r->state != STATE_LISTEN))
+	    (!p->udp && !any && r->state != STATE_LISTEN))
 		return false;
 	if (theirs.family != p->bind.addr.family) {
 		/* ours never takes IPv4 on an IPv6 socket, theirs may */
@@ -136,8 +137,8 @@ bool port_row_blocks(const struct port_row *r, const struct net_port *p)
 	       net_addr_equal(&theirs, &p->bind.addr);
 }
 
-static bool find_row(const char *path, const struct net_port *p,
-		     struct port_row *ret)
+static bool find_in(const char *path, const struct net_port *p, bool any,
+		    struct port_row *ret)
 {
 	FILE *f = fopen(path, "re");
 	bool found = false;
@@ -146,9 +147,20 @@ static bool find_row(const char *path, const struct net_port *p,
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
-		found = port_row_parse(line, ret) && port_row_blocks(ret, p);
+		found = port_row_parse(line, ret) &&
+			port_row_blocks(ret, p, any);
 	(void)fclose(f);
 	return found;
+}
+
+static bool find_row(const struct net_port *p, bool any, struct port_row *ret)
+{
+	if (p->bind.addr.family == AF_INET &&
+	    find_in(p->udp ? "/proc/net/udp" : "/proc/net/tcp", p, any, ret))
+		return true;
+	/* sockets of IPv6 may have IPv4 ports as well */
+	return find_in(p->udp ? "/proc/net/udp6" : "/proc/net/tcp6", p, any,
+		       ret);
 }
 
 static bool has_socket(int proc, pid_t pid, const char *socket)
@@ -259,17 +271,12 @@ static bool process_name(int proc, pid_t pid, char ret[NAME_LEN])
 void port_holder(const struct net_port *p, char ret[PORT_HOLDER_TEXT])
 {
 	autoclose int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *same = p->bind.addr.family == AF_INET ? "" : "6";
-	char path[32], name[NAME_LEN];
+	char name[NAME_LEN];
 	struct port_row row;
 	pid_t pid;
 
 	(void)snprintf(ret, PORT_HOLDER_TEXT, "another process");
-	(void)snprintf(path, sizeof(path), "/proc/net/%s%s",
-		       p->udp ? "udp" : "tcp", same);
-	if (!find_row(path, p, &row) &&
-	    (*same ||
-	     !find_row(p->udp ? "/proc/net/udp6" : "/proc/net/tcp6", p, &row)))
+	if (!find_row(p, false, &row) && !find_row(p, true, &row))
 		return;
 	pid = proc >= 0 ? find_process(proc, row.inode) : 0;
 	if (pid && sandbox_name(proc, pid, name))

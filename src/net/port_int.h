@@ -71,8 +71,10 @@ struct port_row {
 };
 
 bool port_row_parse(const char *line, struct port_row *ret);
-/* Is it in the way of p? */
-bool port_row_blocks(const struct port_row *r, const struct net_port *p);
+/* Is it in the way of p? Listeners are; with any, also a connection whose own
+ * end has that port. */
+bool port_row_blocks(const struct port_row *r, const struct net_port *p,
+		     bool any);
 /* Who has what p wants, in words: "sandbox 'web'", "nginx (pid 12)", "a process
  * of user 33", "another process". Asks /proc. */
 void port_holder(const struct net_port *p, char ret[PORT_HOLDER_TEXT]);

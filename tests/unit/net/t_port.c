@@ -90,6 +90,26 @@ static void t_conflict(void **state)
 	}
 }
 
+/* A connection whose own end is bound there. */
+static void t_conflict_connection(void **state)
+{
+	int listener = port_open_at("127.0.0.1", 0, SOCK_STREAM, false);
+	int fd = port_open_at("127.0.0.1", 0, SOCK_STREAM, false);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	char me[64];
+
+	(void)state;
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len),
+			 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
+	myself(me);
+	expect_conflict("127.0.0.1", port_local_end(fd).port, false, me);
+	close(listener);
+	close(fd);
+}
+
 static void t_no_conflict(void **state)
 {
 	int fd = port_open_at("127.0.0.1", 0, SOCK_STREAM, false);
@@ -219,24 +239,25 @@ static void t_rows(void **state)
 	assert_int_equal(r.uid, 1000);
 	assert_true(r.inode == 12345);
 	p.bind = (struct net_endpoint){ port_address("127.0.0.1"), 8080 };
-	assert_true(port_row_blocks(&r, &p));
+	assert_true(port_row_blocks(&r, &p, false));
 	p.bind.addr = port_address("127.0.0.2");
-	assert_false(port_row_blocks(&r, &p));
+	assert_false(port_row_blocks(&r, &p, false));
 	p.bind.addr = port_address("0.0.0.0");
-	assert_true(port_row_blocks(&r, &p));
+	assert_true(port_row_blocks(&r, &p, false));
 	p.bind.addr = port_address("::");
-	assert_false(port_row_blocks(&r, &p));
+	assert_false(port_row_blocks(&r, &p, false));
 	p.bind = (struct net_endpoint){ port_address("127.0.0.1"), 8081 };
-	assert_false(port_row_blocks(&r, &p));
+	assert_false(port_row_blocks(&r, &p, false));
 	p.bind.port = 8080;
 	r.state = 1; /* a connection does not hold the port */
-	assert_false(port_row_blocks(&r, &p));
+	assert_false(port_row_blocks(&r, &p, false));
+	assert_true(port_row_blocks(&r, &p, true));
 	p.udp = true;
-	assert_true(port_row_blocks(&r, &p));
+	assert_true(port_row_blocks(&r, &p, false));
 	r.local.addr = port_address("::ffff:127.0.0.1");
-	assert_true(port_row_blocks(&r, &p));
+	assert_true(port_row_blocks(&r, &p, false));
 	r.local.addr = port_address("::1");
-	assert_false(port_row_blocks(&r, &p));
+	assert_false(port_row_blocks(&r, &p, false));
 }
 
 static void t_warning(void **state)
@@ -402,6 +423,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(t_conflict, port_setup,
 						port_teardown),
+		cmocka_unit_test_setup_teardown(t_conflict_connection,
+						port_setup, port_teardown),
 		cmocka_unit_test_setup_teardown(t_no_conflict, port_setup,
 						port_teardown),
 		cmocka_unit_test_setup_teardown(t_conflict_sandbox, port_setup,
