@@ -270,14 +270,21 @@ static size_t offer(struct tcp_conn *c, const struct packet *p, size_t off,
  * acknowledged at once: a guest that fills its first windows, or does not send
  * small segments before the last one has arrived, is not to wait.
  */
-static void choose_ack(struct tcp_conn *c, size_t len)
+static void choose_ack(struct tcp_conn *c, uint32_t len)
 {
 	uint32_t due = c->rcv_size / 4 < TCP_ACK_AFTER ? c->rcv_size / 4
 						       : TCP_ACK_AFTER;
+	uint64_t now = tcp_now(c->tcp);
 
-	c->heard = tcp_now(c->tcp);
-	if (c->rcv_nxt - c->acked < due &&
-	    (len >= TCP_ACK_BULK || (c->talkative && len < c->mss)))
+	if (now - c->heard > TCP_STREAM_GAP_MS)
+		c->streamed = 0;
+	c->heard = now;
+	if (c->streamed < TCP_STREAM_BEGINS)
+		c->streamed += len;
+	if (c->rcv_nxt - c->acked >= due)
+		c->ack_now = true;
+	else if (len >= TCP_ACK_BULK ? c->streamed >= TCP_STREAM_BEGINS
+				     : c->talkative)
 		c->ack_late = true;
 	else
 		c->ack_now = true;
@@ -309,7 +316,7 @@ static void input_data(struct tcp_conn *c, const struct packet *p, size_t off,
 	if (done < len)
 		c->ack_now = true;
 	else
-		choose_ack(c, len);
+		choose_ack(c, (uint32_t)len);
 	if (joined)
 		(void)c->ops->data(c->owner, c, NULL, 0, 0);
 }

@@ -37,6 +37,9 @@
 #define TCP_ACK_LATE_MS 3u
 #define TCP_ACK_BULK (16u << 10)   /* a frame like that is part of a stream */
 #define TCP_ACK_AFTER (256u << 10) /* of which so much at once is due */
+/* So much without such a gap: by then the guest's own window is wide open. */
+#define TCP_STREAM_BEGINS (1u << 20)
+#define TCP_STREAM_GAP_MS 50u
 #define TCP_RTO_MIN_MS 200u
 #define TCP_RTO_FIRST_MS 1000u
 #define TCP_RTO_MAX_MS 60000u
@@ -113,11 +116,12 @@ struct tcp_conn {
 	uint32_t rcv_size;		/* of the ring that backs the window */
 	struct tcp_ring rcv;		/* what the owner did not take yet */
 	bool rcv_fin, fin_told;
-	bool ack_now;	/* it is due when the batch ends */
-	bool ack_late;	/* soon, on its own if nothing else goes */
-	bool talkative; /* what comes is answered at once */
-	uint32_t acked; /* rcv_nxt as the guest knows it */
-	uint64_t heard; /* when data came last */
+	bool ack_now;	   /* it is due when the batch ends */
+	bool ack_late;	   /* soon, on its own if nothing else goes */
+	bool talkative;	   /* what comes is answered at once */
+	uint32_t acked;	   /* rcv_nxt as the guest knows it */
+	uint64_t heard;	   /* when data came last */
+	uint32_t streamed; /* so much came without a gap; see choose_ack() */
 
 	/* time, in the loop's milliseconds; 0 = no deadline */
 	uint64_t deadline, orphan_until, rtt_start;
