@@ -30,6 +30,7 @@ class Peers:
     def __init__(self, space, addresses):
         self.space = space
         self.seen = []
+        self.stalls = asyncio.Event()  # over when set
         self.lock = threading.Lock()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -66,6 +67,11 @@ class Peers:
         self.thread.join()
         for s in self.sockets:
             s.close()
+
+    def end_stalls(self):
+        """Those that never read are gone, with what they have not read."""
+        stalls, self.stalls = self.stalls, asyncio.Event()
+        self.loop.call_soon_threadsafe(stalls.set)
 
     # --- TCP ---
 
@@ -120,7 +126,7 @@ class Peers:
     async def stall(self, reader, writer):
         """Never reads: asyncio stops by itself after a little."""
         writer.transport.pause_reading()
-        await asyncio.sleep(600)
+        await self.stalls.wait()
 
     async def reset(self, reader, writer):
         await reader.read(1)

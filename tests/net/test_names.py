@@ -195,11 +195,12 @@ for data in (b"x", b"GET / HTTP/1.1\r\nHost: b.example.org\r\n\r\n", b"", bytes(
              b"\x17" * 100000):
     print(upload(data))
 for data in (b"\x16", b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc" + bytes(4000),
-             b"\x17\x03\x03\x40\x00" * 20000):
+             b"\x15\x03\x03\x40\x00" * 20000):
     print(upload(data))
 """, "--net-rule", "allow@one.example.com,allow@*.example.net")
     assert lines[:5] == ["True"] * 5
-    assert all(line in REFUSED for line in lines[5:]), "no end, or something in front"
+    # the reset may be there before the guest is through with what it says
+    assert all(line in (*REFUSED, "ENOTCONN", "EPIPE") for line in lines[5:]), lines[5:]
     assert len(world.peers.take()) == 5
 
 
