@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
-#include "cli/cli.h"
 #include "base/suggest.h"
+#include "cli/cli.h"
 
 enum {
 	X_SWITCH = 10,
