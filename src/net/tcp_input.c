@@ -275,16 +275,16 @@ static void choose_ack(struct tcp_conn *c, uint32_t len)
 	uint32_t due = c->rcv_size / 4 < TCP_ACK_AFTER ? c->rcv_size / 4
 						       : TCP_ACK_AFTER;
 	uint64_t now = tcp_now(c->tcp);
+	bool may_wait;
 
 	if (now - c->heard > TCP_STREAM_GAP_MS)
 		c->streamed = 0;
 	c->heard = now;
 	if (c->streamed < TCP_STREAM_BEGINS)
 		c->streamed += len;
-	if (c->rcv_nxt - c->acked >= due)
-		c->ack_now = true;
-	else if (len >= TCP_ACK_BULK ? c->streamed >= TCP_STREAM_BEGINS
-				     : c->talkative)
+	may_wait = len >= TCP_ACK_BULK ? c->streamed >= TCP_STREAM_BEGINS
+				       : c->talkative;
+	if (may_wait && c->rcv_nxt - c->acked < due)
 		c->ack_late = true;
 	else
 		c->ack_now = true;

@@ -14,6 +14,7 @@
 
 /* One segment's header, as far as it differs. */
 struct segment {
+	const struct net_endpoint *from, *to;
 	uint32_t seq, ack;
 	uint8_t flags;
 	uint16_t window;
@@ -26,11 +27,10 @@ struct segment {
  * data_sum unless the guest does not want sums. Returns their length.
  */
 static size_t put_headers(const struct net *n, uint8_t *p,
-			  const struct net_endpoint *from,
-			  const struct net_endpoint *to,
 			  const struct segment *s, const struct iovec *data,
 			  unsigned ndata, size_t len, struct net_offload *o)
 {
+	const struct net_endpoint *from = s->from, *to = s->to;
 	size_t opt = s->mss ? SYN_OPTIONS : 0, l4_len = TCP_HEADER + opt + len;
 	size_t off = frame_ip_header(p, &n->link_addr, &from->addr, &to->addr,
 				     IPPROTO_TCP, l4_len, true);
@@ -70,12 +70,11 @@ static size_t put_headers(const struct net *n, uint8_t *p,
 
 #define HEADERS_MAX (ETH_HEADER + IP6_HEADER + TCP_HEADER + SYN_OPTIONS)
 
-static bool send_bare(struct net *n, const struct net_endpoint *from,
-		      const struct net_endpoint *to, const struct segment *s)
+static bool send_bare(struct net *n, const struct segment *s)
 {
 	uint8_t head[HEADERS_MAX];
 	struct net_offload o;
-	size_t len = put_headers(n, head, from, to, s, NULL, 0, 0, &o);
+	size_t len = put_headers(n, head, s, NULL, 0, 0, &o);
 
 	return net_send(n, head, len, NULL, 0, 0, &o);
 }
@@ -165,8 +164,7 @@ static ssize_t send_segment(struct tcp_conn *c, struct segment *s, size_t len)
 	if (len)
 		ndata = tcp_ring_used(&c->snd, s->seq - c->snd_una,
 				      (uint32_t)len, data);
-	(void)put_headers(n, head, &c->peer, &c->guest, s, data, ndata, len,
-			  &o);
+	(void)put_headers(n, head, s, data, ndata, len, &o);
 	if (len > c->mss) {
 		o.gso_size = c->mss;
 		o.gso_v6 = c->guest.addr.family == AF_INET6;
@@ -210,6 +208,8 @@ static bool send_syn(struct tcp_conn *c)
 	const struct net *n = c->tcp->net;
 	unsigned ip = c->guest.addr.family == AF_INET ? IP4_HEADER : IP6_HEADER;
 	struct segment s = {
+		.from = &c->peer,
+		.to = &c->guest,
 		.seq = c->iss,
 		.flags = TH_SYN,
 		.mss = (uint16_t)(n->link_addr.mtu - ip - TCP_HEADER),
@@ -223,7 +223,7 @@ static bool send_syn(struct tcp_conn *c)
 			s.scale = -1;
 	}
 	s.window = advertise(c, false);
-	if (!send_bare(c->tcp->net, &c->peer, &c->guest, &s))
+	if (!send_bare(c->tcp->net, &s))
 		return false;
 	told(c);
 	sent(c, 1);
@@ -262,6 +262,8 @@ static bool send_data(struct tcp_conn *c)
 			   (len || c->snd_nxt - c->snd_una < c->snd_wnd ||
 			    c->snd_nxt == c->snd_una);
 		struct segment s = {
+			.from = &c->peer,
+			.to = &c->guest,
 			.seq = c->snd_nxt,
 			.ack = c->rcv_nxt,
 			.flags = TH_ACK,
@@ -291,13 +293,15 @@ static bool send_data(struct tcp_conn *c)
 static bool send_ack(struct tcp_conn *c)
 {
 	struct segment s = {
+		.from = &c->peer,
+		.to = &c->guest,
 		.seq = c->snd_nxt,
 		.ack = c->rcv_nxt,
 		.flags = TH_ACK,
 		.window = advertise(c, true),
 	};
 
-	if (!send_bare(c->tcp->net, &c->peer, &c->guest, &s))
+	if (!send_bare(c->tcp->net, &s))
 		return false;
 	told(c);
 	return true;
@@ -344,18 +348,22 @@ void tcp_probe(struct tcp_conn *c)
 {
 	/* a byte of the past, which cannot be taken but must be answered */
 	struct segment s = {
+		.from = &c->peer,
+		.to = &c->guest,
 		.seq = c->snd_una - 1,
 		.ack = c->rcv_nxt,
 		.flags = TH_ACK,
 		.window = advertise(c, true),
 	};
 
-	(void)send_bare(c->tcp->net, &c->peer, &c->guest, &s);
+	(void)send_bare(c->tcp->net, &s);
 }
 
 void tcp_send_reset(struct tcp_conn *c)
 {
 	struct segment s = {
+		.from = &c->peer,
+		.to = &c->guest,
 		.seq = c->snd_max,
 		.ack = c->rcv_nxt,
 		.flags = TH_RST | TH_ACK,
@@ -365,14 +373,14 @@ void tcp_send_reset(struct tcp_conn *c)
 		return; /* the guest knows of nothing; its SYN-ACK is a stray */
 	if (c->phase == CONN_PENDING)
 		s.seq = 0;
-	(void)send_bare(c->tcp->net, &c->peer, &c->guest, &s);
+	(void)send_bare(c->tcp->net, &s);
 }
 
 void tcp_reset_stray(struct tcp *t, const struct packet *p)
 {
 	struct net_endpoint from = { p->dst, p->tcp.dport };
 	struct net_endpoint to = { p->src, p->tcp.sport };
-	struct segment s = { .flags = TH_RST };
+	struct segment s = { .from = &from, .to = &to, .flags = TH_RST };
 
 	if (p->tcp.flags & TH_RST)
 		return;
@@ -383,5 +391,5 @@ void tcp_reset_stray(struct tcp *t, const struct packet *p)
 		s.ack = p->tcp.seq + (uint32_t)p->payload_len +
 			!!(p->tcp.flags & TH_SYN) + !!(p->tcp.flags & TH_FIN);
 	}
-	(void)send_bare(t->net, &from, &to, &s);
+	(void)send_bare(t->net, &s);
 }
