@@ -210,6 +210,18 @@ static void t_host_reset(void **state)
 	path_close(&p);
 }
 
+/* Frames that ask whether a window has opened. */
+static void drop_questions(struct guest *g)
+{
+	while (guest_has_frame(g)) {
+		struct seg s;
+
+		assert_true(guest_receive(g, &s));
+		assert_int_equal(s.len, 0);
+		guest_segment_free(&s);
+	}
+}
+
 /* A guest that never reads: bounded, and nobody else notices. */
 static void t_never_reads(void **state)
 {
@@ -230,9 +242,10 @@ static void t_never_reads(void **state)
 		last = said;
 		said += w > 0 ? (size_t)w : 0;
 		(void)guest_wait(p.g);
+		drop_questions(p.g);
 	} while (said != last);
-	assert_false(guest_has_frame(p.g));
 	assert_true(conn_inside(&p.c)->snd.used <= TCP_RING_LARGE);
+	conn_inside(&p.c)->deadline = 0; /* no more questions */
 	assert_true(conn_open(&other, p.g, 1001, &p.c.peer));
 	fd = host_accept(p.listener);
 	assert_int_equal(write(fd, "hello", 5), 5);
