@@ -10,8 +10,8 @@
 #define IPV4_PREFIX 30
 #define IPV6_PREFIX 64
 
-int network_of(const struct sandbox_config *c, struct net_config *ret,
-	       struct err *err)
+int network_config_of(const struct sandbox_config *c, struct net_config *ret,
+		      struct err *err)
 {
 	return net_config_from_json(c->network, ret, err);
 }
@@ -29,7 +29,7 @@ int network_check(const struct sandbox_config *c, uint32_t slot,
 {
 	struct net_addresses link;
 	struct net_config n;
-	int rc = network_of(c, &n, err);
+	int rc = network_config_of(c, &n, err);
 
 	if (rc)
 		return rc;
@@ -194,7 +194,7 @@ static int stored(const msb_sandbox_t *s, struct net_config *ret,
 
 	if (rc)
 		return rc;
-	rc = network_of(&c, ret, err);
+	rc = network_config_of(&c, ret, err);
 	sandbox_config_fini(&c);
 	return rc;
 }

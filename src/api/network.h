@@ -26,8 +26,8 @@ int network_wish_apply(const struct network_wish *w, struct sandbox_config *c,
 		       struct err *err);
 
 /* The stored section of c. */
-int network_of(const struct sandbox_config *c, struct net_config *ret,
-	       struct err *err);
+int network_config_of(const struct sandbox_config *c, struct net_config *ret,
+		      struct err *err);
 /* Can a sandbox with this slot have addresses? */
 int network_check(const struct sandbox_config *c, uint32_t slot,
 		  struct err *err);
