@@ -206,6 +206,7 @@ def suite_asan(res):
            "MSB_SANITIZED": "1"}
     func_suite(res, "asan func", "build-asan", False,
                env=env, select=["-m", "not slow"])
+    pytest(res, "asan net", "tests/net", "build-asan", env=env, select=["-m", "not slow"])
     pytest(res, "asan images", "tests/images/test_hostile.py", "build-asan", env=env,
            select=["tests/images/test_auth.py", "-m", "not slow"])
     reports = sorted(pathlib.Path(logs).iterdir())

@@ -63,7 +63,7 @@ class Peers:
             return seen
 
     def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        asyncio.run_coroutine_threadsafe(self.end_all(), self.loop)
         self.thread.join()
         for s in self.sockets:
             s.close()
@@ -72,6 +72,14 @@ class Peers:
         """Those that never read are gone, with what they have not read."""
         stalls, self.stalls = self.stalls, asyncio.Event()
         self.loop.call_soon_threadsafe(stalls.set)
+
+    async def end_all(self):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        self.loop.stop()
 
     # --- TCP ---
 
