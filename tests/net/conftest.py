@@ -194,6 +194,11 @@ class Msb(func.Msb):
     def log(self, name):
         return (self.dir(name) / "logs/runtime.log").read_text(errors="replace")
 
+    def told(self, name, *words):
+        """The log has each of these, or will in a moment: it is written by a thread of its own."""
+        for word in words:
+            wait_for(lambda w=word: w in self.log(name), f"{word!r} in the log of {name}", 20)
+
     def away(self, *names):
         self.ok("rm", "-f", "-q", *names)
 
