@@ -82,7 +82,7 @@ class Host:
         self.way_out = self.space.tun("out", spaces.IFF_TAP)  # passt wants one
         self.space("ip", "-batch", "-", input="link set out up\naddr add 192.168.77.2/24 dev out\n"
                    "route add default via 192.168.77.1 dev out\n")
-        self.server = self.space.popen(netload, "serve", "127.0.0.1", PORT,
+        self.server = self.space.serve(netload, "serve", "127.0.0.1", PORT,
                                        stdout=subprocess.PIPE, text=True)
         if not self.server.stdout.readline().startswith("ready"):
             sys.exit("the load program's server does not start")
@@ -114,7 +114,8 @@ class Vhost:
             passt += ["--runas", "0:0"]
         section = json.dumps({"policy": {"default_egress": "allow"}})
         ours = [args.server, "net", section.replace("{", "{{").replace("}", "}}"), "{socket}"]
-        self.servers = {name: fs.Server(base, name, [*host.space.prefix, *command])
+        self.servers = {name: fs.Server(base, name, [*host.space.prefix, "setpriv", "--pdeathsig=KILL",
+                                               *command])
                         for name, command in (("ours", ours), ("passt", passt))}
 
     def script(self):
@@ -155,7 +156,7 @@ class Vhost:
             # no MSI-X: without KVM, QEMU 7.2 dereferences NULL when a vhost device has that
             cmd += ["-netdev", backend, "-device", f"virtio-net-pci,netdev={name},vectors=0,"
                     f"mac={STACKS[name][0]},rx_queue_size=1024"]
-        return [*self.host.space.prefix, *map(str, cmd)]
+        return [*self.host.space.prefix, "setpriv", "--pdeathsig=KILL", *map(str, cmd)]
 
     def run(self):
         """{number of workload: {stack: [(rate, CPU seconds of the server per second)]}}"""

@@ -76,7 +76,7 @@ class World:
         """A server that lives as long as the world; what it says is kept in a file."""
         log = self.base / f"{pathlib.Path(cmd[0]).name}-{len(self.processes)}.log"
         with open(log, "wb") as f:
-            p = self.space.popen(*cmd, stdout=f, stderr=subprocess.STDOUT, **kw)
+            p = self.space.serve(*cmd, stdout=f, stderr=subprocess.STDOUT, **kw)
         self.processes.append(p)
         return p, log
 

@@ -124,6 +124,10 @@ class Space:
         """A descriptor that is the other end of a new interface."""
         return self.keeper.ask("tun", fd=self.number, name=name, kind=kind)[1]
 
+    def serve(self, *cmd, **kw):
+        """A process that does not outlive this one, however this one ends."""
+        return self.popen("setpriv", "--pdeathsig=KILL", *cmd, **kw)
+
     def popen(self, *cmd, **kw):
         kw.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen([*self.prefix, *map(str, cmd)], **kw)
