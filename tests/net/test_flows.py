@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import shutil
 import socket
 import struct
@@ -385,7 +386,8 @@ def test_programs(msb, world, box):
     (repo / "file").write_text("content\n" * 10000)
     world.space(*git, "add", "file")
     world.space(*git, "commit", "-qm", "first")
-    world.start("git", "daemon", "--export-all", "--reuseaddr", "--listen=127.0.0.1",
+    daemon = pathlib.Path(world.space("git", "--exec-path").strip(), "git-daemon")
+    world.start(daemon, "--export-all", "--reuseaddr", "--listen=127.0.0.1",
                 f"--base-path={world.base / 'git'}", env={**os.environ, "HOME": str(world.base)})
     world.listening(9418)
     p = msb.sh(box, f"git clone -q git://{GATEWAY4}/project /tmp/p && wc -l </tmp/p/file")
