@@ -8,7 +8,7 @@ import tempfile
 
 # what the agent puts into any root: mount points and what lies on them
 AGENTS = {"/proc", "/sys", "/dev", "/run", "/tmp", "/var", "/var/tmp", "/.msb", "/lstree", "/etc",
-          "/etc/hostname", "/etc/hosts", "/etc/profile"}
+          "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/profile"}
 PRESENT = range(1_750_000_000, 4_000_000_000)  # times no archive here gives
 FIELDS = "mode uid gid size nlink inode rdev mtime content xattrs".split()
 
