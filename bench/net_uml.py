@@ -76,13 +76,13 @@ class Uml:
     def cpu(self, name):
         """Seconds so far: of the runtime, of it and all its children."""
         pid = self.runtime(name)
-        todo, total, own = [pid], 0, 0
-        while todo:
-            process = todo.pop()
+        waiting, total, own = [pid], 0, 0
+        while waiting:
+            process = waiting.pop()
             try:
                 for task in pathlib.Path(f"/proc/{process}/task").iterdir():
                     total += int((task / "schedstat").read_text().split()[0])
-                    todo += map(int, (task / "children").read_text().split())
+                    waiting += map(int, (task / "children").read_text().split())
             except OSError:
                 pass  # it has just ended
             if process == pid:

@@ -9,7 +9,7 @@
  */
 #include "net/net_int.h"
 
-static struct policy_flow flow_of(const struct tcp_conn *c)
+struct policy_flow flow_question(const struct tcp_conn *c)
 {
 	const struct net_endpoint *peer = tcp_peer_end(c);
 	return (struct policy_flow){
@@ -22,7 +22,7 @@ static struct policy_flow flow_of(const struct tcp_conn *c)
 
 void flow_admit(struct net *n, struct tcp_conn *c)
 {
-	struct policy_flow f = flow_of(c);
+	struct policy_flow f = flow_question(c);
 	struct policy_verdict v = { POLICY_DENY, POLICY_NO_TLS_DNS };
 
 	if (f.port == DNS_PORT) { /* judged by question */

@@ -104,7 +104,9 @@ void tcp_link_ready(struct tcp *t); /* there are buffers in the guest again */
 /* Connections the guest began that count against max_connections. */
 unsigned tcp_count(const struct tcp *t);
 
-/* flow.c: a SYN of the guest; c has no owner yet. */
+/* flow.c: what the policy is asked about a connection the guest began. */
+struct policy_flow flow_question(const struct tcp_conn *c);
+/* A SYN of the guest; c has no owner yet. */
 void flow_admit(struct net *n, struct tcp_conn *c);
 enum splice_mode {
 	SPLICE_ACCEPT,	 /* accept when the host is connected, or refuse */

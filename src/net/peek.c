@@ -35,17 +35,6 @@ static void peek_free(struct peek *p)
 	free(p);
 }
 
-static struct policy_flow flow_of(const struct tcp_conn *c)
-{
-	const struct net_endpoint *peer = tcp_peer_end(c);
-	return (struct policy_flow){
-		.direction = POLICY_EGRESS,
-		.proto = POLICY_TCP,
-		.addr = peer->addr,
-		.port = peer->port,
-	};
-}
-
 /* The first bytes, in one piece. */
 static enum sni_result find_name(const struct tcp_conn *c,
 				 char name[NET_NAME_MAX + 1])
@@ -65,7 +54,7 @@ static enum sni_result find_name(const struct tcp_conn *c,
 enum policy_answer peek_again(struct net *n, const struct tcp_conn *c)
 {
 	const struct policy_verdict bad = { POLICY_DENY, POLICY_BAD_HELLO };
-	const struct policy_flow f = flow_of(c);
+	const struct policy_flow f = flow_question(c);
 	char name[NET_NAME_MAX + 1];
 
 	switch (find_name(c, name)) {
@@ -111,7 +100,7 @@ static void on_timer(struct timer *t);
 /* It said nothing: may it speak to this address at all? */
 static void on_silence(struct peek *p)
 {
-	const struct policy_flow f = flow_of(p->conn);
+	const struct policy_flow f = flow_question(p->conn);
 	struct policy_verdict v;
 
 	if (p->waited) {
@@ -133,7 +122,7 @@ static void on_timer(struct timer *t)
 {
 	const struct policy_verdict bad = { POLICY_DENY, POLICY_BAD_HELLO };
 	struct peek *p = container_of(t, struct peek, timer);
-	const struct policy_flow f = flow_of(p->conn);
+	const struct policy_flow f = flow_question(p->conn);
 	struct iovec parts[2];
 
 	if (!tcp_peek(p->conn, parts)) {

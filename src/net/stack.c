@@ -195,18 +195,18 @@ static bool is_from_guest(const struct net *n, const struct packet *p)
 	return net_addr_equal(&p->src, own);
 }
 
-static bool dispatch_l4(struct net *n, const struct packet *p)
+static void dispatch_l4(struct net *n, const struct packet *p)
 {
 	switch (p->proto) {
 	case IPPROTO_TCP:
 		tcp_input(n->tcp, p);
-		return true;
+		break;
 	case IPPROTO_UDP:
 		udp_input(n->udp, p);
-		return true;
+		break;
 	default: /* the parser lets nothing else through */
 		icmp_input(n->icmp, p);
-		return true;
+		break;
 	}
 }
 
@@ -226,9 +226,9 @@ static bool dispatch(struct net *n, const struct packet *p)
 	if (!is_from_guest(n, p))
 		return false;
 	if (!p->fragment)
-		return dispatch_l4(n, p);
-	if (fragments_add(n->fragments, p, &whole))
-		return dispatch_l4(n, &whole);
+		dispatch_l4(n, p);
+	else if (fragments_add(n->fragments, p, &whole))
+		dispatch_l4(n, &whole);
 	return true;
 }
 
