@@ -30,10 +30,6 @@ enum share_kind { SHARE_DIR, SHARE_FILE, SHARE_DISK };
 struct share {
 	size_t index;
 	char tag[TAG_MAX + 1]; /* of a disk its serial number */
-			       /* A guest's part of its link. */
-#define NETWORK_PREFIX4 30
-#define NETWORK_PREFIX6 64
-
 	enum share_kind kind;
 };
 
