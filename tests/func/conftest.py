@@ -35,6 +35,19 @@ def pytest_collection_modifyitems(items):
                     reason=f"about the {name} engine; this run is with {ENGINE}"))
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """What the sandboxes of a failed test have written down goes into its report."""
+    outcome = yield
+    msb = getattr(item, "funcargs", {}).get("msb")
+    if not outcome.get_result().failed or not isinstance(msb, Msb):
+        return
+    for name in ["runtime.log", "kernel.log", "boot-error.json", "exit.json"]:
+        for path in sorted((msb.home / "sandboxes").glob(f"*/*/{name}")):
+            text = path.read_text(errors="replace")[-4000:]
+            outcome.get_result().sections.append((str(path.relative_to(msb.home)), text))
+
+
 def wait_for(condition, what, seconds=60):
     """Poll condition() until it is true; the only kind of waiting in these tests."""
     end = time.monotonic() + seconds * SCALE

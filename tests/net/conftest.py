@@ -24,6 +24,7 @@ func = neighbour.load("func_conftest", ROOT / "tests/func/conftest.py")
 BUILD, MSB, DEADLINE, wait_for = func.BUILD, func.MSB, func.DEADLINE, func.wait_for
 pytest_collection_modifyitems = func.pytest_collection_modifyitems
 pytest_configure = func.pytest_configure
+pytest_runtest_makereport = func.pytest_runtest_makereport
 
 import peers as peer_servers  # noqa: E402
 import resolvers  # noqa: E402
