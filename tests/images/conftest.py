@@ -25,6 +25,7 @@ func = neighbour.load("func_conftest", ROOT / "tests/func/conftest.py")
 BUILD, MSB, DEADLINE, SCALE = func.BUILD, func.MSB, func.DEADLINE, func.SCALE
 SANITIZED, ENGINE, wait_for = func.SANITIZED, func.ENGINE, func.wait_for
 pytest_collection_modifyitems = func.pytest_collection_modifyitems
+pytest_runtest_makereport = func.pytest_runtest_makereport
 LSTREE = BUILD / "tests/images/lstree"
 ORDINARY = 65533  # the user msb runs as
 
