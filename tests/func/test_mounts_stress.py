@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from conftest import DEADLINE
-from test_mounts import PRELUDE, guest  # noqa: F401
+from mountguest import PRELUDE, guest  # noqa: F401
 
 SECONDS = int(os.environ.get("MSB_TEST_STRESS", "4"))
 pytestmark = pytest.mark.slow
