@@ -14,17 +14,56 @@ void buf_init(struct buf *b, size_t max)
 	b->max = max;
 }
 
+void buf_init_secret(struct buf *b, size_t max)
+{
+	buf_init(b, max);
+	b->wipe = true;
+}
+
 void buf_fini(struct buf *b)
 {
+	const bool wipe = b->wipe;
+
+	buf_reset(b);
 	free(b->data);
 	buf_init(b, b->max);
+	b->wipe = wipe;
 }
 
 void buf_reset(struct buf *b)
 {
+	if (b->wipe && b->data)
+		explicit_bzero(b->data, b->len);
 	b->head = 0;
 	b->len = 0;
 	b->failed = false;
+}
+
+/* Live bytes to the front; what they leave behind is no copy. */
+static void move_down(struct buf *b)
+{
+	const size_t live = buf_len(b);
+
+	memmove(b->data, b->data + b->head, live);
+	if (b->wipe)
+		explicit_bzero(b->data + live, b->len - live);
+	b->head = 0;
+	b->len = live;
+}
+
+static uint8_t *grow(struct buf *b, size_t cap)
+{
+	uint8_t *p;
+
+	if (!b->wipe)
+		return realloc(b->data, cap);
+	p = malloc(cap);
+	if (!p || !b->data)
+		return p;
+	memcpy(p, b->data, b->len);
+	explicit_bzero(b->data, b->len);
+	free(b->data);
+	return p;
 }
 
 uint8_t *buf_reserve(struct buf *b, size_t len)
@@ -42,16 +81,14 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 	if (b->data && b->cap - b->len >= len)
 		return b->data + b->len;
 	if (b->data && b->head) {
-		memmove(b->data, b->data + b->head, live);
-		b->head = 0;
-		b->len = live;
+		move_down(b);
 		if (b->cap - live >= len)
 			return b->data + live;
 	}
 	cap = b->cap ? b->cap : 64;
 	while (cap < live + len)
 		cap *= 2;
-	p = realloc(b->data, cap);
+	p = grow(b, cap);
 	if (!p) {
 		b->failed = true;
 		return NULL;
@@ -108,6 +145,8 @@ void buf_consume(struct buf *b, size_t len)
 {
 	if (len > buf_len(b))
 		len = buf_len(b);
+	if (b->wipe && len)
+		explicit_bzero(b->data + b->head, len);
 	b->head += len;
 	if (b->head == b->len) {
 		b->head = 0;

@@ -20,9 +20,12 @@ struct buf {
 	size_t cap;
 	size_t max; /* ceiling on live bytes */
 	bool failed;
+	bool wipe; /* what is dropped is overwritten: it may be secret */
 };
 
 void buf_init(struct buf *b, size_t max);
+/* One that leaves no copies of its contents behind in memory. */
+void buf_init_secret(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 void buf_reset(struct buf *b);
 

@@ -34,6 +34,12 @@ int net_config_init(struct net_config *c)
 		.rebind_protection = true,
 		.dns_timeout_ms = NET_DEFAULT_DNS_TIMEOUT_MS,
 		.max_connections = NET_DEFAULT_CONNECTIONS,
+		.tls = { .verify_upstream = true,
+			 .block_quic = true,
+			 .cache_capacity = NET_DEFAULT_LEAVES,
+			 .validity_hours = NET_DEFAULT_LEAF_HOURS },
+		.secrets.on_violation = { .set = true,
+					  .action = SECRET_BLOCK_LOG },
 	};
 	return policy_public_only(&c->policy);
 }
@@ -43,6 +49,8 @@ void net_config_fini(struct net_config *c)
 	free(c->ports);
 	policy_fini(&c->policy);
 	strv_fini(&c->nameservers);
+	tls_config_fini(&c->tls);
+	secrets_config_fini(&c->secrets);
 	*c = (struct net_config){ 0 };
 }
 

@@ -18,6 +18,9 @@
 #define NET_DEFAULT_CONNECTIONS 256u
 #define NET_MAX_CONNECTIONS 4096u
 #define NET_MAX_PORTS 1024u
+#define NET_DEFAULT_LEAVES 1000u
+#define NET_DEFAULT_LEAF_HOURS 24u
+#define NET_TLS_PORT 443u /* intercepted when none is named */
 #define NET_MAX_NAMESERVERS 16u
 #define NET_HOST_ALIAS "host.microsandbox.internal"
 
@@ -25,6 +28,82 @@ struct net_port {
 	struct net_endpoint bind; /* on the host */
 	uint16_t guest_port;
 	bool udp;
+};
+
+/* Which hosts something is for. Case does not matter. */
+enum host_pattern_kind {
+	HOST_EXACT,
+	HOST_WILDCARD, /* *.name: the name itself and all below it */
+	HOST_ANY,
+};
+
+struct host_pattern {
+	enum host_pattern_kind kind;
+	char *name; /* canonical, without "*."; NULL for HOST_ANY; owned */
+};
+
+struct host_patterns {
+	struct host_pattern *v; /* owned */
+	size_t n;
+};
+
+enum secret_action {
+	SECRET_BLOCK,
+	SECRET_BLOCK_LOG,
+	SECRET_BLOCK_TERMINATE,
+	SECRET_PASSTHROUGH, /* for the hosts in pass; others: the next rule */
+};
+
+/* What happens when a placeholder is sent where its secret may not go. */
+struct secret_violation {
+	bool set; /* of one secret: false = as for all */
+	enum secret_action action;
+	struct host_patterns pass;
+};
+
+/* Where the value comes from. It is never in this structure: see
+ * secrets/secrets.h. */
+enum secret_source {
+	SECRET_STORED, /* in a file of the sandbox's */
+	SECRET_ENV,    /* the launcher's environment, at each start */
+	SECRET_FILE,   /* a file of the host's, at each start */
+};
+
+struct secret_config {
+	char *env_var, *placeholder;
+	enum secret_source source;
+	char *source_name; /* variable or absolute path; NULL: stored */
+	struct host_patterns allowed;		      /* never empty */
+	bool headers, basic_auth, query_params, body; /* where it goes */
+	struct secret_violation on_violation;
+	bool require_tls_identity; /* only on intercepted TLS */
+};
+
+struct secrets_config {
+	struct secret_violation on_violation; /* set */
+	struct secret_config *v;	      /* owned */
+	size_t n;
+};
+
+/* How upstream servers of some names are verified; the most specific pattern
+ * wins. */
+struct tls_scope {
+	struct host_pattern pattern;
+	char *ca_cert; /* trusted in addition; NULL = this is about verify */
+	bool verify;
+};
+
+struct tls_config {
+	bool enabled;
+	uint16_t *ports; /* owned */
+	size_t nports;
+	struct host_patterns bypass;
+	bool verify_upstream, block_quic;
+	struct strv upstream_cas; /* paths of PEM files */
+	struct tls_scope *scopes; /* owned */
+	size_t nscopes;
+	char *ca_cert, *ca_key; /* both or none: paths of PEM files */
+	uint32_t cache_capacity, validity_hours;
 };
 
 struct net_config {
@@ -42,7 +121,22 @@ struct net_config {
 	struct strv nameservers; /* as written: IP, IP:PORT, HOST[:PORT] */
 	uint32_t dns_timeout_ms;
 	uint32_t max_connections;
+	struct tls_config tls; /* enabled also when there are secrets */
+	struct secrets_config secrets;
+	bool trust_host_cas;
 };
+
+bool host_pattern_match(const struct host_pattern *p, const char *name);
+bool host_patterns_match(const struct host_patterns *p, const char *name);
+/* NAME, *.NAME or *; ERR_INVALID. */
+int host_pattern_parse(const char *text, struct host_pattern *ret,
+		       struct err *err);
+/* Is this port one whose connections are intercepted? */
+bool net_port_intercepted(const struct net_config *c, uint16_t port);
+
+void host_patterns_fini(struct host_patterns *p);
+void secrets_config_fini(struct secrets_config *s);
+void tls_config_fini(struct tls_config *t);
 
 /* Defaults of the product; 0 or -ENOMEM. */
 int net_config_init(struct net_config *c);

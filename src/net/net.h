@@ -62,6 +62,44 @@ struct net_link {
  * escaped by the log. level: enum log_level. */
 typedef void (*net_log_fn)(void *ctx, int level, const char *line);
 
+struct tcp_conn;
+struct tls_proxy; /* tls/proxy.h */
+
+/* What the stack asks of TLS interception. It is behind pointers because only
+ * one of the two runtimes carries a TLS library: msb-runtime-tls. */
+struct net_tls_ops {
+	int (*attach)(struct tls_proxy *p, struct net *n); /* 0, -errno */
+	void (*detach)(struct tls_proxy *p); /* no connection is left */
+	/*
+	 * An accepted connection of the guest's, which the policy allows to
+	 * the name that its ClientHello, complete in tcp_peek(), carries. name
+	 * is empty without one (DNS over TLS only).
+	 */
+	void (*start)(struct tls_proxy *p, struct tcp_conn *c,
+		      const char *name);
+	/*
+	 * First bytes of an allowed connection to another port, whose server
+	 * has not spoken yet: is it to be inspected? -EAGAIN: more is needed
+	 * to tell; 0: no, ever; 1: yes, then take() is called.
+	 */
+	int (*classify)(struct tls_proxy *p, const struct tcp_conn *c,
+			const void *data, size_t len);
+	/* Everything the guest said is in tcp_peek(); fd, connected, and owned
+	 * from now on, has not been read from or written to. */
+	void (*take)(struct tls_proxy *p, struct tcp_conn *c, int fd);
+};
+
+/* Who serves the network: the runtime. */
+struct net_host {
+	void *ctx;
+	net_log_fn log; /* NULL: nobody reads it */
+	/* A secret's placeholder was sent where it ends the sandbox. Called on
+	 * the network's thread. */
+	void (*terminate)(void *ctx);
+	const struct net_tls_ops *tls_ops; /* NULL: no interception */
+	struct tls_proxy *tls;		   /* lives longer than the network */
+};
+
 struct net_stats { /* frames and bytes as the guest sees them */
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes, dropped, denied;
 	uint64_t tcp_flows, udp_flows; /* alive now */
@@ -70,10 +108,10 @@ struct net_stats { /* frames and bytes as the guest sees them */
 /*
  * Opens what needs the host: listeners of published ports and the host's
  * resolver configuration. A port that is taken is an error with EADDRINUSE,
- * which names who has it. cfg is moved from on success.
+ * which names who has it. cfg is moved from on success; host is copied.
  */
 int net_new(struct net_config *cfg, const struct net_addresses *addr,
-	    net_log_fn log, void *log_ctx, struct net **ret, struct err *err);
+	    const struct net_host *host, struct net **ret, struct err *err);
 struct net *net_free(struct net *n);
 const struct net_addresses *net_link_addresses(const struct net *n);
 

@@ -32,8 +32,7 @@
 struct net {
 	struct net_config config;
 	struct net_addresses link_addr;
-	net_log_fn log;
-	void *log_ctx;
+	struct net_host host;
 	struct loop *loop; /* while attached */
 	struct net_link link;
 	struct deferred flush; /* frames were sent that nobody was told of */

@@ -35,7 +35,7 @@ static int make_parts(struct net *n, struct err *err)
 }
 
 int net_new(struct net_config *cfg, const struct net_addresses *addr,
-	    net_log_fn log, void *log_ctx, struct net **ret, struct err *err)
+	    const struct net_host *host, struct net **ret, struct err *err)
 {
 	struct net *n = calloc(1, sizeof(*n));
 	int rc;
@@ -44,8 +44,7 @@ int net_new(struct net_config *cfg, const struct net_addresses *addr,
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "network");
 	n->config = *cfg;
 	n->link_addr = *addr;
-	n->log = log;
-	n->log_ctx = log_ctx;
+	n->host = *host;
 	rc = make_parts(n, err);
 	if (rc) {
 		n->config = (struct net_config){ 0 }; /* still the caller's */
@@ -91,6 +90,8 @@ static int start_parts(struct net *n)
 		rc = dns_start(n->dns);
 	if (!rc)
 		rc = ports_start(n->ports);
+	if (!rc && n->host.tls_ops)
+		rc = n->host.tls_ops->attach(n->host.tls, n);
 	return rc;
 }
 
@@ -116,6 +117,8 @@ void net_detach(struct net *n)
 	n->icmp = icmp_free(n->icmp);
 	n->udp = udp_free(n->udp);
 	n->tcp = tcp_free(n->tcp);
+	if (n->host.tls_ops)
+		n->host.tls_ops->detach(n->host.tls);
 	denials_stop(n->denials);
 	loop_defer_cancel(&n->flush);
 	n->loop = NULL;
@@ -275,10 +278,10 @@ void net_log(struct net *n, int level, const char *fmt, ...)
 	char line[LOG_LINE_MAX];
 	va_list ap;
 
-	if (!n->log)
+	if (!n->host.log)
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	n->log(n->log_ctx, level, line);
+	n->host.log(n->host.ctx, level, line);
 }

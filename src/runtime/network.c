@@ -16,6 +16,7 @@ static void on_log(void *ctx, int level, const char *line)
 
 int sandbox_make_network(struct sandbox *s)
 {
+	const struct net_host host = { .log = on_log };
 	struct net_config *c = &s->spec.network;
 	struct err err = { 0 };
 	struct net *net;
@@ -26,7 +27,7 @@ int sandbox_make_network(struct sandbox *s)
 	rc = net_addresses_assign(c, s->spec.slot, net_host_has(AF_INET),
 				  net_host_has(AF_INET6), &s->link, &err);
 	if (!rc)
-		rc = net_new(c, &s->link, on_log, NULL, &net, &err);
+		rc = net_new(c, &s->link, &host, &net, &err);
 	if (rc)
 		return sandbox_boot_err(s, "network", rc, &err);
 	rc = vdev_net_new(net, &s->nic);

@@ -117,6 +117,7 @@ static int make_net(struct server *s, const char *text)
 	struct net_addresses addr;
 	struct err err = { 0 };
 	json_t *section = json_loads(text, 0, NULL);
+	const struct net_host host = { .log = net_line };
 	struct net *net;
 	int rc = section ? net_config_from_json(section, &config, &err)
 			 : -EINVAL;
@@ -128,7 +129,7 @@ static int make_net(struct server *s, const char *text)
 	}
 	rc = net_addresses_assign(&config, 0, true, true, &addr, &err);
 	if (!rc)
-		rc = net_new(&config, &addr, net_line, NULL, &net, &err);
+		rc = net_new(&config, &addr, &host, &net, &err);
 	if (rc) {
 		fprintf(stderr, "%s\n", err.msg);
 		net_config_fini(&config);

@@ -349,7 +349,7 @@ static void world_init(struct world *w)
 		memset(&c.policy, 0, sizeof(c.policy));
 		must(strv_add(&c.nameservers, "127.0.0.1:1") == 0);
 		must(loop_new(&loop) == 0);
-		must(net_new(&c, &a, NULL, NULL, &net, &err) == 0);
+		must(net_new(&c, &a, &(struct net_host){ 0 }, &net, &err) == 0);
 	}
 	w->room = 4;
 	w->loop = loop;

@@ -119,6 +119,7 @@ void wire_open(struct wire *w, const char *config, bool csum)
 	static const struct net_link_ops ops = { reserve, commit, flush };
 	static const uint8_t guest[] = { 2, 0x6d, 0x73, 0, 0, 2 };
 	static const uint8_t gateway[] = { 2, 0x6d, 0x73, 0, 0, 1 };
+	const struct net_host host = { .ctx = w, .log = on_log };
 	struct net_config cfg;
 	struct err err = { 0 };
 	json_t *j = json_loads(config ? config : allow_all, 0, NULL);
@@ -137,7 +138,7 @@ void wire_open(struct wire *w, const char *config, bool csum)
 	w->room = WIRE_FRAMES;
 	w->link = (struct net_link){ .ops = &ops, .ctx = w, .csum = csum };
 	assert_int_equal(loop_new(&w->loop), 0);
-	assert_int_equal(net_new(&cfg, &w->addr, on_log, w, &w->net, &err), 0);
+	assert_int_equal(net_new(&cfg, &w->addr, &host, &w->net, &err), 0);
 	assert_int_equal(net_attach(w->net, w->loop, &w->link), 0);
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* request.c hands the stream to the protocol it finds. */
+#ifndef MSB_NET_HTTP_REQUEST_INT_H
+#define MSB_NET_HTTP_REQUEST_INT_H
+
+#include "base/compiler.h"
+#include "net/http/request.h"
+
+/* What both protocols work with; owned by struct request_filter. */
+struct request_ctx {
+	const struct secret_scope *scope;
+	const char *host; /* NULL = any */
+	struct secret_found found;
+	const char *why; /* a constant text */
+};
+
+struct h1;
+struct h2;
+
+int h1_new(struct request_ctx *ctx, struct h1 **ret); /* 0, -ENOMEM */
+struct h1 *h1_free(struct h1 *h);
+/* As request_filter_push(). */
+int h1_push(struct h1 *h, const void *data, size_t len, bool end,
+	    struct buf *out);
+
+/* The client's connection preface (24 bytes) is part of what is pushed. */
+int h2_new(struct request_ctx *ctx, struct h2 **ret);
+struct h2 *h2_free(struct h2 *h);
+int h2_push(struct h2 *h, const void *data, size_t len, bool end,
+	    struct buf *out);
+
+/* --- authority.c: shared by both --- */
+
+/* The host in an authority (RFC 3986 3.2: host, or host:port) in canonical
+ * form, brackets of IPv6 and a dot at the end removed. 0 or -EINVAL. */
+int authority_host(const char *text, size_t len, char ret[NET_NAME_MAX + 1]);
+
+/* --- basic.c: shared by both --- */
+
+/*
+ * The value of an Authorization field: Basic credentials get their secrets (or
+ * are scanned for placeholders that may not be there: -EPERM), anything else is
+ * an ordinary header. Appends the value as it is to be sent. How many were
+ * replaced, or -errno.
+ */
+int authorization_value(struct request_ctx *ctx, const void *value, size_t len,
+			struct buf *out);
+
+#endif
