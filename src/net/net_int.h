@@ -119,6 +119,10 @@ void splice_start(struct net *n, struct tcp_conn *c, enum splice_mode mode);
 int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
 		   const struct net_endpoint *to, void (*done)(void *ctx),
 		   void *ctx);
+/* An accepted connection of the guest and a connected socket, owned from now
+ * on: what either has said and nobody has taken goes to the other. Not to be
+ * called from a callback of the connection's owner. */
+void splice_join(struct net *n, struct tcp_conn *c, int fd);
 /* peek.c: accept, look at the first bytes, judge, then splice or finish. */
 void peek_start(struct net *n, struct tcp_conn *c);
 /* What the first bytes, as far as there are some in the ring, say of a

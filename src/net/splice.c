@@ -424,3 +424,20 @@ int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,
 	s->done_ctx = ctx;
 	return 0;
 }
+
+void splice_join(struct net *n, struct tcp_conn *c, int fd)
+{
+	struct splice *s = splice_new(n);
+
+	if (!s || loop_watch(n->loop, &s->watch, fd, WATCHED, on_host)) {
+		free(s);
+		close_fd(&fd);
+		tcp_reset(c);
+		return;
+	}
+	s->fd = fd;
+	s->conn = c;
+	s->up = s->writable = true;
+	tcp_set_owner(c, &splice_ops, s);
+	(void)pump_to_host(s);
+}

@@ -8,7 +8,8 @@
  * proxy.c    what outlives connections; the entry points of the stack
  * session.c  one intercepted connection
  * tunnel.c   CONNECT through a company's proxy; then session.c inside it
- * plain.c    HTTP without TLS, for secrets that do not ask for it
+ * plain.c    HTTP without TLS, when there are secrets
+ * relay.c    what these two do with the guest's connection and a socket
  */
 #ifndef MSB_NET_TLS_PROXY_INT_H
 #define MSB_NET_TLS_PROXY_INT_H
@@ -41,6 +42,10 @@ void tls_session_start(struct tls_proxy *p, struct tcp_conn *c,
  * answers, the name has been compared with the tunnel's authority. */
 void tls_session_tunnelled(struct tls_proxy *p, struct tcp_conn *c, int fd,
 			   const char *name);
+/* classify.c: net_tls_ops.classify and take. */
+int tls_classify(struct tls_proxy *p, const struct tcp_conn *c,
+		 const void *data, size_t len);
+void tls_take(struct tls_proxy *p, struct tcp_conn *c, int fd);
 /* plain.c: the HTTP request at hand and all that follow, fd is connected. */
 void plain_start(struct tls_proxy *p, struct tcp_conn *c, int fd);
 /* tunnel.c: a CONNECT request is at hand. */
