@@ -4,6 +4,7 @@
 The namespace's loopback interface has addresses of every kind, with servers behind them; everything
 else goes out by an interface whose other end is the test itself. Guests run the host's programs.
 """
+import base64
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ pytest_runtest_makereport = func.pytest_runtest_makereport
 import peers as peer_servers  # noqa: E402
 import resolvers  # noqa: E402
 import spaces  # noqa: E402
+import tlspeers  # noqa: E402
 
 PUBLIC4, PUBLIC6 = "8.8.8.8", "2606:4700::1111"
 OTHER4, OTHER6 = "172.32.0.1", "2a00::2"  # public, too: the names are bound to these
@@ -56,18 +58,19 @@ class World:
         self.wire = peer_servers.Wire(self.space.tun("out"))
         lines = ["link set out up"]
         if v4:
-            lines += [f"addr add {a}/32 dev lo" for a in ADDRESSES4]
+            lines += [f"addr add {a}/32 dev lo" for a in ADDRESSES4 + tlspeers.ADDRESSES4]
             lines += [f"addr add {OWN4}/24 dev out", "route add default dev out",
                       f"route add unreachable {UNREACHABLE4}/32",
                       "route add multicast 239.0.0.0/8 dev lo"]
         if v6:
-            lines += [f"addr add {a}/128 dev lo nodad" for a in ADDRESSES6]
+            lines += [f"addr add {a}/128 dev lo nodad" for a in ADDRESSES6 + tlspeers.ADDRESSES6]
             lines += [f"addr add {OWN6}/64 dev out nodad", "route add ::/0 dev out",
                       f"route add unreachable {UNREACHABLE6}/128"]
         self.space("ip", "-batch", "-", input="\n".join(lines) + "\n")
         addresses = ["127.0.0.1", "::1"] + v4 * ADDRESSES4 + v6 * ADDRESSES6
-        self.peers = peer_servers.Peers(self.space, [a for a in addresses if a not in
-                                                     (DNS4, DNS6)])
+        self.peers = peer_servers.Peers(
+            self.space, [a for a in addresses if a not in (DNS4, DNS6)],
+            addresses + v4 * [OWN4] + v6 * [OWN6])
         # for those who ask the host's resolver, not the guest
         resolv = self.base / "resolv.conf"
         resolv.write_text(f"nameserver {DNS4 if v4 else DNS6}\n")
@@ -141,7 +144,8 @@ def pristine():
         if pathlib.Path("/etc", name).exists():
             shutil.copy(f"/etc/{name}", root / "etc")
     shutil.copytree("/etc/alternatives", root / "etc/alternatives", symlinks=True)
-    shutil.copy(HERE / "inside.py", root / "inside.py")
+    for name in ("inside.py", "tlsinside.py"):
+        shutil.copy(HERE / name, root / name)
     yield root
     shutil.rmtree(base, ignore_errors=True)
 
@@ -166,11 +170,12 @@ class Msb(func.Msb):
         kw.setdefault("stderr", subprocess.PIPE)
         return self.world.space.popen(MSB, *args, env=env or self.env(), cwd=self.cwd, **kw)
 
-    def boot(self, *options, name=None):
-        """A running sandbox with the host's programs; its name."""
+    def boot(self, *options, name=None, **env):
+        """A running sandbox with the host's programs; its name. env: of whom creates it."""
         self.names += 1
         name = name or f"box{self.names}"
-        self.ok("create", "-q", "-n", name, "-v", "/usr:/usr:ro", *options, self.rootfs)
+        self.ok("create", "-q", "-n", name, "-v", "/usr:/usr:ro", *options, self.rootfs,
+                env=self.env(**env))
         return name
 
     def sh(self, name, script, **kw):
@@ -191,6 +196,17 @@ class Msb(func.Msb):
                  input=json.dumps(targets))
         assert p.returncode == 0, f"{p.stdout}\n{p.stderr}"
         return json.loads(p.stdout)
+
+    def clients(self, name, *cases):
+        """What became of each case of tlsinside.py; what it got as octets."""
+        p = self("exec", name, "--", "/usr/bin/python3", "-S", "/tlsinside.py",
+                 input=json.dumps(cases))
+        assert p.returncode == 0, f"{p.stdout}\n{p.stderr}\n{self.log(name)[-3000:]}"
+        results = json.loads(p.stdout)
+        for r in results:
+            r["got"] = base64.b64decode(r["got"])
+            r["frames"] = [(*f[:3], base64.b64decode(f[3])) for f in r["frames"]]
+        return results
 
     def log(self, name):
         return (self.dir(name) / "logs/runtime.log").read_text(errors="replace")
@@ -223,7 +239,7 @@ NAMES = {  # what dnsmasq says: name -> addresses
     "to-nothing.example.com": ["0.0.0.0"], "to-private6.example.com": ["fd00::1"],
     "to-loopback6.example.com": ["::1"], "to-nat64.example.com": ["64:ff9b::a01:203"],
     "to-6to4.example.com": ["2002:a01:203::1"], "to-mapped.example.com": ["::ffff:10.1.2.3"],
-    "to-test-net.example.com": ["203.0.113.5"],
+    "to-test-net.example.com": ["203.0.113.5"], **tlspeers.NAMES,
 }
 ALIASES = {"alias.example.net": "one.example.com", "c1.example.net": "c2.example.net",
            "c2.example.net": "c3.example.net", "c3.example.net": "two.example.com"}
@@ -244,3 +260,17 @@ def the_dnsmasq(the_world):
 def dnsmasq(the_dnsmasq):
     the_dnsmasq.asked()
     return the_dnsmasq
+
+
+@pytest.fixture(scope="session")
+def the_servers(the_world, the_dnsmasq):
+    s = tlspeers.Servers(the_world)
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def servers(the_servers):
+    the_servers.forget()
+    yield the_servers
+    the_servers.recorder.released.set()

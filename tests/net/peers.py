@@ -27,7 +27,8 @@ def pattern(length):
 
 
 class Peers:
-    def __init__(self, space, addresses):
+    def __init__(self, space, addresses, ordinary):
+        """ordinary: where WEB and TLS are served; those ports of others are for others."""
         self.space = space
         self.seen = []
         self.stalls = asyncio.Event()  # over when set
@@ -37,8 +38,8 @@ class Peers:
         self.sockets = []
         self.thread.start()
         for port, serve in self.services().items():
-            for anywhere in ("0.0.0.0", "::"):
-                listener = self.keep(space.listen(anywhere, port))
+            for address in ordinary if port in (WEB, TLS) else ("0.0.0.0", "::"):
+                listener = self.keep(space.listen(address, port))
                 self.call(asyncio.start_server(self.counted(serve), sock=listener))
         for address in addresses:
             for port in (ECHO, TLS, UDP_ECHO, ELSEWHERE, UNRELIABLE, SILENT):
