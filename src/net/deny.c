@@ -59,9 +59,9 @@ static void on_timer(struct timer *t)
 	tell_suppressed(container_of(t, struct denials, timer));
 }
 
-/* May a line be written? If not, it is counted. */
-static bool line_allowed(struct denials *d)
+bool net_may_tell(struct net *n)
 {
+	struct denials *d = n->denials;
 	uint64_t now = clock_mono_ms(), more = (now - d->refilled) / REFILL_MS;
 	if (more) {
 		d->refilled += more * REFILL_MS;
@@ -140,13 +140,32 @@ void net_denied(struct net *n, const struct policy_flow *f, const char *name,
 	const char *text;
 
 	atomic_fetch_add_explicit(&n->stats.denied, 1, memory_order_relaxed);
-	if (!line_allowed(n->denials))
+	if (!net_may_tell(n))
 		return;
 	buf_init(&line, LINE_MAX);
 	buf_str(&line, "denied ");
 	flow_text(n, f, name, &line);
 	buf_str(&line, " by ");
 	policy_verdict_text(&n->config.policy, v, f->direction, &line);
+	text = buf_cstr(&line);
+	if (text)
+		net_log(n, LOG_WARN, "%s", text);
+	buf_fini(&line);
+}
+
+void net_blocked(struct net *n, const struct policy_flow *f, const char *name,
+		 const char *why)
+{
+	struct buf line;
+	const char *text;
+
+	atomic_fetch_add_explicit(&n->stats.denied, 1, memory_order_relaxed);
+	if (!net_may_tell(n))
+		return;
+	buf_init(&line, LINE_MAX);
+	buf_str(&line, "ended ");
+	flow_text(n, f, name, &line);
+	buf_printf(&line, ": %s", why);
 	text = buf_cstr(&line);
 	if (text)
 		net_log(n, LOG_WARN, "%s", text);

@@ -8,7 +8,7 @@
  *                     -> fragment.c -> udp.c    datagrams
  *                     -> icmp.c                 echo
  *                     -> tcp*.c -> flow.c       admission: which owner
- *                                   -> splice.c     a host socket
+ *                                   -> splice.c     a host socket (dial.c)
  *                                   -> peek.c       first bytes, then splice
  *                                   -> dns_stream.c DNS over TCP
  *   host sockets -> udp.c, icmp.c, splice.c, dns*.c, port*.c
@@ -85,6 +85,11 @@ struct denials *denials_free(struct denials *d);
  * there are only so many per second. */
 struct policy_verdict net_judge(struct net *n, const struct policy_flow *f,
 				enum policy_names how, const char *sni);
+/* May a line be written about a flow? If not, it is counted. */
+bool net_may_tell(struct net *n);
+/* Log and count a flow that was ended for another reason than the policy. */
+void net_blocked(struct net *n, const struct policy_flow *f, const char *name,
+		 const char *why);
 /* Log and count a denial decided elsewhere. */
 void net_denied(struct net *n, const struct policy_flow *f, const char *name,
 		const struct policy_verdict *v);
@@ -105,6 +110,8 @@ unsigned tcp_count(const struct tcp *t);
 
 /* flow.c: what the policy is asked about a connection the guest began. */
 struct policy_flow flow_question(const struct tcp_conn *c);
+/* Is TLS ended here on connections to this port? */
+bool flow_intercepted(const struct net *n, uint16_t port);
 /* A SYN of the guest; c has no owner yet. */
 void flow_admit(struct net *n, struct tcp_conn *c);
 enum splice_mode {
@@ -114,6 +121,13 @@ enum splice_mode {
 };
 /* splice.c: dial the host, and copy both ways. */
 void splice_start(struct net *n, struct tcp_conn *c, enum splice_mode mode);
+/* dial.c: a socket that is being connected, or -errno; EPOLLOUT tells. */
+int dial_open(const struct net_endpoint *to);
+/* What failed like this on one loopback may be on the other: go there? */
+bool dial_other(struct net_endpoint *to, int error);
+int dial_error(int fd); /* what became of it: 0 or -errno */
+/* Close it, if it is open; rude: its peer sees a reset. */
+void dial_hang_up(struct watch *w, int *fd, bool rude);
 /* An accepted host socket (owned from now on) and a connection being made to
  * the guest: copies both ways once established. */
 int splice_inbound(struct net *n, int fd, const struct net_endpoint *from,

@@ -10,6 +10,10 @@
  * as where the server speaks first, and may speak to this address in any case,
  * it is: then its first bytes are looked at when they come, and are kept until
  * then.
+ *
+ * A connection to a port whose TLS is intercepted comes here, too, and has to
+ * begin with a hello that names a server: there is no way around interception
+ * but the names that are excepted from it.
  */
 #include <stdlib.h>
 
@@ -19,11 +23,14 @@
 
 #define MOMENT_MS 250u
 #define PEEK_MS 5000u /* all in all */
+/* For a hello that is waited for whatever comes. */
+#define HELLO_MS 10000u
 
 struct peek {
 	struct net *net;
 	struct tcp_conn *conn;
 	bool waited; /* for a moment */
+	bool intercepted;
 	struct timer timer;
 	struct deferred look;
 };
@@ -86,11 +93,72 @@ static void finish(struct peek *p, enum policy_answer answer,
 		tcp_reset(c);
 }
 
+static void refuse(struct peek *p, int why)
+{
+	const struct policy_verdict v = { POLICY_DENY, why };
+	const struct policy_flow f = flow_question(p->conn);
+
+	net_denied(p->net, &f, NULL, &v);
+	finish(p, POLICY_DENY, SPLICE_ACCEPTED);
+}
+
+static void hand_over(struct peek *p, const char *name)
+{
+	const struct net_host *h = &p->net->host;
+	struct tcp_conn *c = p->conn;
+
+	peek_free(p);
+	h->tls_ops->start(h->tls, c, name);
+}
+
+/* The hello is complete; name is empty when it has none. */
+static void intercept(struct peek *p, const char *name)
+{
+	const struct policy_flow f = flow_question(p->conn);
+
+	if (f.port == DNS_TLS_PORT) /* judged by question */
+		hand_over(p, name);
+	else if (!*name)
+		refuse(p, POLICY_NO_SERVER_NAME);
+	else if (net_judge(p->net, &f, POLICY_NAMES_SNI, name).answer !=
+		 POLICY_ALLOW)
+		finish(p, POLICY_DENY, SPLICE_ACCEPTED);
+	else if (host_patterns_match(&p->net->config.tls.bypass, name))
+		finish(p, POLICY_ALLOW, SPLICE_ACCEPTED);
+	else
+		hand_over(p, name);
+}
+
+static void look_for_hello(struct peek *p)
+{
+	char name[NET_NAME_MAX + 1];
+
+	switch (find_name(p->conn, name)) {
+	case SNI_MORE:
+		break;
+	case SNI_FOUND:
+	case SNI_NONE:
+		intercept(p, name);
+		break;
+	case SNI_NOT_TLS:
+		refuse(p, POLICY_NO_SERVER_NAME);
+		break;
+	case SNI_BAD:
+		refuse(p, POLICY_BAD_HELLO);
+		break;
+	}
+}
+
 static void look(struct deferred *d)
 {
 	struct peek *p = container_of(d, struct peek, look);
-	enum policy_answer a = peek_again(p->net, p->conn);
+	enum policy_answer a;
 
+	if (p->intercepted) {
+		look_for_hello(p);
+		return;
+	}
+	a = peek_again(p->net, p->conn);
 	if (a != POLICY_DEFER)
 		finish(p, a, SPLICE_ACCEPTED);
 }
@@ -120,20 +188,19 @@ static void on_silence(struct peek *p)
 
 static void on_timer(struct timer *t)
 {
-	const struct policy_verdict bad = { POLICY_DENY, POLICY_BAD_HELLO };
 	struct peek *p = container_of(t, struct peek, timer);
-	const struct policy_flow f = flow_question(p->conn);
 	struct iovec parts[2];
 
-	if (!tcp_peek(p->conn, parts)) {
+	if (p->intercepted) {
+		refuse(p, POLICY_NO_SERVER_NAME);
+	} else if (!tcp_peek(p->conn, parts)) {
 		on_silence(p);
 	} else if (!p->waited) {
 		p->waited = true;
 		loop_timer(p->net->loop, &p->timer, PEEK_MS - MOMENT_MS,
 			   on_timer);
 	} else { /* a hello that does not end */
-		net_denied(p->net, &f, NULL, &bad);
-		finish(p, POLICY_DENY, SPLICE_ACCEPTED);
+		refuse(p, POLICY_BAD_HELLO);
 	}
 }
 
@@ -142,7 +209,8 @@ static void on_established(void *owner, struct tcp_conn *c)
 	struct peek *p = owner;
 
 	(void)c;
-	loop_timer(p->net->loop, &p->timer, MOMENT_MS, on_timer);
+	loop_timer(p->net->loop, &p->timer,
+		   p->intercepted ? HELLO_MS : MOMENT_MS, on_timer);
 }
 
 /* Looked at where it will be kept, when this call is over. */
@@ -200,6 +268,7 @@ void peek_start(struct net *n, struct tcp_conn *c)
 	}
 	p->net = n;
 	p->conn = c;
+	p->intercepted = flow_intercepted(n, tcp_peer_end(c)->port);
 	tcp_set_owner(c, &peek_ops, p);
 	tcp_accept(c);
 }

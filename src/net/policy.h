@@ -73,10 +73,11 @@ enum policy_answer { POLICY_DENY, POLICY_ALLOW, POLICY_DEFER };
 
 /* What decided when it was no rule. */
 #define POLICY_BY_DEFAULT (-1)
-#define POLICY_NO_TLS_DNS (-2)	/* DNS over TLS or QUIC: no rule opens it */
-#define POLICY_BAD_HELLO (-3)	/* a TLS ClientHello no server would take */
-#define POLICY_LOCAL_NAMES (-4) /* mDNS, LLMNR, NetBIOS: no rule opens it */
-#define POLICY_NO_HOST (-5)	/* 0.0.0.0, ::, broadcast: of no other host */
+#define POLICY_NO_TLS_DNS (-2)	   /* DNS over TLS or QUIC: no rule opens it */
+#define POLICY_BAD_HELLO (-3)	   /* a TLS ClientHello no server would take */
+#define POLICY_LOCAL_NAMES (-4)	   /* mDNS, LLMNR, NetBIOS: no rule opens it */
+#define POLICY_NO_SERVER_NAME (-6) /* interception needs a hello with one */
+#define POLICY_NO_HOST (-5) /* 0.0.0.0, ::, broadcast: of no other host */
 
 struct policy_verdict {
 	enum policy_answer answer;

@@ -120,6 +120,9 @@ void policy_verdict_text(const struct policy *p, const struct policy_verdict *v,
 	case POLICY_LOCAL_NAMES:
 		buf_str(out, "nature (names of the local link)");
 		return;
+	case POLICY_NO_SERVER_NAME:
+		buf_str(out, "interception (no TLS ClientHello with a name)");
+		return;
 	case POLICY_NO_HOST:
 		buf_str(out, "nature (no address of a host)");
 		return;

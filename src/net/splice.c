@@ -19,6 +19,8 @@
 #define WATCHED (EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET)
 /* Read at a time: it is sent while it is still in the caches. */
 #define READ_MAX (256u << 10)
+/* So long a guest may take to say what kind of connection it wants. */
+#define UNCLEAR_MS 5000u
 
 struct splice {
 	struct net *net;
@@ -32,34 +34,25 @@ struct splice {
 	bool other_family; /* the other loopback may be tried, too */
 	bool up;	   /* the guest's side is established */
 	bool held;	   /* nothing of the guest's is sent yet */
+	bool unclear;	   /* the same: interception may want it */
+	bool wanted;	   /* it does */
 	bool readable, writable;
 	bool ended;	 /* the host said its last */
 	bool hung_up;	 /* an end may follow what is read */
 	bool guest_done; /* the guest did, and the host knows */
 	int error;	 /* why the host's side ended, if not in order */
 	struct deferred look;
+	struct timer patience; /* while unclear */
 };
 
 static void on_host(struct watch *w, uint32_t events);
-
-/* Close the socket; rude: its peer sees a reset. */
-static void hang_up(struct splice *s, bool rude)
-{
-	const struct linger now = { .l_onoff = 1 };
-
-	if (s->fd < 0)
-		return;
-	if (rude)
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now,
-				 sizeof(now));
-	loop_unwatch(&s->watch);
-	close_fd(&s->fd);
-}
+static void on_look(struct deferred *d);
 
 static void splice_free(struct splice *s, bool rude)
 {
-	hang_up(s, rude);
+	dial_hang_up(&s->watch, &s->fd, rude);
 	loop_defer_cancel(&s->look);
+	loop_timer_cancel(&s->patience);
 	if (s->done)
 		s->done(s->done_ctx);
 	free(s);
@@ -72,6 +65,14 @@ static void broken(struct splice *s)
 
 	splice_free(s, true);
 	tcp_reset(c);
+}
+
+/* Nobody but us wants this connection. */
+static void settle(struct splice *s)
+{
+	s->unclear = false;
+	loop_timer_cancel(&s->patience);
+	loop_defer(s->net->loop, &s->look, on_look);
 }
 
 /* --- host to guest --- */
@@ -111,6 +112,8 @@ static bool pump_to_guest(struct splice *s)
 		while (n < 0 && errno == EINTR);
 		error = n < 0 && errno != EAGAIN ? -errno : 0;
 		tcp_commit(s->conn, n > 0 ? (size_t)n : 0);
+		if (s->unclear && n >= 0) /* the server speaks first */
+			settle(s);
 		if (n == 0 || error)
 			return host_ended(s, error);
 		if (n < 0 || ((size_t)n < want && !s->hung_up))
@@ -143,7 +146,7 @@ static ssize_t push(struct splice *s, const struct iovec *iov, unsigned n,
 /* What was kept while the socket was full. false: the splice is gone. */
 static bool pump_to_host(struct splice *s)
 {
-	while (s->writable && !s->held) {
+	while (s->writable && !s->held && !s->unclear) {
 		struct iovec iov[2];
 		size_t len = tcp_peek(s->conn, iov);
 		ssize_t n;
@@ -160,22 +163,73 @@ static bool pump_to_host(struct splice *s)
 	return true;
 }
 
-/* The first bytes are in the ring now. */
-static void on_look(struct deferred *d)
+/* Interception goes on with it. The splice is gone. */
+static void hand_over(struct splice *s)
 {
-	struct splice *s = container_of(d, struct splice, look);
+	const struct net_host *h = &s->net->host;
+	struct tcp_conn *c = s->conn;
+	int fd = take_fd(&s->fd);
 
+	loop_unwatch(&s->watch);
+	splice_free(s, false);
+	h->tls_ops->take(h->tls, c, fd);
+}
+
+static void on_patience(struct timer *t)
+{
+	settle(container_of(t, struct splice, patience));
+}
+
+/* What kind of connection do the first bytes begin? */
+static void classify(struct splice *s)
+{
+	const struct net_host *h = &s->net->host;
+	struct iovec iov[2]; /* nothing was taken, so all is in the first */
+	int rc = -EAGAIN;
+
+	if (tcp_peek(s->conn, iov))
+		rc = h->tls_ops->classify(h->tls, s->conn, iov[0].iov_base,
+					  iov[0].iov_len);
+	if (!rc) {
+		settle(s);
+	} else if (rc == -EAGAIN) {
+		if (!s->patience.loop)
+			loop_timer(s->net->loop, &s->patience, UNCLEAR_MS,
+				   on_patience);
+	} else {
+		loop_timer_cancel(&s->patience);
+		s->wanted = true;
+		if (!s->dialing)
+			hand_over(s);
+	}
+}
+
+static bool may_go(struct splice *s)
+{
 	switch (peek_again(s->net, s->conn)) {
 	case POLICY_DEFER:
 		break;
 	case POLICY_ALLOW:
 		s->held = false;
-		(void)pump_to_host(s);
-		break;
+		return true;
 	case POLICY_DENY:
 		broken(s);
 		break;
 	}
+	return false;
+}
+
+/* The first bytes are in the ring now. */
+static void on_look(struct deferred *d)
+{
+	struct splice *s = container_of(d, struct splice, look);
+
+	if (s->held && !may_go(s))
+		return;
+	if (!s->unclear)
+		(void)pump_to_host(s);
+	else if (!s->wanted)
+		classify(s);
 }
 
 static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
@@ -185,9 +239,11 @@ static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 	ssize_t done;
 
 	(void)c;
-	if (s->held)
+	if (s->held || s->unclear) {
 		loop_defer(s->net->loop, &s->look, on_look);
-	if (!s->writable || !len || s->held)
+		return 0;
+	}
+	if (!s->writable || !len)
 		return 0;
 	done = push(s, iov, n, len);
 	if (done >= 0)
@@ -241,56 +297,28 @@ static const struct tcp_owner_ops splice_ops = {
 
 /* --- the host's socket --- */
 
-static int open_socket(struct splice *s)
-{
-	const int on = 1;
-	int fd =
-		socket(s->to.addr.family,
-		       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-
-	if (fd < 0)
-		return -errno;
-	/* what the guest sends at once is not to wait here */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	s->fd = fd;
-	return 0;
-}
-
 /* 0: under way. */
 static int dial(struct splice *s)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = net_endpoint_to_sockaddr(&s->to, &sa);
-	int rc = open_socket(s);
+	int rc = dial_open(&s->to);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
-	if (connect(s->fd, (const struct sockaddr *)&sa, len) < 0 &&
-	    errno != EINPROGRESS) {
-		rc = -errno;
-		hang_up(s, false);
-		return rc;
-	}
+	s->fd = rc;
 	rc = loop_watch(s->net->loop, &s->watch, s->fd, WATCHED, on_host);
 	if (rc)
-		hang_up(s, false);
+		dial_hang_up(&s->watch, &s->fd, false);
 	return rc;
 }
 
 /* What is not there on one loopback may be on the other. */
 static bool try_other(struct splice *s, int error)
 {
-	static const struct net_addr loop4 = { AF_INET, { 127, 0, 0, 1 } };
-	static const struct net_addr loop6 = { AF_INET6, { [15] = 1 } };
-
-	if (!s->other_family ||
-	    (error != -ECONNREFUSED && error != -EADDRNOTAVAIL &&
-	     error != -ENETUNREACH && error != -EAFNOSUPPORT))
+	if (!s->other_family || !dial_other(&s->to, error))
 		return false;
 	s->other_family = false;
-	s->to.addr = s->to.addr.family == AF_INET ? loop6 : loop4;
 	s->readable = s->hung_up = false;
-	hang_up(s, false);
+	dial_hang_up(&s->watch, &s->fd, false);
 	return dial(s) == 0;
 }
 
@@ -309,6 +337,10 @@ static void connected(struct splice *s)
 {
 	s->dialing = false;
 	s->writable = true;
+	if (s->wanted) {
+		hand_over(s);
+		return;
+	}
 	if (!s->up) {
 		tcp_accept(s->conn);
 		return;
@@ -320,22 +352,12 @@ static void connected(struct splice *s)
 	(void)pump_to_guest(s);
 }
 
-static int socket_error(int fd)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return -errno;
-	return -error;
-}
-
 static void on_dialed(struct splice *s, uint32_t events)
 {
 	int error = 0;
 
 	if (events & (EPOLLERR | EPOLLHUP))
-		error = socket_error(s->fd);
+		error = dial_error(s->fd);
 	if (error)
 		dial_failed(s, error);
 	else if (events & EPOLLOUT)
@@ -347,7 +369,7 @@ static void on_host(struct watch *w, uint32_t events)
 	struct splice *s = container_of(w, struct splice, watch);
 
 	if (!s->dialing && events & EPOLLERR && !s->error)
-		s->error = socket_error(s->fd);
+		s->error = dial_error(s->fd);
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		s->hung_up = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -389,6 +411,11 @@ void splice_start(struct net *n, struct tcp_conn *c, enum splice_mode mode)
 	s->dialing = true;
 	s->up = mode != SPLICE_ACCEPT;
 	s->held = mode == SPLICE_HELD;
+	s->unclear = n->host.tls_ops &&
+		     !net_port_intercepted(&n->config, peer->port);
+	/* what is there already is told by nobody */
+	if (s->up && s->unclear)
+		loop_defer(n->loop, &s->look, on_look);
 	tcp_set_owner(c, &splice_ops, s);
 	rc = dial(s);
 	if (rc)

@@ -79,6 +79,12 @@ static bool evades_dns(uint16_t port)
 	       port == NETBIOS_PORT;
 }
 
+/* Programs whose QUIC comes to nothing go on with TLS, which is inspected. */
+static bool evades_interception(const struct net_config *c, uint16_t port)
+{
+	return c->tls.block_quic && net_port_intercepted(c, port);
+}
+
 static bool allowed(struct net *n, const struct packet *p)
 {
 	struct policy_flow q = { .direction = POLICY_EGRESS,
@@ -118,7 +124,8 @@ void udp_input(struct udp *u, const struct packet *p)
 	}
 	if (ports_reply(n->ports, p))
 		return;
-	if (!p->udp.sport || !p->udp.dport || evades_dns(p->udp.dport)) {
+	if (!p->udp.sport || !p->udp.dport || evades_dns(p->udp.dport) ||
+	    evades_interception(&n->config, p->udp.dport)) {
 		atomic_fetch_add_explicit(&n->stats.dropped, 1,
 					  memory_order_relaxed);
 		return;
