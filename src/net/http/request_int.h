@@ -22,6 +22,8 @@ struct h1 *h1_free(struct h1 *h);
 /* As request_filter_push(). */
 int h1_push(struct h1 *h, const void *data, size_t len, bool end,
 	    struct buf *out);
+/* The rest is no HTTP, and nothing is looked for. */
+bool h1_passes(const struct h1 *h);
 
 /* The client's connection preface (24 bytes) is part of what is pushed. */
 int h2_new(struct request_ctx *ctx, struct h2 **ret);
@@ -34,6 +36,13 @@ int h2_push(struct h2 *h, const void *data, size_t len, bool end,
 /* The host in an authority (RFC 3986 3.2: host, or host:port) in canonical
  * form, brackets of IPv6 and a dot at the end removed. 0 or -EINVAL. */
 int authority_host(const char *text, size_t len, char ret[NET_NAME_MAX + 1]);
+
+/* --- query.c: shared by both --- */
+
+/* What is behind the first ? of a target, appended as it is to be sent. How
+ * many placeholders were replaced, or -ENOMEM. */
+int query_value(struct request_ctx *ctx, const void *query, size_t len,
+		struct buf *out);
 
 /* --- basic.c: shared by both --- */
 
