@@ -7,7 +7,7 @@
  * scope.c       which of them count on one connection, and how
  * substitute.c  placeholders become values
  * scan.c        placeholders where they must not be, in all the forms a server
- *               might decode
+ *               might decode (decode.c)
  *
  * Nothing here does I/O after secrets_new(), or knows of TLS or HTTP framing.
  */
@@ -43,7 +43,8 @@ struct secrets *secrets_free(struct secrets *s);
 /* --- scope.c: one connection --- */
 
 struct secret_where {
-	const char *host;	     /* canonical: SNI, CONNECT or Host */
+	const char *host; /* canonical: SNI, CONNECT or Host; NULL: not known,
+			   * which only * is for */
 	const struct net_addr *dest; /* as the guest dialed it */
 	bool tls;    /* else: plain HTTP, secrets that require TLS stay out */
 	bool tunnel; /* the name is tied to an authority: no pin is needed */
@@ -76,8 +77,10 @@ size_t secret_scope_carry(const struct secret_scope *s,
 /*
  * Append data to out with every placeholder that counts in this place replaced,
  * the longest one where several begin at the same byte; what was put in is not
- * looked at again. How many were replaced, or -ENOMEM. Wipe out when done with
- * it (buf_wipe()).
+ * looked at again. Where the longest one is one that does not count, it stays,
+ * and so does all that is in it. How many were replaced, or -ENOMEM, also when
+ * out has no room: its ceiling bounds what many placeholders may become. out is
+ * a buffer of buf_init_secret().
  */
 int secret_substitute(const struct secret_scope *s, enum secret_place place,
 		      const void *data, size_t len, struct buf *out);
@@ -99,16 +102,16 @@ enum secret_form {
 	SECRET_RAW,
 	SECRET_PERCENT, /* %24MSB_... */
 	SECRET_JSON,	/* \u0024MSB_... */
-	SECRET_BASIC,	/* inside base64 of an Authorization header */
+	SECRET_BASIC,	/* base64 behind the word Basic */
 };
 
 struct secret_found {
 	enum secret_action action; /* the strictest of all that were found */
 	const char *env_var, *placeholder;
 	enum secret_form form;
-	/* filled in by those who know: "http/1.1", "http/2", NULL; request
-	 * without its query, NULL = not known; "header", "query",
-	 * "authorization_basic", "body", "unknown" */
+	/* not touched here, filled in by those who know: "http/1.1", "http/2"
+	 * or NULL; request without its query, empty = not known; "header",
+	 * "query", "authorization_basic", "body", "unknown" */
 	const char *protocol, *location;
 	char host[NET_NAME_MAX + 1], method[16], path[256];
 	uint32_t stream; /* of HTTP/2; 0 = none */
@@ -116,19 +119,20 @@ struct secret_found {
 
 /*
  * Looks at everything a guest sends on one byte stream, in writes of any
- * length: what is found is found whatever the cuts. Bounded memory. A stream
- * may be a connection, or the DATA of an HTTP/2 stream.
+ * length: what is found is found whatever the cuts. A placeholder that is the
+ * beginning of another one counts as itself where a write ends before the other
+ * one is complete. Bounded memory. A stream may be a connection, or the DATA of
+ * an HTTP/2 stream.
  */
 struct secret_scan;
 
 int secret_scan_new(const struct secret_scope *s, struct secret_scan **ret);
 struct secret_scan *secret_scan_free(struct secret_scan *s);
-/* true: found, *ret is filled; nothing of data may be sent on. Fails, as if
- * something were found, when memory runs out. */
+/* true: found, and *ret says what; nothing of data may be sent on. */
 bool secret_scan_push(struct secret_scan *s, const void *data, size_t len,
 		      struct secret_found *ret);
-/* One piece of text by itself: a header field of HTTP/2, decoded credentials
- * (form: SECRET_BASIC, else SECRET_RAW). */
+/* One piece of text by itself: a header field of HTTP/2 (form: SECRET_RAW; all
+ * forms are looked for), or decoded credentials (SECRET_BASIC). */
 bool secret_scan_text(const struct secret_scope *s, enum secret_form form,
 		      const void *data, size_t len, struct secret_found *ret);
 
