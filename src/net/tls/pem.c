@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates in PEM files. */
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "net/tls/ca_int.h"
+
+#define READ_AT_ONCE (64u << 10)
+
+static bool is_certificate(const char *name)
+{
+	return !strcmp(name, PEM_STRING_X509) ||
+	       !strcmp(name, PEM_STRING_X509_OLD);
+}
+
+/* 1: added, 0: no certificate, -ENOMEM. */
+static int add_der(const uint8_t *der, long len, STACK_OF(X509) * out)
+{
+	const uint8_t *p = der;
+	X509 *x = d2i_X509(NULL, &p, len);
+
+	if (!x)
+		return 0;
+	if (p == der + len && sk_X509_push(out, x) > 0)
+		return 1;
+	X509_free(x);
+	return p == der + len ? -ENOMEM : 0;
+}
+
+int pem_certs(const void *text, size_t len, STACK_OF(X509) * out)
+{
+	BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
+	int n = 0, rc = 0;
+
+	if (!bio)
+		return -ENOMEM;
+	/* A bad block is passed over: each turn takes a line at least. */
+	for (size_t left = len + 1; rc >= 0;) {
+		char *name = NULL, *header = NULL;
+		uint8_t *der = NULL;
+		long der_len = 0;
+		const size_t before = left;
+
+		rc = 0;
+		if (PEM_read_bio(bio, &name, &header, &der, &der_len) &&
+		    is_certificate(name))
+			rc = add_der(der, der_len, out);
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(der, (size_t)der_len); /* maybe a key */
+		n += rc > 0;
+		left = (size_t)BIO_pending(bio);
+		if (!left || left >= before)
+			break;
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return rc < 0 ? rc : n;
+}
+
+int pem_read_fd(int fd, struct buf *out)
+{
+	off_t at = 0;
+
+	for (;;) {
+		const size_t room = out->max - buf_len(out);
+		uint8_t probe;
+		struct iovec iov = { &probe, 1 };
+		ssize_t n;
+
+		if (room) {
+			iov.iov_len = room < READ_AT_ONCE ? room : READ_AT_ONCE;
+			iov.iov_base = buf_reserve(out, iov.iov_len);
+			if (!iov.iov_base)
+				return -ENOMEM;
+		}
+		n = io_preadv(fd, &iov, 1, at, 0);
+		if (n <= 0)
+			return (int)n;
+		if (!room)
+			return -EFBIG;
+		buf_commit(out, (size_t)n);
+		at += n;
+	}
+}
+
+int pem_certs_fd(int fd, STACK_OF(X509) * out)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, PEM_MAX_FILE);
+	rc = pem_read_fd(fd, &text);
+	if (!rc)
+		rc = pem_certs(buf_data(&text), buf_len(&text), out);
+	buf_fini(&text);
+	return rc;
+}
+
+char *pem_text(const STACK_OF(X509) * certs)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *p, *text = NULL;
+	long len;
+	bool ok = bio;
+
+	for (int i = 0; ok && i < sk_X509_num(certs); i++)
+		ok = PEM_write_bio_X509(bio, sk_X509_value(certs, i));
+	len = ok ? BIO_get_mem_data(bio, &p) : 0;
+	if (len > 0)
+		text = strndup(p, (size_t)len);
+	BIO_free(bio);
+	return text;
+}

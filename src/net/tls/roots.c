@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What upstream servers are verified against. Reading a hundred and fifty
+ * certificates takes some milliseconds, which a sandbox that never speaks TLS
+ * does not pay: only what a person has named is read at the start, where they
+ * can be told that it is wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "net/tls/ca_int.h"
+
+/* Debian, Gentoo, Alpine, Arch; Fedora; SUSE; others. */
+static const char *const host_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem",
+	"/var/lib/ca-certificates/ca-bundle.pem",
+	"/etc/ca-certificates/extracted/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+};
+
+/* What a scope adds, and the store with it. */
+struct scope {
+	const struct host_pattern *pattern; /* borrowed */
+	STACK_OF(X509) * extra;
+	X509_STORE *store; /* NULL: not asked for yet */
+};
+
+struct tls_roots {
+	int host_fd; /* -1: none, or read already */
+	STACK_OF(X509) * base;
+	X509_STORE *store;
+	struct scope *scopes; /* owned */
+	size_t nscopes;
+};
+
+/* --- files --- */
+
+int tls_bundle_open(const char *const *paths, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		autoclose int fd = open(
+			paths[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		struct stat st;
+
+		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_size)
+			return take_fd(&fd);
+	}
+	return -ENOENT;
+}
+
+int tls_host_roots_open(void)
+{
+	return tls_bundle_open(host_bundles, ARRAY_SIZE(host_bundles));
+}
+
+/* What a person has named: there must be something in it. */
+static int read_extra(const char *path, STACK_OF(X509) * out, struct err *err)
+{
+	const int fd = tls_bundle_open(&path, 1);
+	int rc = fd;
+
+	if (fd >= 0) {
+		rc = pem_certs_fd(fd, out);
+		(void)close(fd);
+		if (rc > 0)
+			return 0;
+	} else if (access(path, R_OK) < 0) {
+		rc = -errno;
+	} else {
+		rc = 0;
+	}
+	if (!rc)
+		return err_set(err, ERR_INVALID, 0,
+			       "upstream CA: there is no certificate in %s",
+			       path);
+	return err_sys(err, ERR_IO, -rc, "upstream CA: read %s", path);
+}
+
+/* --- stores --- */
+
+static bool add_all(X509_STORE *store, const STACK_OF(X509) * certs)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (!X509_STORE_add_cert(store, sk_X509_value(certs, i)))
+			return false;
+	return true;
+}
+
+static X509_STORE *store_new(const STACK_OF(X509) * base,
+			     const STACK_OF(X509) * extra)
+{
+	X509_STORE *s = X509_STORE_new();
+
+	/* what somebody trusts need not be the end of its chain */
+	if (s && X509_STORE_set_flags(s, X509_V_FLAG_PARTIAL_CHAIN) &&
+	    add_all(s, base) && add_all(s, extra))
+		return s;
+	X509_STORE_free(s);
+	ERR_clear_error();
+	return NULL;
+}
+
+/* Exact above wildcard, longer wildcard above shorter, "*" below all. */
+static size_t weight(const struct host_pattern *p)
+{
+	if (p->kind == HOST_ANY)
+		return 1;
+	return p->kind == HOST_EXACT ? SIZE_MAX : 1 + strlen(p->name);
+}
+
+static struct scope *scope_of(struct tls_roots *r, const char *name)
+{
+	struct scope *best = NULL;
+
+	for (size_t i = 0; i < r->nscopes; i++) {
+		struct scope *s = &r->scopes[i];
+
+		if (host_pattern_match(s->pattern, name) &&
+		    (!best || weight(s->pattern) > weight(best->pattern)))
+			best = s;
+	}
+	return best;
+}
+
+/* The host's certificates, when somebody needs them. */
+static int read_host(struct tls_roots *r)
+{
+	int rc;
+
+	if (r->host_fd < 0)
+		return 0;
+	rc = pem_certs_fd(r->host_fd, r->base);
+	if (rc == -ENOMEM)
+		return rc; /* the next one may be luckier */
+	close_fd(&r->host_fd);
+	return 0;
+}
+
+X509_STORE *tls_roots_store(struct tls_roots *r, const char *name)
+{
+	struct scope *s = scope_of(r, name);
+	X509_STORE **store = s ? &s->store : &r->store;
+
+	if (*store || read_host(r))
+		return *store;
+	*store = store_new(r->base, s ? s->extra : NULL);
+	return *store;
+}
+
+bool tls_verify_upstream(const struct tls_config *c, const char *name)
+{
+	const struct tls_scope *best = NULL;
+
+	for (size_t i = 0; i < c->nscopes; i++) {
+		const struct tls_scope *s = &c->scopes[i];
+
+		if (!s->ca_cert && host_pattern_match(&s->pattern, name) &&
+		    (!best || weight(&s->pattern) >= weight(&best->pattern)))
+			best = s;
+	}
+	return best ? best->verify : c->verify_upstream;
+}
+
+/* --- all of it --- */
+
+struct tls_roots *tls_roots_free(struct tls_roots *r)
+{
+	if (!r)
+		return NULL;
+	close_fd(&r->host_fd);
+	sk_X509_pop_free(r->base, X509_free);
+	X509_STORE_free(r->store);
+	for (size_t i = 0; i < r->nscopes; i++) {
+		sk_X509_pop_free(r->scopes[i].extra, X509_free);
+		X509_STORE_free(r->scopes[i].store);
+	}
+	free(r->scopes);
+	free(r);
+	return NULL;
+}
+
+static bool same_pattern(const struct host_pattern *a,
+			 const struct host_pattern *b)
+{
+	return a->kind == b->kind &&
+	       (a->kind == HOST_ANY || !strcmp(a->name, b->name));
+}
+
+/* Several files for one pattern count together. */
+static struct scope *scope_for(struct tls_roots *r,
+			       const struct host_pattern *pattern)
+{
+	struct scope *s;
+
+	for (size_t i = 0; i < r->nscopes; i++)
+		if (same_pattern(r->scopes[i].pattern, pattern))
+			return &r->scopes[i];
+	s = &r->scopes[r->nscopes];
+	s->pattern = pattern;
+	s->extra = sk_X509_new_null();
+	if (!s->extra)
+		return NULL;
+	r->nscopes++;
+	return s;
+}
+
+static int read_named(struct tls_roots *r, const struct tls_config *c,
+		      struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < c->upstream_cas.n; i++)
+		rc = read_extra(c->upstream_cas.v[i], r->base, err);
+	for (size_t i = 0; !rc && i < c->nscopes; i++) {
+		struct scope *s;
+
+		if (!c->scopes[i].ca_cert)
+			continue;
+		s = scope_for(r, &c->scopes[i].pattern);
+		rc = s ? read_extra(c->scopes[i].ca_cert, s->extra, err)
+		       : err_sys(err, ERR_NO_MEMORY, ENOMEM, "upstream CAs");
+	}
+	return rc;
+}
+
+int tls_roots_new(const struct tls_config *c, int host_fd,
+		  struct tls_roots **ret, struct err *err)
+{
+	struct tls_roots *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r) {
+		cleanup_close(&host_fd);
+		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "upstream CAs");
+	}
+	r->host_fd = host_fd;
+	r->base = sk_X509_new_null();
+	r->scopes = calloc(c->nscopes + 1, sizeof(*r->scopes));
+	if (r->base && r->scopes)
+		rc = read_named(r, c, err);
+	else
+		rc = err_sys(err, ERR_NO_MEMORY, ENOMEM, "upstream CAs");
+	if (rc)
+		(void)tls_roots_free(r);
+	else
+		*ret = r;
+	return rc;
+}
+
+int tls_roots_open(const struct tls_config *c, struct tls_roots **ret,
+		   struct err *err)
+{
+	const int fd = tls_host_roots_open();
+
+	return tls_roots_new(c, fd < 0 ? -1 : fd, ret, err);
+}
+
+/* --- for the guest --- */
+
+struct numbered {
+	const X509 *cert;
+	int i;
+};
+
+static int by_contents(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+	int rc = X509_cmp(x->cert, y->cert);
+
+	return rc ? rc : x->i - y->i;
+}
+
+/* Of those that are there several times only the first stays; the order does
+ * too. */
+static int each_once(STACK_OF(X509) * certs)
+{
+	const int n = sk_X509_num(certs);
+	autofree struct numbered *v = calloc((size_t)n + 1, sizeof(*v));
+	const struct numbered *first = v;
+	int kept = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++)
+		v[i] = (struct numbered){ sk_X509_value(certs, i), i };
+	qsort(v, (size_t)n, sizeof(*v), by_contents);
+	for (int i = 1; i < n; i++) {
+		if (X509_cmp(first->cert, v[i].cert)) {
+			first = &v[i];
+			continue;
+		}
+		X509_free(sk_X509_value(certs, v[i].i));
+		(void)sk_X509_set(certs, v[i].i, NULL);
+	}
+	for (int i = 0; i < n; i++)
+		if (sk_X509_value(certs, i))
+			(void)sk_X509_set(certs, kept++,
+					  sk_X509_value(certs, i));
+	while (sk_X509_num(certs) > kept)
+		(void)sk_X509_pop(certs);
+	return 0;
+}
+
+int tls_bundle_pem(int fd, struct buf *out)
+{
+	STACK_OF(X509) *certs = sk_X509_new_null();
+	char *text = NULL;
+	int rc = certs ? pem_certs_fd(fd, certs) : -ENOMEM;
+
+	if (rc > 0) {
+		rc = each_once(certs);
+		if (!rc)
+			text = pem_text(certs);
+		if (!rc)
+			rc = text ? buf_str(out, text) : -ENOMEM;
+	}
+	free(text);
+	sk_X509_pop_free(certs, X509_free);
+	return rc;
+}
+
+int tls_host_roots_pem(struct buf *out)
+{
+	autoclose int fd = tls_host_roots_open();
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	return tls_bundle_pem(fd, out);
+}
