@@ -200,6 +200,8 @@ static int on_line(struct h1 *h, struct buf *out)
 	if (h->has_line && empty)
 		return on_head(h, out);
 	if (!h->has_line && !empty) {
+		if (!has_version(line, end - h->line)) /* none will follow */
+			return h1_refuse(h, "its first line is not valid");
 		h->has_line = true;
 		h->begin = h->line;
 	}
@@ -214,12 +216,15 @@ static int take_head(struct h1 *h, struct h1_in *in, struct buf *out)
 
 	if (rc < 0)
 		return rc;
-	if (h->open) {
+	if (!h->has_line) {
 		const enum kind kind = classify(h, from, rc);
 
 		if (kind == KIND_OTHER)
-			return leave(h, out);
-		h->open = kind != KIND_REQUEST;
+			return h->open ? leave(h, out)
+				       : h1_refuse(h, "its first line is not "
+						      "valid");
+		if (kind == KIND_REQUEST)
+			h->open = false;
 	}
 	return rc ? on_line(h, out) : 0;
 }
@@ -238,10 +243,11 @@ static int raw(struct h1 *h, struct h1_in *in, struct buf *out)
 /* A request that is not whole is not sent: nobody could answer it. */
 static int on_end(struct h1 *h, struct buf *out)
 {
-	const char *line = (const char *)buf_data(&h->text) + h->line;
-	const size_t n = buf_len(&h->text) - h->line;
+	const char *text = (const char *)buf_data(&h->text);
+	const size_t n = buf_len(&h->text);
 
-	if (h->state != H1_HEAD || !h->open || !n || is_request(line, n))
+	if (h->state != H1_HEAD || !h->open || !n ||
+	    is_request(text + h->line, n - h->line))
 		return 0;
 	return leave(h, out);
 }

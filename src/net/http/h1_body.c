@@ -183,12 +183,14 @@ static int on_chunk_line(struct h1 *h, struct buf *out)
 	bool ext;
 	int rc = h1_chunk_line(text, n, &h->left, &ext, &h->ctx->why);
 
-	if (!rc && ext && h->scan &&
-	    secret_scan_text(h->ctx->scope, SECRET_RAW, text, n,
-			     &h->ctx->found))
-		rc = -EPERM;
 	if (rc)
 		return rc;
+	if (ext && h->scan &&
+	    secret_scan_text(h->ctx->scope, SECRET_RAW, text, n,
+			     &h->ctx->found)) {
+		h->ctx->found.location = "body";
+		return -EPERM;
+	}
 	h->state = h->left ? H1_DATA : H1_TRAILERS;
 	if (!h->inject) {
 		buf_append(out, text, n);

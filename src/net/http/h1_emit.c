@@ -102,32 +102,17 @@ static bool has_it(const struct request_ctx *ctx, struct h1_text t,
 	       f.env_var == what->env_var;
 }
 
-/* Credentials are only looked into when something else was found as well: the
- * strictest of what is in one head counts. */
-static void locate_worse(struct request_ctx *ctx, const struct h1_line *l)
-{
-	const struct secret_found known = ctx->found;
-	struct buf b;
-
-	buf_init_secret(&b, H1_MAX_SENT_HEAD);
-	if (authorization_value(ctx, l->value.p, l->value.n, &b) != -EPERM ||
-	    ctx->found.action <= known.action)
-		ctx->found = known;
-	buf_fini(&b);
-}
-
 void h1_head_locate(struct request_ctx *ctx, const struct h1_head *head)
 {
 	const struct secret_found what = ctx->found;
 	struct h1_text rest = head->fields;
 	struct h1_line line;
 
-	if (has_it(ctx, head->query, &what))
+	if (what.form == SECRET_BASIC)
+		ctx->found.location = "authorization_basic";
+	else if (has_it(ctx, head->query, &what))
 		ctx->found.location = "query";
-	while (h1_line_next(&rest, &line)) {
-		if (!ctx->found.location && has_it(ctx, line.all, &what))
+	while (!ctx->found.location && h1_line_next(&rest, &line))
+		if (has_it(ctx, line.all, &what))
 			ctx->found.location = "header";
-		if (h1_name_is(&line, "authorization"))
-			locate_worse(ctx, &line);
-	}
 }

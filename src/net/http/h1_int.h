@@ -70,8 +70,7 @@ bool h1_name_is(const struct h1_line *l, const char *name);
  * is H1_SAME_LENGTH. 0, -EPERM, -EPROTO, -ENOMEM. */
 int h1_head_emit(struct request_ctx *ctx, const struct h1_head *head,
 		 uint64_t length, struct buf *out);
-/* ctx->found was found in this head: where, and is there something worse in
- * its credentials? */
+/* ctx->found was found in this head: where? */
 void h1_head_locate(struct request_ctx *ctx, const struct h1_head *head);
 
 /* --- h1_chunk.c --- */
