@@ -265,11 +265,14 @@ static void on_fin(void *owner, struct tcp_conn *c)
 static void on_space(void *owner, struct tcp_conn *c)
 {
 	struct splice *s = owner;
+	struct iovec iov[2];
 
-	if (s->ended && s->error && tcp_drained(c))
+	if (!s->ended || !s->error)
+		(void)pump_to_guest(s);
+	else if (tcp_drained(c))
 		broken(s);
 	else
-		(void)pump_to_guest(s);
+		(void)tcp_space(c, iov); /* ask again */
 }
 
 static void on_established(void *owner, struct tcp_conn *c)

@@ -514,7 +514,6 @@ void sandbox_unboot(struct sandbox *s)
 		s->rng->ops->free(s->rng);
 	if (s->balloon)
 		s->balloon->ops->free(s->balloon);
-	if (s->nic)
-		s->nic->ops->free(s->nic);
-	s->rng = s->balloon = s->nic = NULL;
+	s->rng = s->balloon = NULL;
+	sandbox_free_network(s);
 }

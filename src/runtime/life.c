@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "runtime/sandbox.h"
+#include "store/exit_record.h"
 #include "store/paths.h"
 
 #define CLIENT_FLUSH_MS 500
@@ -339,7 +340,11 @@ int sandbox_end(struct sandbox *s)
 		logs_marker(s->logs, MARK_STOPPED);
 	if (s->runtime_fd >= 0) {
 		report_file_drop(&s->machine_file);
-		rc = report_exit(&s->exit_file, s->reason, code, graceful);
+		rc = report_exit(&s->exit_file, s->reason,
+				 s->violated && s->reason == EXIT_SIGNAL
+					 ? EXIT_CAUSE_VIOLATION
+					 : NULL,
+				 code, graceful);
 		if (rc)
 			log_warn("runtime", RUNTIME_EXIT_JSON ": %s",
 				 strerror(-rc));

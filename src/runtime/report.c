@@ -157,17 +157,19 @@ int report_boot_error(int logs_fd, const struct boot_failure *b)
 			  JSON_INDENT(2));
 }
 
-int report_exit(struct report_file *f, enum exit_reason r, int code,
-		bool graceful)
+int report_exit(struct report_file *f, enum exit_reason r, const char *cause,
+		int code, bool graceful)
 {
+	json_t *o;
 	char t[40];
 
 	now(t, sizeof(t));
-	return write_file(f,
-			  json_pack("{s:s,s:s,s:i,s:b}", "t", t, "reason",
-				    exit_reason_name(r), "code", code,
-				    "graceful", graceful),
-			  JSON_COMPACT);
+	o = json_pack("{s:s,s:s,s:i,s:b}", "t", t, "reason",
+		      exit_reason_name(r), "code", code, "graceful", graceful);
+	/* a member that cannot be added is left out */
+	if (cause)
+		(void)json_object_set_new(o, "cause", json_string(cause));
+	return write_file(f, o, JSON_COMPACT);
 }
 
 int report_machine(struct report_file *f, const char *machine,

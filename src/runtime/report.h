@@ -58,8 +58,9 @@ void report_file_drop(struct report_file *f);
 /* logs/boot-error.json, runtime/exit.json, runtime/machine.json; they appear
  * whole or not at all. 0 or -errno. */
 int report_boot_error(int logs_fd, const struct boot_failure *b);
-int report_exit(struct report_file *f, enum exit_reason r, int code,
-		bool graceful);
+/* cause: what is behind the reason, if more is to be said, or NULL. */
+int report_exit(struct report_file *f, enum exit_reason r, const char *cause,
+		int code, bool graceful);
 /* machine: the engine's own description, a JSON object; its members come
  * first. exits and network: JSON objects for members of those names, or NULL;
  * jail: for "runtime_jail". */

@@ -15,6 +15,7 @@
 #ifndef MSB_RUNTIME_SANDBOX_H
 #define MSB_RUNTIME_SANDBOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@
 #include "runtime/jail.h"
 #include "runtime/relay.h"
 #include "runtime/report.h"
+#include "runtime/run.h"
 #include "runtime/spec.h"
 #include "virtio/dev/console.h"
 #include "virtio/dev/fs.h"
@@ -33,7 +35,7 @@
 enum sandbox_state { BOOTING, RUNNING, STOPPING, DOWN };
 
 /* Inherited descriptors; the numbers are the launch contract. */
-enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD };
+enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD, VALUES_FD };
 
 #define READY_TIMEOUT_MS 180000u
 /* More than the agent gives itself to write everything back, less than what
@@ -68,9 +70,13 @@ struct sandbox {
 	struct machine *machine;
 	struct vconsole *console;
 	struct virtio_device *rng, *balloon;
-	struct virtio_device *nic; /* NULL: no network */
-	struct net_addresses link; /* of the nic */
-	struct fs_share *shares;   /* [0] is the root directory, if it is one */
+	struct virtio_device *nic;	   /* NULL: no network */
+	struct net_addresses link;	   /* of the nic */
+	const struct runtime_tls *tls_lib; /* NULL: a runtime without TLS */
+	struct tls_proxy *tls;		   /* NULL: no interception */
+	int values_fd;			   /* of secrets, until read; or -1 */
+	bool trust_host_cas;		   /* the guest is to, as well */
+	struct fs_share *shares; /* [0] is the root directory, if it is one */
 	size_t nshares;
 	struct vm_disk *disks; /* those of the root first */
 	size_t ndisks;
@@ -91,6 +97,8 @@ struct sandbox {
 	bool attached; /* the creator's death ends the sandbox */
 	bool released; /* an ephemeral one ends with its last session */
 	bool killed;
+	atomic_bool violated; /* a secret was about to go where it may not */
+	struct posted violation;
 	struct machine_exit machine_exit;
 	struct boot_failure
 		failure; /* BOOTING only; message is in failure_text */
@@ -116,6 +124,11 @@ int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
 /* network.c: the network and its card, if the sandbox has one; 0, or -errno
  * with s->failure set. Opens all of the host it needs. */
 int sandbox_make_network(struct sandbox *s);
+/* The certificate of the interception's authority (PEM), or NULL. */
+const char *sandbox_ca_pem(const struct sandbox *s);
+/* Those the host trusts, if the guest is to: PEM; 0 or -errno. */
+int sandbox_host_cas_pem(struct sandbox *s, struct buf *out);
+void sandbox_free_network(struct sandbox *s);
 /* Its addresses as a JSON object; nothing without a card. */
 void sandbox_describe_network(const struct sandbox *s, struct buf *json);
 

@@ -15,11 +15,14 @@
 static int exit_record_parse(const json_t *o, struct exit_record *ret)
 {
 	const char *reason = json_string_value(json_object_get(o, "reason"));
+	const char *cause = json_string_value(json_object_get(o, "cause"));
 	const json_t *code = json_object_get(o, "code");
 
 	if (!reason || !*reason)
 		return -EBADMSG;
 	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+	(void)snprintf(ret->cause, sizeof(ret->cause), "%s",
+		       cause ? cause : "");
 	ret->code = json_is_integer(code) ? (int)json_integer_value(code) : -1;
 	ret->graceful = json_is_true(json_object_get(o, "graceful"));
 	return 0;

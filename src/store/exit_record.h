@@ -5,8 +5,12 @@
 
 #include <stdbool.h>
 
+/* A secret's placeholder was sent where that ends the sandbox. */
+#define EXIT_CAUSE_VIOLATION "secret-violation"
+
 struct exit_record {
 	char reason[32]; /* "Completed", "IdleTimeout", ... */
+	char cause[32];	 /* EXIT_CAUSE_..., or empty */
 	int code;
 	bool graceful;
 };

@@ -21,14 +21,26 @@
 #include "net/tls/proxy.h"
 
 #define TLS_HANDSHAKE_MS 10000u
+/* Plaintext on its way within one call; one record's. */
+#define TLS_SCRATCH 16384u
+
+struct tls_resume; /* session_int.h */
 
 struct tls_proxy {
+	/* What it points to is the network's. */
+	struct net_config config;
 	struct net *net; /* while attached */
 	struct tls_ca *ca;
 	struct tls_leaves *leaves;
 	struct tls_roots *roots;
 	struct secrets *secrets; /* never NULL, may have none */
 	SSL_CTX *server, *client;
+	struct tls_resume *resume;
+	BIO_METHOD *guest_bio, *server_bio;
+	struct list lingering; /* struct tls_session: without a guest */
+	unsigned nlingering;
+	bool terminated; /* a violation ends the sandbox */
+	uint8_t scratch[TLS_SCRATCH];
 };
 
 /*
@@ -42,6 +54,9 @@ void tls_session_start(struct tls_proxy *p, struct tcp_conn *c,
  * answers, the name has been compared with the tunnel's authority. */
 void tls_session_tunnelled(struct tls_proxy *p, struct tcp_conn *c, int fd,
 			   const char *name);
+/* bio.c */
+int tls_bios_new(struct tls_proxy *p); /* 0 or -ENOMEM */
+void tls_bios_free(struct tls_proxy *p);
 /* classify.c: net_tls_ops.classify and take. */
 int tls_classify(struct tls_proxy *p, const struct tcp_conn *c,
 		 const void *data, size_t len);
@@ -57,5 +72,8 @@ void tls_blocked(struct tls_proxy *p, const struct tcp_conn *c,
 /* A violation on c: log and terminate as its action says. */
 void tls_violation(struct tls_proxy *p, const struct tcp_conn *c,
 		   const struct secret_found *found);
+/* The same where the connection is no more. sni: NULL = none. */
+void tls_violation_at(struct tls_proxy *p, const struct net_endpoint *peer,
+		      const char *sni, const struct secret_found *found);
 
 #endif

@@ -134,7 +134,7 @@ static void test_exit_and_machine_reports(void **state)
 	(void)state;
 	assert_int_equal(report_file_prepare(&e), 0);
 	assert_int_equal(faccessat(fd, "exit.json", F_OK, 0), -1);
-	assert_int_equal(report_exit(&e, EXIT_IDLE_TIMEOUT, 3, true), 0);
+	assert_int_equal(report_exit(&e, EXIT_IDLE_TIMEOUT, NULL, 3, true), 0);
 	text = file_text(fd, "exit.json");
 	assert_non_null(strstr(text, "\"reason\":\"IdleTimeout\",\"code\":3,"
 				     "\"graceful\":true}\n"));
