@@ -277,7 +277,8 @@ int msb_config_set_net_ipv6_pool(msb_config_t *c, const char *cidr,
 int msb_config_set_max_connections(msb_config_t *c, uint32_t n,
 				   msb_error_t **e);
 /* The whole network section in its JSON form (docs/json.md): also what has no
- * function of its own. What was set before is forgotten. */
+ * function of its own. What was set before is forgotten. A secret may have its
+ * value here; it is taken out and goes where msb_secret_t says. */
 int msb_config_set_network_json(msb_config_t *c, const char *json,
 				msb_error_t **e);
 /* Calls fn for everything about the network that is allowed but perhaps not
@@ -285,6 +286,81 @@ int msb_config_set_network_json(msb_config_t *c, const char *json,
 int msb_config_network_hints(const msb_config_t *c,
 			     void (*fn)(void *ctx, const char *text), void *ctx,
 			     msb_error_t **e);
+
+/*
+ * TLS interception (docs/network.md). Each of these turns it on, also when it
+ * is called with the default. Files are PEM, are read when the sandbox starts,
+ * and a relative path is one of now. Patterns of hosts are "NAME" and "*.NAME",
+ * which is NAME and all below it.
+ */
+void msb_config_set_tls_intercept(msb_config_t *c);
+/* The first call replaces the default, 443. */
+int msb_config_add_tls_port(msb_config_t *c, uint16_t port, msb_error_t **e);
+/* Hosts whose connections go through untouched. */
+int msb_config_add_tls_bypass(msb_config_t *c, const char *pattern,
+			      msb_error_t **e);
+/* Drop UDP to intercepted ports, which would be QUIC. Default: true. */
+void msb_config_set_tls_block_quic(msb_config_t *c, bool on);
+/* Instead of this home's own authority; both or none (NULL). */
+int msb_config_set_tls_ca(msb_config_t *c, const char *cert, const char *key,
+			  msb_error_t **e);
+/* Trust this one, too, when servers are verified: all of them, or (pattern not
+ * NULL) some. */
+int msb_config_add_tls_upstream_ca(msb_config_t *c, const char *pattern,
+				   const char *cert, msb_error_t **e);
+/* Are servers verified at all: all of them, or (pattern not NULL, the most
+ * specific one counts) some? Default: true. */
+int msb_config_set_tls_verify_upstream(msb_config_t *c, const char *pattern,
+				       bool verify, msb_error_t **e);
+/* Give the guest the certificates of the authorities that this host trusts. Not
+ * an interception. */
+void msb_config_set_trust_host_cas(msb_config_t *c, bool on);
+
+/*
+ * Secrets (docs/secrets.md): the guest has an environment variable with a
+ * placeholder, and requests to allowed hosts have the value. They turn TLS
+ * interception on.
+ */
+enum {
+	MSB_SECRET_IN_HEADERS = 1 << 0,
+	MSB_SECRET_IN_BASIC = 1 << 1, /* decoded Basic credentials */
+	MSB_SECRET_IN_QUERY = 1 << 2,
+	MSB_SECRET_IN_BODY = 1 << 3,
+};
+typedef struct {
+	size_t struct_size;
+	const char *env; /* name of the guest's variable */
+	/*
+	 * Exactly one of these. A value is kept in a file of the sandbox's
+	 * (mode 0600) for further starts; the others are read at each start,
+	 * the variable from the environment of whoever starts it. Of a file,
+	 * one newline at its end does not count.
+	 */
+	const char *value;
+	const char *from_env;
+	const char *from_file;
+	const char *const *hosts; /* patterns, or "*": any */
+	size_t nhosts;		  /* not 0 */
+	unsigned places; /* MSB_SECRET_IN_*; 0: headers and Basic */
+	const char *placeholder; /* NULL: "$MSB_" and env */
+	/* As msb_config_set_secret_violation, of this one only; or NULL. */
+	const char *on_violation;
+	const char *const *pass_hosts;
+	size_t npass_hosts;
+	bool plain_http; /* also outside TLS */
+} msb_secret_t;
+/* One that differs from an earlier one in its hosts only adds them to it. */
+int msb_config_add_secret(msb_config_t *c, const msb_secret_t *s,
+			  msb_error_t **e);
+/*
+ * What becomes of a request with a placeholder that may not go there: "block",
+ * "block-and-log" (default), "block-and-terminate", "passthrough". The last
+ * sends it as it is to these hosts (to others: "block-and-log"); only it takes
+ * any.
+ */
+int msb_config_set_secret_violation(msb_config_t *c, const char *action,
+				    const char *const *pass_hosts, size_t n,
+				    msb_error_t **e);
 
 /* Which rule decides: no sandbox takes part in it. */
 typedef struct {

@@ -69,6 +69,7 @@ void api_children_reap(msb_t *m);
 /* ---- configuration ------------------------------------------------------- */
 
 struct network_wish;
+struct secret_values;
 struct volume_wish;
 struct volume_hold;
 
@@ -112,6 +113,10 @@ void hostname_derive(const struct sandbox_config *c, char *buf, size_t len);
 /* The host path without links and relative parts, malloc'ed: the sandbox may be
  * started again from anywhere. */
 int host_path_canonical(const char *path, char **ret, struct err *err);
+
+/* The path as it is, malloc'ed, but not relative to where we are now: what it
+ * leads to may change, and need not be there yet. */
+int host_path_absolute(const char *path, char **ret, struct err *err);
 
 /* Is a root on the host still there, and of its kind? */
 int root_check(const struct root_config *r, struct err *err);
@@ -214,9 +219,10 @@ struct artefacts {
 	char *kernel;	 /* of the engine */
 	char *initramfs; /* with the guest agent */
 };
-/* Find them; the message of a missing one says where it was looked for. */
-int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
-		   struct err *err);
+/* Find them; the message of a missing one says where it was looked for. tls:
+ * the runtime with a TLS library in it. */
+int artefacts_find(const msb_t *m, const char *engine, bool tls,
+		   struct artefacts *ret, struct err *err);
 void artefacts_fini(struct artefacts *a);
 /* msb-image, malloc'ed. */
 int artefact_find_worker(const msb_t *m, char **ret, struct err *err);
@@ -231,14 +237,22 @@ struct boot_plan {
 	 * guest those files of mounts belong that are the user's own. */
 	struct strv lower;
 	uint32_t uid, gid;
+	int secrets_fd; /* their values, -1 = none */
 };
+#define BOOT_PLAN_INIT                                                         \
+	{                                                                      \
+		.secrets_fd = -1                                               \
+	}
+/* given: the values of a sandbox that is about to be made; NULL: those kept
+ * with it. */
 int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
-		   struct boot_plan *ret, struct err *err);
+		   const struct secret_values *given, struct boot_plan *ret,
+		   struct err *err);
 void boot_plan_fini(struct boot_plan *p);
 
 struct boot {
 	const struct sandbox_config *config;
-	const struct boot_plan *plan;
+	struct boot_plan *plan;	    /* its descriptor is given to the runtime */
 	const struct strv *startup; /* resolved command, empty = none */
 	uint32_t slot;		    /* of the sandbox, for its addresses */
 	int watchdog_rd;	    /* read end for the runtime, -1 = none */

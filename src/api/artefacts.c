@@ -15,6 +15,7 @@
 #include "api/api_int.h"
 
 #define RUNTIME_NAME "msb-runtime"
+#define TLS_SUFFIX "-tls" /* of the one with a TLS library */
 #define WORKER_NAME "msb-image"
 #define UML_KERNEL "linux-um"
 #if defined(__x86_64__)
@@ -107,14 +108,27 @@ static int find_guest_file(const msb_t *m, const char *name, char **ret,
 			R_OK, ret, err);
 }
 
-int artefacts_find(const msb_t *m, const char *engine, struct artefacts *ret,
-		   struct err *err)
+static int find_runtime(const msb_t *m, bool tls, char **ret, struct err *err)
+{
+	autofree char *fixed = NULL;
+
+	if (m->cfg.runtime_path) {
+		fixed = str_fmt("%s%s", m->cfg.runtime_path,
+				tls ? TLS_SUFFIX : "");
+		if (!fixed)
+			return api_no_memory(err);
+	}
+	return find_one(runtime_places, ARRAY_SIZE(runtime_places), fixed,
+			tls ? RUNTIME_NAME TLS_SUFFIX : RUNTIME_NAME, X_OK, ret,
+			err);
+}
+
+int artefacts_find(const msb_t *m, const char *engine, bool tls,
+		   struct artefacts *ret, struct err *err)
 {
 	const char *kernel = !strcmp(engine, "uml") ? UML_KERNEL : KVM_KERNEL;
 	struct artefacts a = { 0 };
-	int rc = find_one(runtime_places, ARRAY_SIZE(runtime_places),
-			  m->cfg.runtime_path, RUNTIME_NAME, X_OK, &a.runtime,
-			  err);
+	int rc = find_runtime(m, tls, &a.runtime, err);
 
 	if (!rc)
 		rc = find_guest_file(m, kernel, &a.kernel, err);

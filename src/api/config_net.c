@@ -44,6 +44,7 @@ void network_wish_free(struct network_wish *w)
 	if (!w)
 		return;
 	net_config_fini(&w->c);
+	secret_values_fini(&w->values);
 	free(w);
 }
 
@@ -317,28 +318,44 @@ int msb_config_set_max_connections(msb_config_t *c, uint32_t n, msb_error_t **e)
 	return 0;
 }
 
-int msb_config_set_network_json(msb_config_t *c, const char *json,
-				msb_error_t **e)
+static int read_section(const char *json, struct network_wish *w,
+			struct err *err)
 {
-	struct net_config parsed;
-	struct err err = { 0 };
 	json_error_t at;
 	size_t len = strlen(json);
 	json_t *o = len > SECTION_MAX ? NULL
 				      : json_loadb(json, len,
 						   JSON_REJECT_DUPLICATES, &at);
-	int rc;
+	int rc = json_is_object(o)
+			 ? network_take_values(o, &w->values, err)
+			 : err_set(err, ERR_INVALID, EINVAL,
+				   "the network section is not a JSON object");
 
-	if (!json_is_object(o))
-		rc = err_set(&err, ERR_INVALID, EINVAL,
-			     "the network section is not a JSON object");
-	else
-		rc = net_config_from_json(o, &parsed, &err);
+	if (!rc)
+		rc = net_config_from_json(o, &w->c, err);
 	json_decref(o);
 	if (rc)
+		return rc;
+	rc = network_check_values(w, err);
+	if (rc)
+		net_config_fini(&w->c);
+	return rc;
+}
+
+int msb_config_set_network_json(msb_config_t *c, const char *json,
+				msb_error_t **e)
+{
+	struct network_wish w = { .own_policy = true };
+	struct err err = { 0 };
+	int rc = read_section(json, &w, &err);
+
+	if (rc) {
+		secret_values_fini(&w.values);
 		return done(&err, rc, e);
+	}
 	net_config_fini(&c->net->c);
-	*c->net = (struct network_wish){ .c = parsed, .own_policy = true };
+	secret_values_fini(&c->net->values);
+	*c->net = w;
 	return 0;
 }
 

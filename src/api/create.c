@@ -165,6 +165,11 @@ static int boot_made(struct creation *n, struct api_err *e)
 		close_store(n);
 	if (!rc)
 		rc = home_sandbox_create(&n->m->home, n->name, &e->err);
+	/* one that ends for good needs no values a second time */
+	if (!rc && n->given->net->c.secrets.n && !n->c.ephemeral)
+		rc = secret_values_keep(&n->m->home, n->name,
+					&n->given->net->c.secrets,
+					&n->given->net->values, &e->err);
 	if (!rc && n->c.root.kind == ROOT_OCI)
 		rc = image_root_make_upper(n->m, n->given, &n->c, &e->err);
 	if (!rc)
@@ -273,7 +278,8 @@ static int prepare(struct creation *n, struct err *err)
 	if (!rc)
 		rc = copy_config(n, err);
 	if (!rc)
-		rc = boot_plan_make(n->m, &n->c, &n->plan, err);
+		rc = boot_plan_make(n->m, &n->c, &n->given->net->values,
+				    &n->plan, err);
 	if (!rc)
 		rc = api_catalogue(n->m, true, &n->cat, err);
 	if (!rc && n->given->named && !n->given->replace)
@@ -322,7 +328,10 @@ static int create(struct creation *n, struct api_err *e)
 int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 		       msb_error_t **ret_err)
 {
-	struct creation n = { .m = m, .given = c, .watchdog = { -1, -1 } };
+	struct creation n = { .m = m,
+			      .given = c,
+			      .plan = BOOT_PLAN_INIT,
+			      .watchdog = { -1, -1 } };
 	struct api_err e = { 0 };
 	int rc;
 

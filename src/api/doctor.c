@@ -129,7 +129,7 @@ static void check_artefacts(msb_t *m, const char *engine, struct report *r)
 	autofree char *worker = NULL;
 	struct err err = { 0 };
 
-	if (artefacts_find(m, engine, &a, &err)) {
+	if (artefacts_find(m, engine, false, &a, &err)) {
 		say(r, MSB_CHECK_FAIL, "installation", "install msb completely",
 		    "%s", err.msg);
 		return;

@@ -3,8 +3,9 @@
  * Starting a runtime: its descriptors, the process, its startup report.
  *
  * The child gets 3 = specification, 4 = report pipe, 5 = runtime lock, 6 =
- * watchdog when attached, and nothing else. It is a direct child that becomes
- * its own session; whoever of us outlives the other does not matter.
+ * watchdog when attached, 7 = values of secrets if any, and nothing else. It is
+ * a direct child that becomes its own session; whoever of us outlives the other
+ * does not matter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,13 @@
 #define READY_TIMEOUT_MS 200000u
 #define REPORT_MAX (1u << 20)
 
-enum child_fd { FD_SPEC = 3, FD_REPORT = 4, FD_LOCK = 5, FD_WATCHDOG = 6 };
+enum child_fd {
+	FD_SPEC = 3,
+	FD_REPORT = 4,
+	FD_LOCK = 5,
+	FD_WATCHDOG = 6,
+	FD_SECRETS = 7
+};
 
 /* ---- specification ------------------------------------------------------ */
 
@@ -114,7 +121,7 @@ static int make_spec(const struct boot *b, const char *sandbox_dir,
 /* ---- process ------------------------------------------------------------ */
 
 struct spawn_fds {
-	int fd[4]; /* for FD_SPEC + i; -1 = not given */
+	int fd[5]; /* for FD_SPEC + i; -1 = not given */
 };
 
 /* What a runtime may need to know of our environment. */
@@ -270,8 +277,8 @@ static int await_ready(msb_t *m, pid_t pid, int report_fd, const char *name,
 
 /* ---- boot --------------------------------------------------------------- */
 
-int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
-		   struct boot_plan *ret, struct err *err)
+static int plan_engine(const struct sandbox_config *c, struct boot_plan *p,
+		       struct err *err)
 {
 	enum engine_kind asked = ENGINE_AUTO, chosen;
 	char reason[240];
@@ -282,16 +289,37 @@ int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
 	else if (!strcmp(c->engine, "kvm"))
 		asked = ENGINE_KVM;
 	rc = engine_select(asked, &chosen, reason, sizeof(reason), err);
+	if (!rc)
+		p->engine = engine_kind_name(chosen);
+	return rc;
+}
+
+int boot_plan_make(const msb_t *m, const struct sandbox_config *c,
+		   const struct secret_values *given, struct boot_plan *ret,
+		   struct err *err)
+{
+	struct net_config n;
+	int rc = plan_engine(c, ret, err);
+
+	if (!rc)
+		rc = network_config_of(c, &n, err);
 	if (rc)
 		return rc;
-	ret->engine = engine_kind_name(chosen);
-	return artefacts_find(m, ret->engine, &ret->files, err);
+	rc = artefacts_find(m, ret->engine, net_config_needs_tls(&n),
+			    &ret->files, err);
+	/* without a card nobody could be given them */
+	if (!rc && n.enabled)
+		rc = secret_values_open(&m->home, c->name, &n.secrets, given,
+					&ret->secrets_fd, err);
+	net_config_fini(&n);
+	return rc;
 }
 
 void boot_plan_fini(struct boot_plan *p)
 {
 	artefacts_fini(&p->files);
 	strv_fini(&p->lower);
+	close_fd(&p->secrets_fd);
 }
 
 /* What an earlier boot left would be taken for news of this one. */
@@ -328,6 +356,8 @@ static int make_fds(const struct boot *b, const char *dir, int runtime_dirfd,
 			return err_sys(err, ERR_IO, errno, "copy a descriptor");
 		fds->fd[3] = fd;
 	}
+	/* once read, the values are nowhere but in the runtime */
+	fds->fd[4] = take_fd(&b->plan->secrets_fd);
 	return 0;
 }
 
@@ -335,7 +365,7 @@ static int launch(msb_t *m, const struct boot *b, const char *dir,
 		  int runtime_dirfd, enum boot_stage *ret_stage,
 		  struct api_err *e)
 {
-	struct spawn_fds fds = { { -1, -1, -1, -1 } };
+	struct spawn_fds fds = { { -1, -1, -1, -1, -1 } };
 	autoclose int report = -1;
 	pid_t pid = -1;
 	int rc;

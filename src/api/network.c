@@ -128,6 +128,107 @@ static json_t *dns_object(const struct net_config *c)
 			 "rebind_protection", c->rebind_protection);
 }
 
+static json_t *pattern_list(const struct host_patterns *p)
+{
+	char text[HOST_PATTERN_TEXT];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->n; i++)
+		if (json_array_append_new(list, json_string(host_pattern_text(
+							&p->v[i], text)))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *port_numbers(const struct tls_config *t)
+{
+	json_t *list = json_array();
+
+	if (!t->nports)
+		(void)json_array_append_new(list, json_integer(NET_TLS_PORT));
+	for (size_t i = 0; i < t->nports; i++)
+		(void)json_array_append_new(list, json_integer(t->ports[i]));
+	if (json_array_size(list) == (t->nports ? t->nports : 1))
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *tls_object(const struct net_config *c)
+{
+	const struct tls_config *t = &c->tls;
+
+	return json_pack("{s:b,s:o,s:o,s:b,s:b,s:s?,s:b}", "enabled",
+			 t->enabled, "ports", port_numbers(t), "bypass",
+			 pattern_list(&t->bypass), "block_quic", t->block_quic,
+			 "verify_upstream", t->verify_upstream, "ca",
+			 t->ca_cert, "trust_host_cas", c->trust_host_cas);
+}
+
+static json_t *place_list(const struct secret_config *s)
+{
+	const struct {
+		bool on;
+		const char *name;
+	} places[] = {
+		{ s->headers, "headers" },
+		{ s->basic_auth, "basic" },
+		{ s->query_params, "query" },
+		{ s->body, "body" },
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (places[i].on &&
+		    json_array_append_new(list, json_string(places[i].name))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+/* Where its value is from, in words. */
+static json_t *source_text(const struct secret_config *s)
+{
+	switch (s->source) {
+	case SECRET_ENV:
+		return json_sprintf("environment variable %s", s->source_name);
+	case SECRET_FILE:
+		return json_sprintf("file %s", s->source_name);
+	case SECRET_STORED:
+	default:
+		return json_string("kept with the sandbox");
+	}
+}
+
+static json_t *secret_object(const struct secrets_config *all,
+			     const struct secret_config *s)
+{
+	const struct secret_violation *v =
+		s->on_violation.set ? &s->on_violation : &all->on_violation;
+
+	return json_pack(
+		"{s:s,s:s,s:o,s:o,s:o,s:s,s:o,s:b}", "env", s->env_var,
+		"placeholder", s->placeholder, "source", source_text(s),
+		"hosts", pattern_list(&s->allowed), "places", place_list(s),
+		"on_violation", secret_action_name(v->action), "pass_hosts",
+		pattern_list(&v->pass), "plain_http", !s->require_tls_identity);
+}
+
+static json_t *secret_list(const struct secrets_config *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n; i++)
+		if (json_array_append_new(list, secret_object(s, &s->v[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 /* A running machine has the families it began with, else the host decides. */
 static int addresses_of(const msb_sandbox_t *s, const struct net_config *c,
 			struct net_addresses *ret, struct err *err)
@@ -171,6 +272,8 @@ static char *network_text(const msb_sandbox_t *s, const struct net_config *c)
 		{ "dns", dns_object(c) },
 		{ "max_connections",
 		  json_integer((json_int_t)c->max_connections) },
+		{ "tls", tls_object(c) },
+		{ "secrets", secret_list(&c->secrets) },
 	};
 	bool failed = false;
 	char *text = NULL;

@@ -4,16 +4,18 @@
 #define MSB_API_NETWORK_H
 
 #include "api/api_int.h"
+#include "api/secret_values.h"
 #include "net/config.h"
 
 /* What a builder was told. The policy in c holds explicit rules only until
  * network_wish_section() makes the whole. */
 struct network_wish {
 	struct net_config c;
-	bool own_policy;	  /* the caller's, not the product's */
-	unsigned defaults;	  /* directions whose default was set */
-	unsigned profiles;	  /* groups of profiles, see config_net.c */
-	bool everything, nothing; /* the other profiles */
+	struct secret_values values; /* one for each of its secrets */
+	bool own_policy;	     /* the caller's, not the product's */
+	unsigned defaults;	     /* directions whose default was set */
+	unsigned profiles;	     /* groups of profiles, see config_net.c */
+	bool everything, nothing;    /* the other profiles */
 };
 
 struct network_wish *network_wish_new(void); /* NULL: out of memory */
@@ -24,6 +26,14 @@ int network_wish_section(const struct network_wish *w, struct net_config *ret,
 /* Its JSON form for c->network. */
 int network_wish_apply(const struct network_wish *w, struct sandbox_config *c,
 		       struct err *err);
+
+/* Wipe the values in a network section, and hand copies of them to *ret, one
+ * for each secret. What is not such a section has none. */
+int network_take_values(json_t *section, struct secret_values *ret,
+			struct err *err);
+
+/* Is there a value for each secret that has no other source? */
+int network_check_values(const struct network_wish *w, struct err *err);
 
 /* The stored section of c. */
 int network_config_of(const struct sandbox_config *c, struct net_config *ret,

@@ -45,10 +45,11 @@ static int file_actions(posix_spawn_file_actions_t *fa, const int *fds,
 	if (!rc)
 		rc = posix_spawn_file_actions_adddup2(fa, 0, 2);
 	for (size_t i = 0; !rc && i < n; i++) {
-		if (fds[i] < 0)
-			continue;
 		above = PROGRAM_FIRST_FD + (int)i + 1;
-		rc = posix_spawn_file_actions_adddup2(fa, fds[i], above - 1);
+		rc = fds[i] < 0
+			     ? posix_spawn_file_actions_addclose(fa, above - 1)
+			     : posix_spawn_file_actions_adddup2(fa, fds[i],
+								above - 1);
 	}
 	/* Also what the program we live in left open across exec. */
 	if (!rc)

@@ -105,7 +105,7 @@ static int boot_held(msb_t *m, struct sandbox_row *r, const struct boot *b,
 int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	      struct api_err *e)
 {
-	struct boot_plan plan = { 0 };
+	struct boot_plan plan = BOOT_PLAN_INIT;
 	struct sandbox_config c;
 	struct boot b = { .config = &c,
 			  .plan = &plan,
@@ -131,7 +131,7 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	if (!rc)
 		rc = root_check(&c.root, &e->err);
 	if (!rc)
-		rc = boot_plan_make(m, &c, &plan, &e->err);
+		rc = boot_plan_make(m, &c, NULL, &plan, &e->err);
 	if (!rc && c.root.kind == ROOT_OCI)
 		rc = image_root_plan(m, &c, &plan, &e->err);
 	if (!rc)

@@ -34,6 +34,7 @@ extern const struct option cli_image_list_options[];
 extern const struct option cli_image_remove_options[];
 extern const struct option cli_load_options[];
 extern const struct option cli_network_options[];
+extern const struct option cli_tls_options[];
 extern const struct option cli_pull_options[];
 extern const struct option cli_save_options[];
 #define IMAGE_REFERENCE_WORD                                                   \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "cli/secret.h"
 #include "cli/ui.h"
 
 /* ---- usage --------------------------------------------------------------- */
@@ -124,7 +125,8 @@ bool network_set(struct cli *cli, msb_config_t *c)
 	    !add_texts(cli, c, O_IPV4_POOL, msb_config_set_net_ipv4_pool) ||
 	    !add_texts(cli, c, O_IPV6_POOL, msb_config_set_net_ipv6_pool) ||
 	    !set_number(cli, c, O_MAX_CONNECTIONS,
-			msb_config_set_max_connections))
+			msb_config_set_max_connections) ||
+	    !tls_set(cli, c) || !secrets_set(cli, c))
 		return false;
 	if (cli_has(cli, O_NO_REBIND))
 		msb_config_set_dns_rebind_protection(c, false);
@@ -220,8 +222,69 @@ static void put_rules(struct page *p, const struct json *policy)
 		      n > 1 ? " otherwise" : "");
 }
 
+/* "a, b": room enough for what fits on a line, else "..." at its end. */
+static const char *joined(const struct json *list, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = 0;
+	for (const struct json *i = list ? list->first : NULL; i; i = i->next) {
+		const char *one = i->text ? i->text : "";
+
+		if (used + strlen(one) + sizeof(", ...") >= size) {
+			(void)snprintf(text + used, size - used, ", ...");
+			break;
+		}
+		used += (size_t)snprintf(text + used, size - used, "%s%s",
+					 used ? ", " : "", one);
+	}
+	return text;
+}
+
+static void put_tls(struct page *p, const struct json *tls)
+{
+	char line[512];
+
+	if (jval_is_true(jval_get(tls, "trust_host_cas")))
+		page_sub_line(p, "Host's CAs", "trusted", "");
+	if (!jval_is_true(jval_get(tls, "enabled")))
+		return;
+	page_section(p, "TLS interception");
+	page_sub_line(p, "Ports",
+		      joined(jval_get(tls, "ports"), line, sizeof(line)), "");
+	put_list(p, "Bypassed", jval_get(tls, "bypass"));
+	page_sub_line(p, "CA", text_of(tls, "ca"), "");
+	page_sub_line(p, "QUIC",
+		      jval_is_true(jval_get(tls, "block_quic")) ? "blocked"
+								: "let through",
+		      "");
+	page_sub_line(p, "Upstream",
+		      jval_is_true(jval_get(tls, "verify_upstream"))
+			      ? "verified"
+			      : "not verified",
+		      "");
+}
+
+static void put_secret(struct page *p, const struct json *s)
+{
+	char line[512];
+
+	page_section(p, "Secret");
+	page_sub_line(p, "Variable", text_of(s, "env"), "");
+	page_sub_line(p, "Placeholder", text_of(s, "placeholder"), "");
+	page_sub_line(p, "Value", text_of(s, "source"), "");
+	put_list(p, "Hosts", jval_get(s, "hosts"));
+	page_sub_line(p, "Put into",
+		      joined(jval_get(s, "places"), line, sizeof(line)), "");
+	page_sub_line(p, "Elsewhere", text_of(s, "on_violation"), "");
+	put_list(p, "Passed to", jval_get(s, "pass_hosts"));
+	if (jval_is_true(jval_get(s, "plain_http")))
+		page_sub_line(p, "Plain HTTP", "too", "");
+}
+
 void network_page(struct page *p, const struct json *network)
 {
+	const struct json *secrets = jval_get(network, "secrets");
 	const struct json *dns = jval_get(network, "dns");
 
 	if (!network)
@@ -245,6 +308,10 @@ void network_page(struct page *p, const struct json *network)
 		      " at most");
 	put_list(p, "Ports", jval_get(network, "ports"));
 	put_rules(p, jval_get(network, "policy"));
+	put_tls(p, jval_get(network, "tls"));
+	for (const struct json *i = secrets ? secrets->first : NULL; i;
+	     i = i->next)
+		put_secret(p, i);
 }
 
 struct json *network_ports(const struct json *config)

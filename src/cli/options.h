@@ -53,7 +53,7 @@ struct positional {
 };
 
 #define MAX_ALIASES 3
-#define MAX_GROUPS 4
+#define MAX_GROUPS 5
 #define MAX_POSITIONALS 2
 #define MAX_DEPTH 4 /* of nested commands */
 

@@ -133,7 +133,8 @@ int net_config_check(const struct net_config *c, struct err *err)
 	if (c->nameservers.n > NET_MAX_NAMESERVERS)
 		return err_set(err, ERR_INVALID, 0, "more than %u nameservers",
 			       NET_MAX_NAMESERVERS);
-	return 0;
+	rc = tls_config_check(&c->tls, err);
+	return rc ? rc : secrets_config_check(&c->secrets, err);
 }
 
 /* --- published ports --- */

@@ -20,7 +20,12 @@
 #define NET_MAX_PORTS 1024u
 #define NET_DEFAULT_LEAVES 1000u
 #define NET_DEFAULT_LEAF_HOURS 24u
+#define NET_MAX_LEAVES 65536u
+#define NET_MAX_LEAF_HOURS 87600u
 #define NET_TLS_PORT 443u /* intercepted when none is named */
+#define NET_MAX_PATTERNS 1024u
+#define NET_MAX_CA_FILES 64u
+#define NET_MAX_SCOPES 256u
 #define NET_MAX_NAMESERVERS 16u
 #define NET_HOST_ALIAS "host.microsandbox.internal"
 
@@ -29,6 +34,12 @@ struct net_port {
 	uint16_t guest_port;
 	bool udp;
 };
+
+#define SECRET_MAX_VALUE (64u << 10)
+#define SECRET_MAX_PLACEHOLDER 1024u
+#define SECRET_PLACEHOLDER_PREFIX "$MSB_" /* of those nobody chose */
+#define SECRETS_MAX 256u
+#define HOST_PATTERN_TEXT (NET_NAME_MAX + 3)
 
 /* Which hosts something is for. Case does not matter. */
 enum host_pattern_kind {
@@ -131,10 +142,35 @@ bool host_patterns_match(const struct host_patterns *p, const char *name);
 /* NAME, *.NAME or *; ERR_INVALID. */
 int host_pattern_parse(const char *text, struct host_pattern *ret,
 		       struct err *err);
+/* As it is written; in text. */
+const char *host_pattern_text(const struct host_pattern *p,
+			      char text[HOST_PATTERN_TEXT]);
+/* Add one more; ERR_INVALID. */
+int host_patterns_add(struct host_patterns *p, const char *text,
+		      struct err *err);
 /* Is this port one whose connections are intercepted? */
 bool net_port_intercepted(const struct net_config *c, uint16_t port);
+/* Does this network need the runtime that has a TLS library? */
+bool net_config_needs_tls(const struct net_config *c);
+
+/* "block", "block-and-log", "block-and-terminate", "passthrough" */
+const char *secret_action_name(enum secret_action action);
+/* These, and older spellings: 0 or -EINVAL. */
+int secret_action_parse(const char *text, enum secret_action *ret);
+
+/* Each adds one more thing, ERR_INVALID. Of a scope, ca_cert NULL: it is about
+ * verify. Paths are copied as they are. */
+int tls_config_add_port(struct tls_config *t, uint16_t port, struct err *err);
+int tls_config_add_bypass(struct tls_config *t, const char *text,
+			  struct err *err);
+int tls_config_add_scope(struct tls_config *t, const char *pattern,
+			 const char *ca_cert, bool verify, struct err *err);
+
+/* What can be wrong with secrets whose parts are all there; ERR_INVALID. */
+int secrets_config_check(const struct secrets_config *s, struct err *err);
 
 void host_patterns_fini(struct host_patterns *p);
+void secret_config_fini(struct secret_config *s);
 void secrets_config_fini(struct secrets_config *s);
 void tls_config_fini(struct tls_config *t);
 

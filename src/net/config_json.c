@@ -9,44 +9,10 @@
 
 /* --- reading --- */
 
-/* A key that is not there, or null, leaves the default. */
-static const json_t *given(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return json_is_null(v) ? NULL : v;
-}
-
-static int get_bool(const json_t *o, const char *key, bool *ret,
-		    struct err *err)
-{
-	const json_t *v = given(o, key);
-
-	if (v && !json_is_boolean(v))
-		return net_json_bad(err, key, "is neither true nor false");
-	if (v)
-		*ret = json_is_true(v);
-	return 0;
-}
-
-static int get_u32(const json_t *o, const char *key, uint32_t max,
-		   uint32_t *ret, struct err *err)
-{
-	uint64_t n = 0;
-	int rc = 0;
-
-	if (!given(o, key))
-		return 0;
-	rc = net_json_number(o, key, max, &n, err);
-	if (!rc)
-		*ret = (uint32_t)n;
-	return rc;
-}
-
 static int get_addr(const json_t *o, const char *key, struct net_addr *ret,
 		    struct err *err)
 {
-	const json_t *v = given(o, key);
+	const json_t *v = net_json_given(o, key);
 
 	if (!v)
 		return 0;
@@ -60,7 +26,7 @@ static int get_addr(const json_t *o, const char *key, struct net_addr *ret,
 static int get_pool(const json_t *o, const char *key, struct net_cidr *ret,
 		    struct err *err)
 {
-	const json_t *v = given(o, key);
+	const json_t *v = net_json_given(o, key);
 
 	if (!v)
 		return 0;
@@ -73,7 +39,7 @@ static int get_pool(const json_t *o, const char *key, struct net_cidr *ret,
 
 static int get_mac(const json_t *o, struct net_config *c, struct err *err)
 {
-	const json_t *v = given(o, "mac");
+	const json_t *v = net_json_given(o, "mac");
 
 	if (!v)
 		return 0;
@@ -91,36 +57,16 @@ static int get_mac(const json_t *o, struct net_config *c, struct err *err)
 	return 0;
 }
 
-static int get_object(const json_t *o, const char *key, const json_t **ret,
-		      struct err *err)
-{
-	*ret = given(o, key);
-	if (*ret && !json_is_object(*ret))
-		return net_json_bad(err, key, "is no object");
-	return 0;
-}
-
-static int get_list(const json_t *o, const char *key, size_t max,
-		    const json_t **ret, struct err *err)
-{
-	*ret = given(o, key);
-	if (*ret && !json_is_array(*ret))
-		return net_json_bad(err, key, "is no list");
-	if (json_array_size(*ret) > max)
-		return net_json_bad(err, key, "is too long");
-	return 0;
-}
-
 static int get_interface(const json_t *o, struct net_config *c, struct err *err)
 {
 	const json_t *i;
 	uint32_t mtu = c->mtu;
-	int rc = get_object(o, "interface", &i, err);
+	int rc = net_json_object(o, "interface", &i, err);
 
 	if (!rc)
 		rc = get_mac(i, c, err);
 	if (!rc)
-		rc = get_u32(i, "mtu", NET_MAX_MTU, &mtu, err);
+		rc = net_json_u32(i, "mtu", NET_MAX_MTU, &mtu, err);
 	if (!rc)
 		rc = get_addr(i, "ipv4_address", &c->ipv4_address, err);
 	if (!rc)
@@ -129,7 +75,7 @@ static int get_interface(const json_t *o, struct net_config *c, struct err *err)
 		rc = get_pool(i, "ipv4_pool", &c->ipv4_pool, err);
 	if (!rc)
 		rc = get_pool(i, "ipv6_pool", &c->ipv6_pool, err);
-	if (!rc && given(i, "mtu") && mtu < NET_MIN_MTU)
+	if (!rc && net_json_given(i, "mtu") && mtu < NET_MIN_MTU)
 		return net_json_bad(err, "interface.mtu", "is below 1280");
 	c->mtu = (uint16_t)mtu;
 	return rc;
@@ -137,7 +83,7 @@ static int get_interface(const json_t *o, struct net_config *c, struct err *err)
 
 static int get_port(const json_t *o, struct net_port *p, struct err *err)
 {
-	const json_t *v = given(o, "protocol");
+	const json_t *v = net_json_given(o, "protocol");
 	const char *proto = v ? json_string_value(v) : "tcp";
 	uint64_t host = 0, guest = 0;
 	int rc = net_json_number(o, "host_port", UINT16_MAX, &host, err);
@@ -162,7 +108,7 @@ static int get_port(const json_t *o, struct net_port *p, struct err *err)
 static int get_ports(const json_t *o, struct net_config *c, struct err *err)
 {
 	const json_t *list;
-	int rc = get_list(o, "ports", NET_MAX_PORTS, &list, err);
+	int rc = net_json_list(o, "ports", NET_MAX_PORTS, &list, err);
 	size_t n = json_array_size(list);
 
 	if (rc < 0 || !n)
@@ -183,7 +129,7 @@ static int get_ports(const json_t *o, struct net_config *c, struct err *err)
 
 static int get_policy(const json_t *o, struct net_config *c, struct err *err)
 {
-	const json_t *v = given(o, "policy");
+	const json_t *v = net_json_given(o, "policy");
 	struct policy p;
 	int rc = v ? policy_from_json(v, &p, err) : 0;
 
@@ -198,7 +144,8 @@ static int get_nameservers(const json_t *dns, struct net_config *c,
 			   struct err *err)
 {
 	const json_t *list;
-	int rc = get_list(dns, "nameservers", NET_MAX_NAMESERVERS, &list, err);
+	int rc = net_json_list(dns, "nameservers", NET_MAX_NAMESERVERS, &list,
+			       err);
 
 	for (size_t i = 0; !rc && i < json_array_size(list); i++) {
 		const json_t *v = json_array_get(list, i);
@@ -216,41 +163,23 @@ static int get_nameservers(const json_t *dns, struct net_config *c,
 static int get_dns(const json_t *o, struct net_config *c, struct err *err)
 {
 	const json_t *dns;
-	int rc = get_object(o, "dns", &dns, err);
+	int rc = net_json_object(o, "dns", &dns, err);
 
 	if (!rc)
-		rc = get_bool(dns, "rebind_protection", &c->rebind_protection,
-			      err);
+		rc = net_json_bool(dns, "rebind_protection",
+				   &c->rebind_protection, err);
 	if (!rc)
-		rc = get_u32(dns, "query_timeout_ms", NET_MAX_DNS_TIMEOUT_MS,
-			     &c->dns_timeout_ms, err);
+		rc = net_json_u32(dns, "query_timeout_ms",
+				  NET_MAX_DNS_TIMEOUT_MS, &c->dns_timeout_ms,
+				  err);
 	if (!rc)
 		rc = get_nameservers(dns, c, err);
 	return rc;
 }
 
-/* Others may write these keys with values that mean nothing: fine. What would
- * have a meaning that nobody gives it is refused. */
-static int refuse_unbuilt(const json_t *o, struct err *err)
-{
-	const json_t *tls = given(o, "tls"), *secrets = given(o, "secrets");
-	const char *what = NULL;
-
-	if (json_is_true(json_object_get(tls, "enabled")))
-		what = "TLS interception";
-	else if (json_array_size(json_object_get(secrets, "secrets")))
-		what = "secrets";
-	else if (json_is_true(json_object_get(o, "trust_host_cas")))
-		what = "trust_host_cas";
-	if (what)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "%s: this version cannot do it", what);
-	return 0;
-}
-
 static int get_all(const json_t *j, struct net_config *c, struct err *err)
 {
-	int rc = get_bool(j, "enabled", &c->enabled, err);
+	int rc = net_json_bool(j, "enabled", &c->enabled, err);
 
 	if (!rc)
 		rc = get_interface(j, c, err);
@@ -261,22 +190,31 @@ static int get_all(const json_t *j, struct net_config *c, struct err *err)
 	if (!rc)
 		rc = get_dns(j, c, err);
 	if (!rc)
-		rc = get_u32(j, "max_connections", UINT32_MAX,
-			     &c->max_connections, err);
+		rc = net_json_u32(j, "max_connections", UINT32_MAX,
+				  &c->max_connections, err);
 	if (!rc)
-		rc = refuse_unbuilt(j, err);
+		rc = tls_config_from_json(j, &c->tls, err);
+	if (!rc)
+		rc = secrets_config_from_json(j, &c->secrets, err);
+	if (!rc)
+		rc = net_json_bool(j, "trust_host_cas", &c->trust_host_cas,
+				   err);
+	/* a value is put in where the guest's TLS ends */
+	if (c->secrets.n)
+		c->tls.enabled = true;
 	if (!rc)
 		rc = net_config_check(c, err);
 	return rc;
 }
 
-/* Without a card there is nothing to allow. */
+/* Without a card there is nothing to allow, or to look into. */
 static void close_all(struct net_config *c)
 {
 	policy_fini(&c->policy);
 	free(c->ports);
 	c->ports = NULL;
 	c->nports = 0;
+	c->tls.enabled = false;
 }
 
 int net_config_from_json(const json_t *j, struct net_config *ret,
@@ -358,27 +296,18 @@ static json_t *ports_json(const struct net_config *c)
 	return list;
 }
 
-static json_t *texts_json(const struct strv *s)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < s->n; i++)
-		if (json_array_append_new(list, json_string(s->v[i]))) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
 json_t *net_config_to_json(const struct net_config *c)
 {
-	json_t *dns = json_pack("{s:b,s:o,s:I}", "rebind_protection",
-				c->rebind_protection, "nameservers",
-				texts_json(&c->nameservers), "query_timeout_ms",
-				(json_int_t)c->dns_timeout_ms);
+	json_t *dns = json_pack(
+		"{s:b,s:o,s:I}", "rebind_protection", c->rebind_protection,
+		"nameservers", net_json_texts(&c->nameservers),
+		"query_timeout_ms", (json_int_t)c->dns_timeout_ms);
 
-	return json_pack("{s:b,s:o,s:o,s:o,s:o,s:I}", "enabled", c->enabled,
-			 "interface", interface_json(c), "ports", ports_json(c),
-			 "policy", policy_to_json(&c->policy), "dns", dns,
-			 "max_connections", (json_int_t)c->max_connections);
+	return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:b}", "enabled",
+			 c->enabled, "interface", interface_json(c), "ports",
+			 ports_json(c), "policy", policy_to_json(&c->policy),
+			 "dns", dns, "tls", tls_config_to_json(&c->tls),
+			 "secrets", secrets_config_to_json(&c->secrets),
+			 "max_connections", (json_int_t)c->max_connections,
+			 "trust_host_cas", c->trust_host_cas);
 }

@@ -24,10 +24,6 @@
 #include "net/config.h"
 #include "net/names.h"
 
-#define SECRET_MAX_VALUE (64u << 10)
-#define SECRET_MAX_PLACEHOLDER 1024u
-#define SECRETS_MAX 256u
-
 struct secrets;
 
 /*
