@@ -105,6 +105,23 @@ static int take_owner(const json_t *o, struct runtime_spec *s, struct err *err)
 	return 0;
 }
 
+/* What the guest has instead of secrets. They count more than a variable of
+ * the same name that was set otherwise. */
+static int add_placeholders(struct runtime_spec *s, struct err *err)
+{
+	const struct secrets_config *all = &s->network.secrets;
+
+	for (size_t i = 0; i < all->n; i++) {
+		autofree char *entry = str_fmt("%s=%s", all->v[i].env_var,
+					       all->v[i].placeholder);
+
+		if (!entry || strv_env_set(&s->config.env, entry))
+			return err_set(err, ERR_NO_MEMORY, ENOMEM,
+				       "specification");
+	}
+	return 0;
+}
+
 static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
 {
 	autofree char *text = NULL;
@@ -121,6 +138,11 @@ static int take_config(const json_t *o, struct runtime_spec *s, struct err *err)
 	if (rc)
 		return rc;
 	rc = net_config_from_json(s->config.network, &s->network, err);
+	if (!rc) {
+		rc = add_placeholders(s, err);
+		if (rc)
+			net_config_fini(&s->network);
+	}
 	if (rc)
 		sandbox_config_fini(&s->config);
 	return rc;

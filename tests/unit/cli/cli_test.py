@@ -92,7 +92,7 @@ class Help(Base):
         self.assertTrue(text.startswith("run\n├── [IMAGE]"), text)
         self.assertIn("--memory <SIZE>", text)
         self.assertIn("-p, --port <[BIND:]HOST:GUEST[/udp]>", text)
-        self.assertNotIn("--secret", text)
+        self.assertNotIn("--security", text)
         self.assertTrue(self.ok("--tree", "ls").startswith("list\n"))
 
     def test_version(self):
@@ -161,7 +161,7 @@ class Usage(Base):
         self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
 
     def test_what_comes_later_is_refused_by_name(self):
-        for flag in (["--tls-intercept"], ["--secret", "A=b@c"], ["--label", "a=b"]):
+        for flag in (["--security", "x"], ["--root-disk", "x"], ["--label", "a=b"]):
             name = flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")
@@ -423,7 +423,8 @@ class Life(Base):
 class Network(Base):
     """Spec 10.2 as far as it is the command line's: flags to calls of the library."""
     POLICY = ("set_net_default", "add_net_rules", "add_net_profiles", "add_port",
-              "set_dns_", "add_dns_", "set_net_", "set_max_connections")
+              "set_dns_", "add_dns_", "set_net_", "set_max_connections", "set_tls_", "add_tls_",
+              "set_trust_host_cas", "add_secret", "set_secret_")
 
     def made(self, *flags):
         """The calls about the network that these flags come to."""
@@ -458,6 +459,80 @@ class Network(Base):
              "add_dns_nameserver [::1]:5353", "set_dns_timeout_ms 100",
              "set_net_ipv4_pool 10.0.0.0/8", "set_net_ipv6_pool fd00::/48",
              "set_max_connections 2", "set_dns_rebind_protection 0"])
+
+    def test_tls(self):
+        self.assertEqual(self.made("--tls-intercept"), ["set_tls_intercept"])
+        self.assertEqual(
+            self.made("--tls-intercept-port", "8443", "--tls-intercept-port=443", "--tls-bypass",
+                      "*.bank.example", "--no-block-quic", "--tls-intercept-ca-cert", "c.pem",
+                      "--tls-intercept-ca-key", "k.pem", "--tls-upstream-ca-cert", "a",
+                      "--tls-upstream-ca-cert", "b", "--tls-upstream-ca-cert-for", "*.x=d=e",
+                      "--tls-no-verify-upstream-for", "old.example", "--trust-host-cas"),
+            ["set_trust_host_cas 1", "set_tls_block_quic 0", "set_tls_ca c.pem k.pem",
+             "add_tls_port 8443", "add_tls_port 443", "add_tls_bypass *.bank.example",
+             "add_tls_upstream_ca - a", "add_tls_upstream_ca - b", "add_tls_upstream_ca *.x d=e",
+             "set_tls_verify_upstream old.example 0"])
+        self.assertEqual(self.made("--tls-intercept-ca-cert", "c"), ["set_tls_ca c -"])
+        for port in ("0", "65536", "https", ""):
+            p = self.msb("create", "--tls-intercept-port", port, "./rootfs")
+            self.assertEqual(p.returncode, 1)
+            self.assertIn(f"invalid value '{port}' for '--tls-intercept-port", p.stderr)
+        for value in ("a", "=f", "a="):
+            p = self.msb("create", "--tls-upstream-ca-cert-for", value, "./rootfs")
+            self.assertIn("must be in format HOST=FILE", p.stderr)
+        p = self.msb("run", "--tls-bypass", "bad", "./rootfs")
+        self.assertEqual((p.returncode, p.stderr),
+                         (125, "error: invalid config: bad add_tls_bypass\n"))
+
+    def test_secrets(self):
+        self.assertEqual(
+            self.made("--secret", "A=v=1@x@api.example", "--secret", "B@b.example,*.c.example",
+                      "--secret-file", "C=./d@e/f@*", "--secret-inject", "B=body,query",
+                      "--secret-inject", "B=headers", "--secret-inject", "C=basic",
+                      "--on-secret-violation", "block"),
+            ["set_secret_violation block []",
+             "add_secret A value=v=1@x env=- file=- api.example places=0",
+             "add_secret B value=- env=B file=- b.example,*.c.example places=13",
+             "add_secret C value=- env=- file=./d@e/f * places=2"])
+        self.assertEqual(self.made("--on-secret-violation", "passthrough"),
+                         ["set_secret_violation passthrough [*]"])
+        p = self.msb("create", "-n", "warned", "--secret", "A=v@h", "./rootfs")
+        self.assertEqual(p.returncode, 0)
+        self.assertIn("warn: the value of secret A can be seen in the list of processes", p.stderr)
+
+    def test_wrong_secrets(self):
+        """What is wrong is told without what may be a value."""
+        both = "secret must be in format ENV=VALUE@HOST or ENV@HOST[,HOST...]"
+        file = "secret-file must be in format ENV=PATH@HOST[,HOST...]"
+        empty = " (all parts required)"
+        for flag, value, message in (
+                ("--secret", "A=hunter2", both), ("--secret", "A", both),
+                ("--secret", "hunter2@x=y", both), ("--secret", "=hunter2@h", both + empty),
+                ("--secret", "A=@h", both + empty), ("--secret", "A=hunter2@", both + empty),
+                ("--secret", "@h", both + empty), ("--secret", "A@", both + empty),
+                ("--secret", "A=hunter2@h,", both + empty), ("--secret", "A@,h", both + empty),
+                ("--secret-file", "A@h", file), ("--secret-file", "A=f", file),
+                ("--secret-file", "A=@h", file + empty)):
+            p = self.msb("create", flag, value, "./rootfs")
+            self.assertEqual((p.returncode, p.stderr), (1, f"error: {message}\n"), value)
+        for inject, message in (
+                ("A", "secret-inject must be in format ENV=PLACE[,PLACE...]"),
+                ("A=", "secret-inject must be in format ENV=PLACE[,PLACE...]"),
+                ("A=path", "invalid place of a secret: path (expected: headers, basic, query, body)"),
+                ("A=body,", "invalid place of a secret:  (expected: headers, basic, query, body)"),
+                ("B=body", "--secret-inject: there is no secret 'B'")):
+            p = self.msb("create", "--secret", "A@h", "--secret-inject", inject, "./rootfs")
+            self.assertEqual((p.returncode, p.stderr), (1, f"error: {message}\n"), inject)
+
+    def test_a_value_leaves_the_command_line(self):
+        """While the library works nobody reads the value in the list of processes."""
+        p = self.msb("create", "-n", "hidden", "--secret", "A=hunter2@h", "./rootfs",
+                     env=self.env(FAKE_CMDLINE=str(self.base / "cmdline")))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        words = (self.base / "cmdline").read_bytes()
+        self.assertNotIn(b"hunter2", words)
+        self.assertIn(b"\0A=@h\0", words)
+        self.assertIn(b"./rootfs", words)
 
     def test_exclusions_are_wrong_usage(self):
         for flags in (["--no-net", "--net-default", "allow"],
@@ -583,7 +658,13 @@ class Show(Base):
                      "  Connections:  256 at most", "  Ports:        127.0.0.1:8080->80/tcp",
                      "                [::1]:53->53/udp", "Network policy",
                      "  Rule 1:       allow@dns", "  Rule 2:       allow@public",
-                     "  Egress:       deny otherwise", "  Ingress:      allow otherwise"):
+                     "  Egress:       deny otherwise", "  Ingress:      allow otherwise",
+                     "TLS interception", "  Ports:        443, 8443",
+                     "  Bypassed:     *.bank.example", "  QUIC:         blocked",
+                     "  Upstream:     verified", "Secret", "  Variable:     KEY",
+                     "  Placeholder:  $MSB_KEY", "  Value:        environment variable KEY",
+                     "  Hosts:        api.example.com", "                *.example.org",
+                     "  Put into:     headers, basic", "  Elsewhere:    block-and-log"):
             self.assertIn(line + "\n", text)
         doc = json.loads(self.ok("inspect", "zeta", "--format", "json"))
         self.assertEqual(sorted(doc), ["config", "created_at", "exit_reason", "machine", "name",

@@ -396,12 +396,30 @@ static msb_sandbox_t *load(msb_t *m, const char *name)
 	return s;
 }
 
+/* What others see of us while a sandbox is made. */
+static void keep_command_line(const char *path)
+{
+	char words[4096];
+	FILE *from = fopen("/proc/self/cmdline", "re");
+	FILE *to = fopen(path, "we");
+	size_t n = from ? fread(words, 1, sizeof(words), from) : 0;
+
+	if (to)
+		(void)fwrite(words, 1, n, to);
+	if (to)
+		(void)fclose(to);
+	if (from)
+		(void)fclose(from);
+}
+
 int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 		       msb_error_t **ret_err)
 {
 	const char *name = c->name ? c->name : "msb-0badcafe";
 	msb_sandbox_t *s = load(m, name);
 
+	if (getenv("FAKE_CMDLINE"))
+		keep_command_line(getenv("FAKE_CMDLINE"));
 	fake_called(m, "create %s ephemeral=%d cpus=%u memory=%u", name,
 		    c->ephemeral, c->cpus, c->memory_mib);
 	if (s && !c->replace) {
