@@ -28,6 +28,7 @@
 #include "agent/port.h"
 #include "agent/rlimit.h"
 #include "agent/root.h"
+#include "agent/trust.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -160,6 +161,7 @@ int boot_run(struct boot *b, struct err *err)
 		return rc;
 	/* the init must find all that an agent without one does meanwhile */
 	guestfiles_write(&b->spec);
+	trust_install("", &b->spec, &b->spec.env);
 	guestfiles_profile();
 	b->role = AGENT_HANDOFF;
 	return handoff(&b->spec, err);
@@ -171,11 +173,12 @@ static void on_later(struct timer *t)
 	guestfiles_profile();
 }
 
-void boot_finish(struct boot *b, struct loop *l)
+void boot_finish(struct boot *b, struct loop *l, struct strv *env)
 {
 	if (b->role == AGENT_HANDOFF)
 		return;
 	guestfiles_write(&b->spec);
+	trust_install("", &b->spec, env);
 	/* without scripts, the directory that it puts on PATH is empty */
 	if (b->spec.nscripts)
 		guestfiles_profile();

@@ -21,8 +21,9 @@ struct boot {
  * the child. On failure err says why, b->upper_fd is good for a shutdown.
  */
 int boot_run(struct boot *b, struct err *err);
-/* What only needs to be done before the first request is served; and on the
- * loop, a little later, what hardly anybody needs. */
-void boot_finish(struct boot *b, struct loop *l);
+/* What only needs to be done before the first request is served, env being the
+ * environment of programs; and on the loop, a little later, what hardly anybody
+ * needs. */
+void boot_finish(struct boot *b, struct loop *l, struct strv *env);
 
 #endif

@@ -16,7 +16,7 @@ static void after_ready(struct agent *a, void *ctx)
 {
 	struct user_creds creds;
 
-	boot_finish(ctx, a->loop);
+	boot_finish(ctx, a->loop, &a->env);
 	/* only to have read the files that the first program needs */
 	(void)user_resolve(&a->users, view_cstr(a->user), &creds, NULL);
 }

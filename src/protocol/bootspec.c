@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Boot configuration as CBOR. Keys and shapes are those of core.bootstrap;
- * ours beyond it are root_tag, scripts, unix_time_nanos and a list of lower
- * devices. Mounts travel in one list per kind, so their order between kinds is
- * not kept: the agent sorts them by path.
+ * ours beyond it are root_tag, scripts, tls, unix_time_nanos and a list of
+ * lower devices. Mounts travel in one list per kind, so their order between
+ * kinds is not kept: the agent sorts them by path.
  */
 #include "protocol/bootspec.h"
 
@@ -40,6 +40,8 @@ void bootspec_fini(struct bootspec *s)
 	free(s->root_upper);
 	free(s->hostname);
 	free(s->host_alias);
+	free(s->ca_pem);
+	free(s->host_cas_pem);
 	free(s->user);
 	free(s->workdir);
 	free(s->init);
@@ -250,16 +252,26 @@ static void put_init(struct buf *b, const struct bootspec *s)
 	put_env(b, "env", &s->init_env);
 }
 
+static void put_tls(struct buf *b, const struct bootspec *s)
+{
+	cbor_put_text(b, "tls");
+	cbor_put_map(b, (size_t) !!s->ca_pem + !!s->host_cas_pem);
+	put_opt(b, "ca_pem", s->ca_pem);
+	put_opt(b, "host_cas_pem", s->host_cas_pem);
+}
+
 int bootspec_encode(const struct bootspec *s, struct buf *out)
 {
+	bool has_tls = s->ca_pem || s->host_cas_pem;
 	bool has_root = s->root != BOOT_ROOT_VIRTIOFS || s->root_tag;
 	size_t pairs = 1; /* security_profile */
 
 	for (unsigned k = 0; k < ARRAY_SIZE(mount_keys); k++)
 		pairs += count_mounts(s, (enum boot_mount_kind)k) > 0;
 	pairs += (size_t)has_root + !!s->hostname + !!s->host_alias +
-		 !!s->user + !!s->workdir + s->has_network + !!s->env.n +
-		 !!s->nrlimits + !!s->nscripts + !!s->init + !!s->unix_time_ns;
+		 !!s->user + !!s->workdir + s->has_network + has_tls +
+		 !!s->env.n + !!s->nrlimits + !!s->nscripts + !!s->init +
+		 !!s->unix_time_ns;
 	cbor_put_map(out, pairs);
 	put_root(out, s);
 	for (unsigned k = 0; k < ARRAY_SIZE(mount_keys); k++)
@@ -274,6 +286,8 @@ int bootspec_encode(const struct bootspec *s, struct buf *out)
 	put_scripts(out, s);
 	if (s->has_network)
 		boot_network_put(out, &s->network);
+	if (has_tls)
+		put_tls(out, s);
 	put_opt(out, "security_profile", "default");
 	put_init(out, s);
 	if (s->unix_time_ns) {
@@ -631,9 +645,31 @@ static int get_init(struct cbor *item, struct bootspec *s)
 	return rc ? rc : get_env(&raw.env, &s->init_env);
 }
 
+struct raw_tls {
+	struct view ca_pem, host_cas_pem;
+};
+
+static const struct field tls_fields[] = {
+	FIELD(struct raw_tls, ca_pem, "ca_pem", F_STRING, 0),
+	FIELD(struct raw_tls, host_cas_pem, "host_cas_pem", F_STRING, 0),
+};
+
+static int get_tls(struct cbor *item, struct bootspec *s)
+{
+	struct raw_tls raw = { 0 };
+	int rc;
+
+	if (cbor_at_end(item))
+		return 0;
+	if (enter_fields(item, tls_fields, ARRAY_SIZE(tls_fields), &raw))
+		return -EBADMSG;
+	rc = dup_opt(raw.ca_pem, &s->ca_pem);
+	return rc ? rc : dup_opt(raw.host_cas_pem, &s->host_cas_pem);
+}
+
 struct raw_spec {
 	struct cbor block_root, mounts[ARRAY_SIZE(mount_keys)];
-	struct cbor default_env, rlimits, scripts, handoff_init, network;
+	struct cbor default_env, rlimits, scripts, handoff_init, network, tls;
 	struct view root_tag, hostname, host_alias, user, default_cwd;
 	uint64_t unix_time_ns;
 };
@@ -656,6 +692,7 @@ static const struct field spec_fields[] = {
 	FIELD(struct raw_spec, rlimits, "rlimits", F_ITEM, 0),
 	FIELD(struct raw_spec, scripts, "scripts", F_ITEM, 0),
 	FIELD(struct raw_spec, network, "network", F_ITEM, 0),
+	FIELD(struct raw_spec, tls, "tls", F_ITEM, 0),
 	FIELD(struct raw_spec, handoff_init, "handoff_init", F_ITEM, 0),
 	FIELD(struct raw_spec, unix_time_ns, "unix_time_nanos", F_U64, 0),
 };
@@ -679,6 +716,8 @@ static int get_spec(struct raw_spec *raw, struct bootspec *s)
 	s->has_network = !cbor_at_end(&raw->network);
 	if (!rc && s->has_network)
 		rc = boot_network_get(&raw->network, &s->network);
+	if (!rc)
+		rc = get_tls(&raw->tls, s);
 	if (!rc)
 		rc = get_env(&raw->default_env, &s->env);
 	if (!rc)

@@ -87,7 +87,10 @@ struct bootspec {
 	bool has_network; /* else only the loopback */
 	struct boot_network network;
 	char *host_alias; /* name of the gateway; NULL = none */
-	char *init;	  /* handoff: NULL, "auto" or a path */
+	/* Certificates for the guest to trust: of who ends its TLS, and those
+	 * the host trusts. PEM; NULL = none. */
+	char *ca_pem, *host_cas_pem;
+	char *init; /* handoff: NULL, "auto" or a path */
 	struct strv init_args, init_env;
 	uint64_t unix_time_ns; /* wall clock at start, 0 = keep */
 };

@@ -390,7 +390,8 @@ static int make_initramfs(struct sandbox *s)
 		if (*s->disks[i].share.tag)
 			shares[n++] = s->disks[i].share;
 	rc = compose_bootspec(&s->spec.config, shares, n,
-			      s->nic ? &s->link : NULL, clock_wall_ns(), &spec);
+			      s->nic ? &s->link : NULL, NULL, clock_wall_ns(),
+			      &spec);
 	if (rc)
 		return sandbox_boot_errno(s, "config", rc,
 					  "boot specification");
@@ -454,6 +455,14 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	return 0;
 }
 
+/* The network takes what the configuration says of secrets. */
+static int add_placeholders(struct sandbox *s)
+{
+	int rc = compose_secrets(&s->spec.network.secrets, &s->spec.config.env);
+
+	return rc ? sandbox_boot_errno(s, "config", rc, "environment") : 0;
+}
+
 int sandbox_boot(struct sandbox *s)
 {
 	autoclose int initramfs = -1;
@@ -472,6 +481,8 @@ int sandbox_boot(struct sandbox *s)
 		rc = make_shares(s);
 	if (!rc)
 		rc = sandbox_make_disks(s);
+	if (!rc)
+		rc = add_placeholders(s);
 	if (!rc)
 		rc = sandbox_make_network(s);
 	if (rc)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/config.h"
+#include "base/cleanup.h"
+#include "base/str.h"
 
 #define TAG_READABLE 11
 #define NETWORK_INTERFACE "eth0"
@@ -223,9 +224,23 @@ static bool add_network(const struct net_addresses *link, struct bootspec *s)
 	return copy(&s->host_alias, NET_HOST_ALIAS);
 }
 
+int compose_secrets(const struct secrets_config *secrets, struct strv *env)
+{
+	for (size_t i = 0; i < secrets->n; i++) {
+		const struct secret_config *c = &secrets->v[i];
+		autofree char *entry =
+			str_fmt("%s=%s", c->env_var, c->placeholder);
+
+		if (!entry || strv_env_set(env, entry))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 		     size_t nshares, const struct net_addresses *link,
-		     uint64_t wall_ns, struct bootspec *ret)
+		     const struct guest_trust *trust, uint64_t wall_ns,
+		     struct bootspec *ret)
 {
 	struct bootspec s = { .unix_time_ns = wall_ns };
 	char hostname[HOSTNAME_MAX + 1];
@@ -240,7 +255,9 @@ int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 	     !copy(&s.init, c->init) || strv_copy(&s.env, &c->env) ||
 	     strv_copy(&s.init_args, &c->init_args) ||
 	     strv_copy(&s.init_env, &c->init_env) || !add_rlimits(c, &s) ||
-	     !add_scripts(c, &s) || !add_network(link, &s)))
+	     !add_scripts(c, &s) || !add_network(link, &s) ||
+	     (trust && (!copy(&s.ca_pem, trust->ca) ||
+			!copy(&s.host_cas_pem, trust->host_cas)))))
 		rc = -ENOMEM;
 	if (rc)
 		bootspec_fini(&s);

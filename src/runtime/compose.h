@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/addr.h"
+#include "net/config.h"
 #include "protocol/bootspec.h"
 #include "store/sandbox_config.h"
 
@@ -43,14 +43,24 @@ void share_tag(const char *guest_path, const struct share *others, size_t n,
 /* The guest's host name: the sandbox's name, cut where it is too long. */
 void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
 
+/* What the guest is to trust, in PEM; NULL: nothing. */
+struct guest_trust {
+	const char *ca, *host_cas;
+};
+
+/* Put each secret's placeholder into the environment, whatever that says about
+ * the name by now. 0 or -ENOMEM. */
+int compose_secrets(const struct secrets_config *secrets, struct strv *env);
+
 /*
  * Fill *ret (bootspec_fini when done) from the configuration; shares has one
  * entry for each mount that is not a tmpfs, in any order; link is NULL when
- * there is no network card. 0; -EINVAL: a share is missing; -ENOMEM. After a
- * failure nothing is left to free.
+ * there is no network card, trust when nothing is to be trusted. 0; -EINVAL: a
+ * share is missing; -ENOMEM. After a failure nothing is left to free.
  */
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,
 		     size_t nshares, const struct net_addresses *link,
-		     uint64_t wall_ns, struct bootspec *ret);
+		     const struct guest_trust *trust, uint64_t wall_ns,
+		     struct bootspec *ret);
 
 #endif

@@ -80,7 +80,8 @@ static void test_bootspec(void **state)
 
 	(void)state;
 	assert_int_equal(sandbox_config_from_json(config, &c, &err), 0);
-	assert_int_equal(compose_bootspec(&c, shares, 2, NULL, 42, &s), 0);
+	assert_int_equal(compose_bootspec(&c, shares, 2, NULL, NULL, 42, &s),
+			 0);
 	assert_int_equal(s.root, BOOT_ROOT_VIRTIOFS);
 	assert_string_equal(s.root_tag, ROOT_TAG);
 	assert_string_equal(s.hostname, "box");
@@ -118,7 +119,7 @@ static void test_network(void **state)
 	struct bootspec s;
 
 	(void)state;
-	assert_int_equal(compose_bootspec(&c, NULL, 0, &link, 42, &s), 0);
+	assert_int_equal(compose_bootspec(&c, NULL, 0, &link, NULL, 42, &s), 0);
 	n = &s.network;
 	assert_true(s.has_network && n->ipv4.on && !n->ipv6.on);
 	assert_string_equal(n->interface, "eth0");
