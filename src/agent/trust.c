@@ -244,8 +244,9 @@ static const char *add_to_bundle(const char *root, const struct trust *t)
 	autofree char *path = str_fmt("%s%s", root, bundle);
 	int rc = path ? read_plain(path, &old) : -ENOMEM;
 
-	if (rc == -ENOENT || rc == -ENOTDIR || rc == -ELOOP)
-		rc = 0; /* there will be one */
+	/* there will be one, here or elsewhere */
+	if (rc == -ENOENT || rc == -ENOTDIR || rc == -ELOOP || rc == -EINVAL)
+		rc = 0;
 	if (!rc)
 		rc = trust_merge(view_buf(&old), t, &text);
 	if (rc) {

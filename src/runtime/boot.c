@@ -21,6 +21,8 @@
 
 #define LISTEN_BACKLOG 256
 #define ROOT_NEGATIVE_MS 1000
+/* Several times what hosts have; the guest keeps it in memory. */
+#define HOST_CAS_MAX (4u << 20)
 #define PASSWD_MAX (1u << 20)
 #define MACHINE_TEXT_MAX 65536u
 
@@ -374,6 +376,27 @@ static int make_shares(struct sandbox *s)
 
 /* --- the machine --- */
 
+static int describe_guest(struct sandbox *s, const struct share *shares,
+			  size_t nshares, struct bootspec *ret)
+{
+	MSB_CLEANUP(buf_fini) struct buf cas = { .max = HOST_CAS_MAX };
+	struct guest_trust trust = { .ca = sandbox_ca_pem(s) };
+	int rc = sandbox_host_cas_pem(s, &cas);
+
+	if (!rc && buf_len(&cas)) {
+		trust.host_cas = buf_cstr(&cas);
+		rc = trust.host_cas ? 0 : -ENOMEM;
+	}
+	if (rc)
+		return sandbox_boot_errno(s, "config", rc,
+					  "the host's certificates");
+	rc = compose_bootspec(&s->spec.config, shares, nshares,
+			      s->nic ? &s->link : NULL, &trust, clock_wall_ns(),
+			      ret);
+	return rc ? sandbox_boot_errno(s, "config", rc, "boot specification")
+		  : 0;
+}
+
 static int make_initramfs(struct sandbox *s)
 {
 	struct share shares[MAX_SHARES];
@@ -389,12 +412,9 @@ static int make_initramfs(struct sandbox *s)
 	for (size_t i = 0; i < s->ndisks; i++)
 		if (*s->disks[i].share.tag)
 			shares[n++] = s->disks[i].share;
-	rc = compose_bootspec(&s->spec.config, shares, n,
-			      s->nic ? &s->link : NULL, NULL, clock_wall_ns(),
-			      &spec);
+	rc = describe_guest(s, shares, n, &spec);
 	if (rc)
-		return sandbox_boot_errno(s, "config", rc,
-					  "boot specification");
+		return rc;
 	buf_init(&encoded, BOOTSPEC_MAX);
 	rc = bootspec_encode(&spec, &encoded);
 	bootspec_fini(&spec);
@@ -455,14 +475,6 @@ static int start_machine(struct sandbox *s, int initramfs_fd)
 	return 0;
 }
 
-/* The network takes what the configuration says of secrets. */
-static int add_placeholders(struct sandbox *s)
-{
-	int rc = compose_secrets(&s->spec.network.secrets, &s->spec.config.env);
-
-	return rc ? sandbox_boot_errno(s, "config", rc, "environment") : 0;
-}
-
 int sandbox_boot(struct sandbox *s)
 {
 	autoclose int initramfs = -1;
@@ -481,8 +493,6 @@ int sandbox_boot(struct sandbox *s)
 		rc = make_shares(s);
 	if (!rc)
 		rc = sandbox_make_disks(s);
-	if (!rc)
-		rc = add_placeholders(s);
 	if (!rc)
 		rc = sandbox_make_network(s);
 	if (rc)

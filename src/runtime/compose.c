@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "base/str.h"
+#include "net/config.h"
 
 #define TAG_READABLE 11
 #define NETWORK_INTERFACE "eth0"
@@ -222,19 +221,6 @@ static bool add_network(const struct net_addresses *link, struct bootspec *s)
 	set_family(&link->guest4, &link->gateway4, NETWORK_PREFIX4, &n->ipv4);
 	set_family(&link->guest6, &link->gateway6, NETWORK_PREFIX6, &n->ipv6);
 	return copy(&s->host_alias, NET_HOST_ALIAS);
-}
-
-int compose_secrets(const struct secrets_config *secrets, struct strv *env)
-{
-	for (size_t i = 0; i < secrets->n; i++) {
-		const struct secret_config *c = &secrets->v[i];
-		autofree char *entry =
-			str_fmt("%s=%s", c->env_var, c->placeholder);
-
-		if (!entry || strv_env_set(env, entry))
-			return -ENOMEM;
-	}
-	return 0;
 }
 
 int compose_bootspec(const struct sandbox_config *c, const struct share *shares,

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/config.h"
+#include "net/addr.h"
 #include "protocol/bootspec.h"
 #include "store/sandbox_config.h"
 
@@ -47,10 +47,6 @@ void hostname_from_name(const char *name, char ret[HOSTNAME_MAX + 1]);
 struct guest_trust {
 	const char *ca, *host_cas;
 };
-
-/* Put each secret's placeholder into the environment, whatever that says about
- * the name by now. 0 or -ENOMEM. */
-int compose_secrets(const struct secrets_config *secrets, struct strv *env);
 
 /*
  * Fill *ret (bootspec_fini when done) from the configuration; shares has one

@@ -18,7 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    bootspec_decode(buf_data(&b), buf_len(&b), &again))
 		abort();
 	if (again.nmounts != s.nmounts || again.env.n != s.env.n ||
-	    !str_eq(again.hostname, s.hostname))
+	    !str_eq(again.hostname, s.hostname) ||
+	    !str_eq(again.ca_pem, s.ca_pem) ||
+	    !str_eq(again.host_cas_pem, s.host_cas_pem))
 		abort();
 	bootspec_fini(&again);
 	bootspec_fini(&s);

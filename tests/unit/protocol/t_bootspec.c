@@ -263,6 +263,27 @@ static void network_round_trips(void **state)
 	bootspec_fini(&d);
 }
 
+static void certificates_round_trip(void **state)
+{
+	struct bootspec d, s = { .ca_pem = W("-----BEGIN\n") };
+
+	(void)state;
+	round_trip(&s, &d);
+	assert_string_equal(d.ca_pem, s.ca_pem);
+	assert_null(d.host_cas_pem);
+	bootspec_fini(&d);
+	s.host_cas_pem = W("more\n");
+	round_trip(&s, &d);
+	assert_string_equal(d.ca_pem, s.ca_pem);
+	assert_string_equal(d.host_cas_pem, "more\n");
+	bootspec_fini(&d);
+	s.ca_pem = NULL;
+	round_trip(&s, &d);
+	assert_null(d.ca_pem);
+	assert_string_equal(d.host_cas_pem, "more\n");
+	bootspec_fini(&d);
+}
+
 static void refusals(void **state)
 {
 	static const struct {
@@ -304,6 +325,10 @@ static void refusals(void **state)
 		      "\x64ipv4\xa3\x67"
 		      "address\x84\0\0\0\0\x67gateway\x84\0\0\0\0"
 		      "\x6aprefix_len\x18\x21"),
+		/* certificates: no map, with a NUL */
+		BYTES("\xa1\x63tls\x80"),
+		BYTES("\xa1\x63tls\xa1\x66"
+		      "ca_pem\x62x\0"),
 		/* unknown root kind */
 		BYTES("\xa1\x6a"
 		      "block_root\xa1\x64kind\x61x"),
@@ -345,6 +370,7 @@ int main(void)
 		cmocka_unit_test(foreign_bootstrap_messages),
 		cmocka_unit_test(network_example),
 		cmocka_unit_test(network_round_trips),
+		cmocka_unit_test(certificates_round_trip),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(too_many_mounts),
 	};

@@ -134,6 +134,45 @@ static void test_network(void **state)
 	bootspec_fini(&s);
 }
 
+static void test_trust(void **state)
+{
+	const struct guest_trust trust = { .ca = "own\n", .host_cas = "all\n" };
+	struct sandbox_config c = { .name = (char[]){ "box" } };
+	struct bootspec s;
+
+	(void)state;
+	assert_int_equal(compose_bootspec(&c, NULL, 0, NULL, &trust, 42, &s),
+			 0);
+	assert_string_equal(s.ca_pem, trust.ca);
+	assert_string_equal(s.host_cas_pem, trust.host_cas);
+	bootspec_fini(&s);
+}
+
+/* The placeholder counts more than what a variable was set to. */
+static void test_placeholders(void **state)
+{
+	static const char text[] =
+		"{\"sandbox_dir\":\"/s\",\"kernel\":\"/k\","
+		"\"initramfs\":\"/i\",\"engine\":\"uml\",\"startup\":null,"
+		"\"attached\":false,\"config\":{\"name\":\"box\","
+		"\"image\":{\"Bind\":\"/img\"},\"cpus\":1,"
+		"\"memory_mib\":128,\"env\":[[\"KEY\",\"mine\"],"
+		"[\"KEYS\",\"1\"]],\"network\":{\"secrets\":{\"secrets\":[{"
+		"\"env_var\":\"KEY\",\"placeholder\":\"$MSB_KEY\","
+		"\"source\":{\"kind\":\"env\",\"var\":\"KEY\"},"
+		"\"allowed_hosts\":[{\"exact\":\"a.example\"}]}]}}}}";
+	struct runtime_spec s;
+	struct err err = { 0 };
+
+	(void)state;
+	if (spec_parse(text, sizeof(text) - 1, &s, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(s.config.env.n, 2);
+	assert_string_equal(strv_env_get(&s.config.env, "KEY"), "$MSB_KEY");
+	assert_string_equal(strv_env_get(&s.config.env, "KEYS"), "1");
+	spec_fini(&s);
+}
+
 static void test_spec(void **state)
 {
 	struct runtime_spec s;
@@ -257,6 +296,8 @@ int main(void)
 		cmocka_unit_test(test_hostname),
 		cmocka_unit_test(test_bootspec),
 		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_trust),
+		cmocka_unit_test(test_placeholders),
 		cmocka_unit_test(test_spec),
 		cmocka_unit_test(test_bad_specs),
 		cmocka_unit_test(test_initramfs),
