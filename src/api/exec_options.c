@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/exec_int.h"
+#include "api/network.h"
 
 static int done(const struct err *err, int rc, msb_error_t **e)
 {
@@ -140,6 +141,9 @@ static int compose_env(const struct sandbox_config *c,
 	autofree char *term = NULL;
 	int rc = strv_copy(out, &c->env);
 
+	/* secrets count more than what was set, also by an image */
+	if (!rc)
+		rc = network_placeholders(c, out);
 	for (size_t i = 0; !rc && i < o->env.n; i++)
 		rc = strv_env_set(out, o->env.v[i]);
 	if (rc || !o->tty || strv_env_get(out, "TERM"))

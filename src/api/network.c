@@ -16,6 +16,28 @@ int network_config_of(const struct sandbox_config *c, struct net_config *ret,
 	return net_config_from_json(c->network, ret, err);
 }
 
+int network_placeholders(const struct sandbox_config *c, struct strv *env)
+{
+	const json_t *list = json_object_get(
+		json_object_get(c->network, "secrets"), "secrets");
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < json_array_size(list); i++) {
+		const json_t *o = json_array_get(list, i);
+		const char *name =
+			json_string_value(json_object_get(o, "env_var"));
+		const char *text =
+			json_string_value(json_object_get(o, "placeholder"));
+		autofree char *entry = NULL;
+
+		if (!name || !text) /* what is stored has both */
+			continue;
+		entry = str_fmt("%s=%s", name, text);
+		rc = entry ? strv_env_set(env, entry) : -ENOMEM;
+	}
+	return rc;
+}
+
 /* Families that the host lacks are left out. */
 static int network_addresses(const struct net_config *c, uint32_t slot,
 			     struct net_addresses *ret, struct err *err)

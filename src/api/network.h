@@ -38,6 +38,9 @@ int network_check_values(const struct network_wish *w, struct err *err);
 /* The stored section of c. */
 int network_config_of(const struct sandbox_config *c, struct net_config *ret,
 		      struct err *err);
+/* Set the variables in env that have placeholders of stored secrets: 0 or
+ * -ENOMEM. */
+int network_placeholders(const struct sandbox_config *c, struct strv *env);
 /* Can a sandbox with this slot have addresses? */
 int network_check(const struct sandbox_config *c, uint32_t slot,
 		  struct err *err);

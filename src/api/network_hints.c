@@ -95,6 +95,54 @@ static void tell_covered(const struct policy *p, struct hints *h)
 	}
 }
 
+/* Names of a, or all of them, are names of b. */
+static bool covers_host(const struct host_pattern *b,
+			const struct host_pattern *a)
+{
+	return a->kind != HOST_ANY && host_pattern_match(b, a->name) &&
+	       (a->kind == HOST_EXACT || b->kind != HOST_EXACT);
+}
+
+static void tell_hosts(const struct net_config *n,
+		       const struct secret_config *s, struct hints *h)
+{
+	char name[HOST_PATTERN_TEXT];
+	struct buf b;
+
+	for (size_t i = 0; i < s->allowed.n; i++) {
+		const struct host_pattern *p = &s->allowed.v[i];
+		bool bypassed = false;
+
+		for (size_t k = 0; !bypassed && k < n->tls.bypass.n; k++)
+			bypassed = covers_host(&n->tls.bypass.v[k], p);
+		if (p->kind != HOST_ANY && !bypassed)
+			continue;
+		buf_init(&b, HINT_MAX);
+		if (bypassed)
+			(void)buf_printf(&b,
+					 "secret '%.100s' never reaches %s: "
+					 "--tls-bypass leaves what goes there "
+					 "as it is",
+					 s->env_var,
+					 host_pattern_text(p, name));
+		else
+			(void)buf_printf(&b,
+					 "secret '%.100s' goes to every host "
+					 "that the guest sends it to",
+					 s->env_var);
+		tell(h, &b);
+	}
+}
+
+static void tell_secrets(const struct net_config *n, struct hints *h)
+{
+	for (size_t i = 0; i < n->secrets.n; i++)
+		tell_hosts(n, &n->secrets.v[i], h);
+	if (n->secrets.n && !n->tls.verify_upstream)
+		h->fn(h->ctx, "servers are not verified: whoever answers in "
+			      "their place gets the secrets");
+}
+
 int msb_config_network_hints(const msb_config_t *c,
 			     void (*fn)(void *ctx, const char *text), void *ctx,
 			     msb_error_t **e)
@@ -110,6 +158,7 @@ int msb_config_network_hints(const msb_config_t *c,
 		fn(ctx, "the network rules open addresses, but no name can be "
 			"resolved; allow@dns would open DNS");
 	tell_covered(&section.policy, &h);
+	tell_secrets(&section, &h);
 	net_config_fini(&section);
 	if (h.no_memory)
 		return api_fail_err(&err, api_no_memory(&err), e);

@@ -147,7 +147,7 @@ int secret_action_parse(const char *text, enum secret_action *ret)
 
 bool net_config_needs_tls(const struct net_config *c)
 {
-	return c->enabled && (c->tls.enabled || c->trust_host_cas);
+	return c->trust_host_cas || (c->enabled && c->tls.enabled);
 }
 
 bool net_port_intercepted(const struct net_config *c, uint16_t port)

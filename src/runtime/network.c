@@ -38,11 +38,6 @@ static void terminate(void *ctx)
 
 /* --- interception --- */
 
-static bool wants_tls(const struct net_config *c)
-{
-	return c->trust_host_cas || (c->enabled && c->tls.enabled);
-}
-
 /* What the values were handed over in has done its duty. */
 static void drop_values(struct sandbox *s)
 {
@@ -61,7 +56,7 @@ static int make_tls(struct sandbox *s)
 	struct err err = { 0 };
 	int rc;
 
-	if (!wants_tls(c))
+	if (!net_config_needs_tls(c))
 		return 0;
 	if (!s->tls_lib)
 		return sandbox_boot_errno(s, "config", -ENOTSUP,

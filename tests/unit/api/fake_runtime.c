@@ -46,6 +46,7 @@ static bool ephemeral;
 static bool watching = true; /* the watchdog still counts */
 static int dirfd_runtime = -1;
 static char *sandbox_dir;
+static bool has_secrets;
 
 static void finish(const char *reason, bool graceful)
 {
@@ -398,13 +399,34 @@ static bool read_contract(void)
 	    !json_is_object(json_object_get(config, "network")) ||
 	    !json_string_value(json_object_get(config, "hostname")))
 		exit(10);
-	if (getsid(0) != getpid() || fcntl(7, F_GETFD) >= 0 ||
-	    (fcntl(6, F_GETFD) >= 0) != attached)
+	has_secrets =
+		json_array_size(json_object_get(
+			json_object_get(json_object_get(config, "network"),
+					"secrets"),
+			"secrets")) > 0;
+	if (getsid(0) != getpid() || (fcntl(7, F_GETFD) >= 0) != has_secrets ||
+	    fcntl(8, F_GETFD) >= 0 || (fcntl(6, F_GETFD) >= 0) != attached)
 		exit(11);
 	ephemeral = json_is_true(json_object_get(config, "ephemeral"));
 	sandbox_dir = strdup(dir);
 	json_decref(spec);
 	return attached;
+}
+
+/* What came as values of secrets, and which program we are, for the test. */
+static void write_values(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+	struct buf b;
+
+	buf_init(&b, OUT_MAX);
+	if (n < 0 || io_read_all(7, &b) ||
+	    io_write_file_at(dirfd_runtime, "values", buf_data(&b), buf_len(&b),
+			     0600) ||
+	    io_write_file_at(dirfd_runtime, "program", path, (size_t)n, 0600))
+		exit(14);
+	buf_fini(&b);
 }
 
 static void write_identity(void)
@@ -443,6 +465,8 @@ int main(int argc, char **argv)
 	(void)snprintf(path, sizeof(path), "%s/runtime", sandbox_dir);
 	dirfd_runtime = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	write_identity();
+	if (has_secrets)
+		write_values();
 	if (!strncmp(name, "silent", 6))
 		_exit(42);
 	if (!strncmp(name, "babble", 6)) {
