@@ -241,6 +241,10 @@ int server_tls_open(struct server_tls *u, struct tls_proxy *p, int fd,
 
 void server_tls_close(struct server_tls *u)
 {
+	/* one that just ended can be resumed (RFC 5246 7.2.1) */
+	if (u->ssl)
+		SSL_set_shutdown(u->ssl,
+				 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(u->ssl);
 	u->ssl = NULL;
 }

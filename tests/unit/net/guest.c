@@ -85,7 +85,7 @@ static void set_addresses(struct net_addresses *a)
 struct guest *guest_new(const struct guest_options *o)
 {
 	struct guest *g = calloc(1, sizeof(*g));
-	const struct net_host host = { .ctx = g, .log = on_log };
+	struct net_host host = { .ctx = g, .log = on_log };
 	struct net_link link = { .ops = &link_ops, .ctx = g };
 	struct net_addresses a = { 0 };
 	struct net_config c;
@@ -114,6 +114,8 @@ struct guest *guest_new(const struct guest_options *o)
 					       o->publish };
 		c.ports->guest_port = 80;
 	}
+	if (o->configure)
+		o->configure(o->ctx, &c, &host);
 	assert_int_equal(loop_new(&g->loop), 0);
 	assert_int_equal(net_new(&c, &a, &host, &g->net, &err), 0);
 	assert_int_equal(net_attach(g->net, g->loop, &link), 0);

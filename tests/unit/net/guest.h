@@ -39,6 +39,9 @@ struct guest_options {
 	uint32_t max_connections; /* 0 = default */
 	struct policy *policy;	  /* moved from; NULL: everything is allowed */
 	uint16_t publish;	  /* port of loopback that is the guest's 80 */
+	/* the last word on what the network is made of */
+	void (*configure)(void *ctx, struct net_config *c, struct net_host *h);
+	void *ctx;
 };
 
 /* A segment, either way. */
