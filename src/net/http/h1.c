@@ -75,12 +75,17 @@ int h1_look(struct h1 *h, const void *data, size_t len, const char *location)
 
 int h1_take_line(struct h1 *h, struct h1_in *in, size_t max)
 {
+	const size_t room = max - buf_len(&h->text);
 	const uint8_t *lf = memchr(in->p, '\n', in->n);
-	const size_t n = lf ? (size_t)(lf - in->p) + 1 : in->n;
+	size_t n = lf ? (size_t)(lf - in->p) + 1 : in->n;
 
-	if (n > max - buf_len(&h->text))
+	if (!room)
 		return h1_refuse(h, "its head, or a line of a chunk, is too "
 				    "long");
+	if (n > room) { /* its beginning may tell that it is no HTTP */
+		n = room;
+		lf = NULL;
+	}
 	if (buf_append(&h->text, in->p, n))
 		return -ENOMEM;
 	in->p += n;

@@ -336,7 +336,7 @@ static int parse_fields(struct parse *p)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return rest.n ? refuse(p->why, "it does not end with its head") : 0;
 }
 
 /* Where the body ends must not be a matter of taste. */
@@ -395,5 +395,5 @@ int h1_trailers_check(const char *text, size_t len, const char **why)
 				rc = refuse(why, "a field is in its trailers "
 						 "that may not be there");
 	}
-	return rc;
+	return !rc && rest.n ? refuse(why, "its trailers do not end") : rc;
 }

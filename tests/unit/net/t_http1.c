@@ -312,11 +312,18 @@ static void what_is_no_http_goes_through(void **state)
 		"",
 	};
 	static const char zeros[] = "\0\0\0\010\004\322\026\057";
+	struct buf in;
 
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		request_passes(bench(state), other[i]);
 	request_becomes(bench(state), zeros, sizeof(zeros), zeros,
 			sizeof(zeros));
+	buf_init(&in, 1 << 20);
+	buf_str(&in, "A\001");
+	while (buf_len(&in) < 2 * HTTP_MAX_HEAD)
+		buf_str(&in, "long and without any line");
+	request_passes(bench(state), buf_cstr(&in));
+	buf_fini(&in);
 }
 
 static void other_protocols_may_follow_an_upgrade(void **state)
