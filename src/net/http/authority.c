@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host a request is addressed to (RFC 3986, 3.2). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/http/request_int.h"
@@ -32,7 +33,8 @@ static int address_host(const char *text, size_t len,
 	int rc = net_addr_parse(text, len, &a);
 
 	if (!rc)
-		strcpy(ret, net_addr_text(&a, shown));
+		(void)snprintf(ret, NET_NAME_MAX + 1, "%s",
+			       net_addr_text(&a, shown));
 	return rc;
 }
 
