@@ -11,6 +11,7 @@
 #define LOW_LAST 0xdfffu
 #define REPLACEMENT 0xfffdu
 #define LETTERS 5u /* of "Basic" */
+#define WINDOW 256u
 
 static int hex_digit(uint8_t c)
 {
@@ -287,15 +288,25 @@ static bool word_step(struct credentials *d, uint8_t c)
 	return false;
 }
 
-/* To where the word might begin. */
+/* To where the word might begin. A window bounds what is read again for the
+ * other letter. */
 static void skip_to_word(const uint8_t **data, size_t *len)
 {
-	const uint8_t *p = *data, *end = p + *len;
+	while (*len) {
+		size_t n = *len < WINDOW ? *len : WINDOW;
+		const uint8_t *small = memchr(*data, 'b', n), *big;
+		bool here = small != NULL;
 
-	while (p < end && (*p | 0x20) != 'b')
-		p++;
-	*data = p;
-	*len = (size_t)(end - p);
+		if (small)
+			n = (size_t)(small - *data);
+		big = memchr(*data, 'B', n);
+		if (big)
+			n = (size_t)(big - *data);
+		*data += n;
+		*len -= n;
+		if (here || big)
+			return;
+	}
 }
 
 size_t credentials_decode(struct credentials *d, const uint8_t **data,

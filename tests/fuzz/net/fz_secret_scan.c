@@ -263,8 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	secret_bench_init(&b);
 	fuzz_secrets(&b, &data, &size);
 	seed = fuzz_byte(&data, &size);
-	secret_bench_start(&b);
-	s = secret_bench_scope(&b, FUZZ_HOST);
+	s = fuzz_scope(&b);
 	want = simply(&b.config, data, size);
 	must(secret_scan_text(s, SECRET_RAW, data, size, &f) == want.found);
 	hit = in_parts(s, seed, data, size);

@@ -139,8 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	secret_bench_init(&b);
 	fuzz_secrets(&b, &data, &size);
 	seed = fuzz_byte(&data, &size);
-	secret_bench_start(&b);
-	s = secret_bench_scope(&b, FUZZ_HOST);
+	s = fuzz_scope(&b);
 	for (int place = 0; place <= SECRET_IN_BODY; place++)
 		compare(&b, s, (enum secret_place)place, seed, data, size);
 	secret_scope_free(s);

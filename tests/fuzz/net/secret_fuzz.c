@@ -52,6 +52,18 @@ void fuzz_secrets(struct secret_bench *b, const uint8_t **data, size_t *len)
 	} while (++i < FUZZ_MAX_SECRETS && (flags = fuzz_byte(data, len)));
 }
 
+struct secret_scope *fuzz_scope(struct secret_bench *b)
+{
+	struct net_addr dest = secret_bench_addr("192.0.2.1");
+	struct secret_where w = { FUZZ_HOST, &dest, .tls = true,
+				  .tunnel = true };
+	struct secret_scope *s;
+
+	secret_bench_start(b);
+	must(secret_scope_new(b->secrets, NULL, &b->link, 0, &w, &s) == 0);
+	return s;
+}
+
 size_t fuzz_step(uint32_t *seed, size_t most)
 {
 	size_t step;

@@ -14,6 +14,8 @@ void must(bool ok);
 uint8_t fuzz_byte(const uint8_t **data, size_t *len); /* 0: there is none */
 /* At least one; the value of each is its name between < and >. */
 void fuzz_secrets(struct secret_bench *b, const uint8_t **data, size_t *len);
+/* With these secrets, for FUZZ_HOST. */
+struct secret_scope *fuzz_scope(struct secret_bench *b);
 /* 1 to most bytes. */
 size_t fuzz_step(uint32_t *seed, size_t most);
 /* Of exactly this size, so that a read beyond it is noticed. */

@@ -15,7 +15,7 @@ struct secret_bench {
 	struct secrets_config config;
 	struct buf values;
 	struct secrets *secrets;
-	struct names *names;
+	struct names *names; /* NULL: nothing is bound yet */
 	struct net_addresses link;
 };
 
