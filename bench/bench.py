@@ -277,6 +277,11 @@ class Bench:
                         str(min(self.runs, 5))],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
+    def tls(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/tls.py"), "--runs",
+                        str(min(self.runs, 5))],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- the kvm engine ----------------------------------------------------
 
     def kvm(self):
@@ -313,7 +318,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "images", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

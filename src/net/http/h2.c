@@ -115,7 +115,8 @@ static void describe(struct h2 *h, const struct h2_request *r,
 		found->location = "authorization_basic";
 	memcpy(found->method, r->method, sizeof(r->method));
 	memcpy(found->path, r->path, sizeof(r->path));
-	strcpy(found->host, h->ctx->host ? h->ctx->host : r->host);
+	h2_text(found->host, sizeof(found->host),
+		h->ctx->host ? h->ctx->host : r->host);
 }
 
 static void put_head(struct buf *out, size_t len, uint8_t type, uint8_t flags,
@@ -201,9 +202,9 @@ static int trailers(struct h2 *h, const struct h2_stream *st)
 	if (h->streams.scanned && h2_head_scan(h->ctx, &h->decoded, &found)) {
 		memcpy(r.method, st->method, sizeof(r.method));
 		if (st->path)
-			strcpy(r.path, st->path);
+			h2_text(r.path, sizeof(r.path), st->path);
 		if (st->host)
-			strcpy(r.host, st->host);
+			h2_text(r.host, sizeof(r.host), st->host);
 		describe(h, &r, &found);
 		violation(h, &found);
 	}
@@ -445,7 +446,7 @@ static void rest_part(struct h2 *h, const uint8_t *data, size_t len)
 	found.location = "unknown";
 	found.stream = h->frame.stream;
 	if (h->ctx->host)
-		strcpy(found.host, h->ctx->host);
+		h2_text(found.host, sizeof(found.host), h->ctx->host);
 	violation(h, &found);
 }
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
+#include <stdio.h>
 
 #include "net/http/request_int.h"
 
@@ -37,6 +38,12 @@ static inline int h2_refuse(struct request_ctx *ctx, const char *why)
 {
 	ctx->why = why;
 	return -EPROTO;
+}
+
+/* Cut to what there is room for. */
+static inline void h2_text(char *to, size_t size, const char *text)
+{
+	(void)snprintf(to, size, "%s", text);
 }
 
 /* Empty a buffer that is used again, and do not keep much memory. */

@@ -168,8 +168,8 @@ static bool scan(const struct request_ctx *ctx, const struct h2_stream *st,
 	found->protocol = "http/2";
 	found->stream = st->id;
 	memcpy(found->method, st->method, sizeof(found->method));
-	strcpy(found->path, path);
-	strcpy(found->host, ctx->host ? ctx->host : host);
+	h2_text(found->path, sizeof(found->path), path);
+	h2_text(found->host, sizeof(found->host), ctx->host ? ctx->host : host);
 	return true;
 }
 

@@ -271,10 +271,10 @@ static void test_padding_and_priority(void **state MSB_UNUSED)
 }
 
 struct shape {
-	unsigned type, flags;
+	uint8_t type, flags;
 	uint32_t stream;
 	const char *data;
-	size_t len;
+	uint32_t len;
 	bool good;
 };
 
