@@ -138,6 +138,12 @@ static void check_artefacts(msb_t *m, const char *engine, struct report *r)
 	say(r, MSB_CHECK_OK, "guest kernel", "", "%s", a.kernel);
 	say(r, MSB_CHECK_OK, "guest agent", "", "%s", a.initramfs);
 	artefacts_fini(&a);
+	if (artefacts_find(m, engine, true, &a, &err))
+		say(r, MSB_CHECK_WARN, "runtime with TLS",
+		    "install msb completely to use secrets", "%s", err.msg);
+	else
+		say(r, MSB_CHECK_OK, "runtime with TLS", "", "%s", a.runtime);
+	artefacts_fini(&a);
 	if (artefact_find_worker(m, &worker, &err))
 		say(r, MSB_CHECK_WARN, "image worker",
 		    "install msb completely to pull images", "%s", err.msg);

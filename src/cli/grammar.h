@@ -100,4 +100,26 @@ void script_fini(struct script *s);
 int grammar_detach_keys(const char *text, uint8_t *ret_keys, size_t *ret_n,
 			struct err *err);
 
+/* One secret as it is written. */
+struct secret_arg {
+	char *env;
+	char *value; /* of --secret ENV=VALUE@HOST, else NULL; wiped */
+	char *path;  /* of --secret-file, else NULL */
+	char *text;  /* what hosts point into */
+	const char **hosts;
+	size_t nhosts;
+};
+
+/* ENV=VALUE@HOST[,HOST...], ENV@HOST[,HOST...]; with file,
+ * ENV=PATH@HOST[,HOST...]. Messages never tell what is in the middle. */
+int grammar_secret(const char *text, bool file, struct secret_arg *ret,
+		   struct err *err);
+void secret_arg_fini(struct secret_arg *a);
+/* ENV=PLACE[,PLACE...]: *ret_env is the length of ENV, *places gets bits of
+ * MSB_SECRET_IN_*. */
+int grammar_secret_places(const char *text, size_t *ret_env, unsigned *places,
+			  struct err *err);
+/* Take the value out of a word of our command line, which others can see. */
+void grammar_secret_hide(char *text);
+
 #endif

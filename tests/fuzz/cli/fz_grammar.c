@@ -48,6 +48,38 @@ static void words(const char *text)
 	}
 }
 
+/* A value is not in what is left of the command line. */
+static void secrets(const char *text)
+{
+	char *shown = strdup(text), *value;
+	unsigned places = 0;
+	struct secret_arg a;
+	struct err err;
+	size_t env;
+
+	if (!grammar_secret_places(text, &env, &places, &err) &&
+	    (!places || !env || text[env] != '='))
+		abort();
+	for (int file = 0; shown && file < 2; file++) {
+		if (grammar_secret(text, file, &a, &err))
+			continue;
+		if (!*a.env || !a.nhosts || (file && !a.path))
+			abort();
+		for (size_t i = 0; i < a.nhosts; i++)
+			if (!*a.hosts[i] || strchr(a.hosts[i], ','))
+				abort();
+		if (a.value) {
+			grammar_secret_hide(shown);
+			value = strchr(shown, '=') + 1;
+			if (*value != '@' ||
+			    strlen(shown) + strlen(a.value) != strlen(text))
+				abort();
+		}
+		secret_arg_fini(&a);
+	}
+	free(shown);
+}
+
 static void parts(const char *text)
 {
 	struct mount_arg m;
@@ -112,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	numbers(text);
 	words(text);
+	secrets(text);
 	parts(text);
 	keys(text);
 	free(text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The network section as JSON, and the text forms of ports and nameservers. */
+/* The network section as JSON, and the text forms of ports, nameservers and
+ * hosts. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@ static void same_again(const struct net_config *c)
 	if (!net_addresses_assign(&again, UINT32_MAX, true, true, &a, &err) &&
 	    a.guest4.family != AF_INET)
 		abort();
+	/* nothing is put in where nothing is looked into */
+	if (again.enabled && again.secrets.n && !net_config_needs_tls(&again))
+		abort();
 	json_decref(first);
 	json_decref(second);
 	net_config_fini(&again);
@@ -49,6 +53,23 @@ static void read_json(const uint8_t *data, size_t size)
 	json_decref(j);
 }
 
+/* What is shown of a pattern is the same pattern. */
+static void read_pattern(const char *text)
+{
+	char shown[HOST_PATTERN_TEXT], again[HOST_PATTERN_TEXT];
+	struct host_pattern p, q;
+	struct err err = { 0 };
+
+	if (host_pattern_parse(text, &p, &err))
+		return;
+	if (host_pattern_parse(host_pattern_text(&p, shown), &q, &err) ||
+	    q.kind != p.kind || strcmp(host_pattern_text(&q, again), shown) ||
+	    (p.kind != HOST_ANY && !host_pattern_match(&p, q.name)))
+		abort();
+	free(p.name);
+	free(q.name);
+}
+
 static void read_text(const uint8_t *data, size_t size)
 {
 	char text[TEXT_MAX + 1];
@@ -59,6 +80,7 @@ static void read_text(const uint8_t *data, size_t size)
 		return;
 	memcpy(text, data, size);
 	text[size] = '\0';
+	read_pattern(text);
 	(void)net_nameserver_check(text, &err);
 	if (!net_port_parse(text, &p, &err) &&
 	    (!p.bind.port || !p.guest_port || p.bind.addr.family == AF_UNSPEC))
