@@ -28,6 +28,10 @@ class Pair:
                                                serialization.NoEncryption()))
         self.key.chmod(0o600)
 
+    @property
+    def sha256(self):
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
     def context(self, alpn=("http/1.1",)):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, self.key)

@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import json
 import re
-import ssl
 import socket
+import ssl
 import threading
+import urllib.parse
 
 KEPT = 4 << 20  # octets of a connection that are kept; all of them are counted
 LIMIT = 60  # seconds, of anything that waits
@@ -205,8 +206,9 @@ class Recorder:
     def say(self, s, request):
         body = json.dumps({"length": request.length, "sha256": request.digest.hexdigest(),
                            "method": request.method}).encode()
-        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                  % len(body) + body)
+        last = b"Connection: close\r\n" if request["Connection"] == "close" else b""
+        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
+                  % (last, len(body)) + body)
 
     def give(self, s, left):
         s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
@@ -236,19 +238,12 @@ class Recorder:
                 for r in c.requests]
 
 
-def forms(text):
-    """The octets that would give text away, whatever form it is in."""
-    raw = text.encode()
-    found = {raw, "".join(f"%{b:02x}" for b in raw).encode(), raw.hex().encode(),
-             "".join(f"\\u{b:04x}" for b in raw).encode()}
+def holds(data, text):
+    """Is text in there, in any form?"""
+    raw, data = text.encode(), bytes(data)
+    plain = re.sub(rb"\\u00([0-9a-fA-F]{2})", lambda m: bytes([int(m[1], 16)]), data)
+    found = {raw, raw.hex().encode()}
     for shift in range(3):  # base64 of something it is part of
         whole = base64.b64encode(b"\0" * shift + raw)
         found.add(whole[4 if shift else 0:len(whole) // 4 * 4 - 4])
-    return found
-
-
-def holds(data, text):
-    """Is text in there, in any form?"""
-    low = bytes(data).lower()
-    return any(f.lower() in low if not re.fullmatch(rb"[A-Za-z0-9+/=]+", f) or f == text.encode()
-               else f in bytes(data) for f in forms(text))
+    return any(f in d for f in found for d in (data, plain, urllib.parse.unquote_to_bytes(plain)))

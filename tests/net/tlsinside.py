@@ -7,12 +7,13 @@ A case: host, port (443), address (what the name resolves to), name (of the TLS 
 plain (no TLS), alpn, most (highest version: 1.2), verify (true), writes (base64 of what is written, each by
 itself, in a record of its own), end (close_notify and FIN after that), streams (HTTP/2: read until these have
 ended; else until the stream ends), proxy (a CONNECT request to write first, base64).
-A result: step (connect, proxy, handshake, write, read, end) that came last, error, alpn, version, issuer, got
-(base64), frames ([type, flags, stream, base64]).
+A result: step (connect, proxy, handshake, write, read, end) that came last, error, alpn, version, sha256 (of the
+certificate), issuer, names, got (base64), clean (it ended with close_notify), frames ([type, flags, stream, base64]).
 """
 import base64
 import contextlib
 import errno
+import hashlib
 import json
 import socket
 import ssl
@@ -24,7 +25,6 @@ LIMIT = 60
 
 def context_of(case):
     context = ssl.create_default_context()
-    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     if not case.get("verify", True):
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if case.get("alpn"):
@@ -40,7 +40,7 @@ class Link:
     """TLS over a socket by way of memory, so that each direction can end by itself."""
 
     def __init__(self, s, case):
-        self.socket = s
+        self.socket, self.clean = s, False
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context_of(case).wrap_bio(self.incoming, self.outgoing,
                                              server_hostname=case.get("name", case["host"]))
@@ -75,15 +75,17 @@ class Link:
 
     def recv(self):
         try:
-            return self.run(self.tls.read, 1 << 16)
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            data = self.run(self.tls.read, 1 << 16)
+        except ssl.SSLEOFError:
             return b""
+        self.clean = not data
+        return data
 
     def end(self):
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.unwrap()
         self.flush()
-        self.socket.shutdown(socket.SHUT_WR)
+        end(self.socket)
 
 
 class Plain:
@@ -97,7 +99,13 @@ class Plain:
         return self.socket.recv(1 << 16)
 
     def end(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        end(self.socket)
+
+
+def end(s):
+    """Nothing more is sent; whoever is gone already does not mind."""
+    with contextlib.suppress(OSError):
+        s.shutdown(socket.SHUT_WR)
 
 
 def read_frames(link, streams, result):
@@ -132,7 +140,8 @@ def proxied(s, case, result):
 
 def describe(link, case, result):
     tls = link.tls
-    result.update(alpn=tls.selected_alpn_protocol(), version=tls.version())
+    result.update(alpn=tls.selected_alpn_protocol(), version=tls.version(),
+                  sha256=hashlib.sha256(tls.getpeercert(True)).hexdigest())
     if case.get("verify", True):
         certificate = tls.getpeercert()
         result["issuer"] = dict(x[0] for x in certificate["issuer"]).get("commonName")
@@ -168,6 +177,7 @@ def talk(case, result):
             got += piece
             result["got"] = base64.b64encode(got).decode()
         result["step"] = "end"
+        result["clean"] = getattr(link, "clean", None)
 
 
 def run(case):

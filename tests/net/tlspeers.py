@@ -13,7 +13,6 @@ import subprocess
 
 import pytest
 
-import pki
 import recorder
 
 SITE4, SITE6 = "93.184.216.34", "2606:2800:220:1::34"
@@ -63,6 +62,7 @@ class Servers:
         for program in ("nginx", "fcgiwrap", "git"):
             if not shutil.which(program):
                 pytest.skip(f"{program} is not installed")
+        pki = pytest.importorskip("pki")  # and with it, python3-cryptography
         self.world = world
         self.base = world.base / "tls"
         self.base.mkdir()
@@ -155,6 +155,29 @@ class Servers:
 
 def b64(*pieces):
     return [base64.b64encode(p if isinstance(p, bytes) else p.encode()).decode() for p in pieces]
+
+
+def case(host, *writes, **kw):
+    """One of tlsinside.py's."""
+    return {"host": host, "writes": b64(*writes), **kw}
+
+
+def ask(host, target="/", method="GET", fields=(), body=None, close=True):
+    """The octets of an HTTP/1.1 request."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *fields]
+    body = body.encode() if isinstance(body, str) else body
+    if body is not None and not any(f.lower().startswith("transfer-encoding") for f in fields):
+        lines.append(f"Content-Length: {len(body)}")
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+
+
+def chunked(*pieces, trailers=""):
+    """A body in these chunks."""
+    pieces = [p.encode() if isinstance(p, str) else p for p in pieces]
+    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + \
+        f"0\r\n{trailers}\r\n".encode()
 
 
 # --- HTTP/2 by hand ---
