@@ -18,12 +18,20 @@ struct tls_ca {
 #define PEM_MAX_KEY (64u << 10)
 
 /*
- * All certificates of a PEM text, appended to out; other blocks, and those that
- * hold none, are passed over. How many there were, -ENOMEM.
+ * Call back for each certificate of a PEM text, as its bytes; other blocks, and
+ * broken ones, are passed over. 0, or what the callback gave, if negative;
+ * -ENOMEM. The second reads a file from its start, without moving its offset;
+ * -errno also for one above PEM_MAX_FILE.
+ */
+typedef int (*pem_fn)(void *ctx, const uint8_t *der, long len);
+int pem_each(const void *text, size_t len, pem_fn fn, void *ctx);
+int pem_each_fd(int fd, pem_fn fn, void *ctx);
+
+/*
+ * All certificates of a PEM text, appended to out; those that cannot be
+ * understood are passed over. How many there were, -errno.
  */
 int pem_certs(const void *text, size_t len, STACK_OF(X509) * out);
-/* The same from a file's start, without moving its offset; -errno also for one
- * above PEM_MAX_FILE. */
 int pem_certs_fd(int fd, STACK_OF(X509) * out);
 /* All of a file from its start, without moving its offset: 0, -errno; -EFBIG
  * past the buffer's ceiling. */
@@ -50,12 +58,25 @@ struct tls_ca *tls_ca_generate(int64_t now_s);
 int tls_leaf_get(struct tls_leaves *l, const char *name, int64_t now_s,
 		 X509 **ret_cert, EVP_PKEY **ret_key);
 
+/* --- bundle.c --- */
+
+struct bundle;
+
+/* 0, -errno. */
+int bundle_read(int fd, struct bundle **ret);
+struct bundle *bundle_free(struct bundle *b);
+/* Have store find what it needs in b, which outlives it. */
+bool bundle_serve(struct bundle *b, X509_STORE *store);
+/* Put all with this subject into the store. False: there are none. */
+bool bundle_load(const struct bundle *b, const X509_NAME *subject,
+		 X509_STORE *store);
+/* Each certificate once, as plain PEM blocks. 0, -errno. */
+int bundle_pem(const struct bundle *b, struct buf *out);
+
 /* --- roots.c --- */
 
 /* The first of these paths that is a file with something in it. */
 int tls_bundle_open(const char *const *paths, size_t n);
-/* Each certificate once, as plain PEM blocks. 0, -errno. */
-int tls_bundle_pem(int fd, struct buf *out);
 /* tls_roots_open() with the host's bundle from host_fd, which is taken; -1:
  * the host has none. */
 int tls_roots_new(const struct tls_config *c, int host_fd,

@@ -17,49 +17,53 @@ static bool is_certificate(const char *name)
 	       !strcmp(name, PEM_STRING_X509_OLD);
 }
 
-/* 1: added, 0: no certificate, -ENOMEM. */
-static int add_der(const uint8_t *der, long len, STACK_OF(X509) * out)
-{
-	const uint8_t *p = der;
-	X509 *x = d2i_X509(NULL, &p, len);
-
-	if (!x)
-		return 0;
-	if (p == der + len && sk_X509_push(out, x) > 0)
-		return 1;
-	X509_free(x);
-	return p == der + len ? -ENOMEM : 0;
-}
-
-int pem_certs(const void *text, size_t len, STACK_OF(X509) * out)
+int pem_each(const void *text, size_t len, pem_fn fn, void *ctx)
 {
 	BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
-	int n = 0, rc = 0;
+	size_t left = len + 1, before;
+	int rc = 0;
 
 	if (!bio)
 		return -ENOMEM;
 	/* A bad block is passed over: each turn takes a line at least. */
-	for (size_t left = len + 1; rc >= 0;) {
+	do {
 		char *name = NULL, *header = NULL;
 		uint8_t *der = NULL;
 		long der_len = 0;
-		const size_t before = left;
 
-		rc = 0;
+		before = left;
 		if (PEM_read_bio(bio, &name, &header, &der, &der_len) &&
 		    is_certificate(name))
-			rc = add_der(der, der_len, out);
+			rc = fn(ctx, der, der_len);
 		OPENSSL_free(name);
 		OPENSSL_free(header);
 		OPENSSL_clear_free(der, (size_t)der_len); /* maybe a key */
-		n += rc > 0;
 		left = (size_t)BIO_pending(bio);
-		if (!left || left >= before)
-			break;
-	}
+	} while (rc >= 0 && left && left < before);
 	BIO_free(bio);
 	ERR_clear_error();
-	return rc < 0 ? rc : n;
+	return rc < 0 ? rc : 0;
+}
+
+static int add_cert(void *ctx, const uint8_t *der, long len)
+{
+	STACK_OF(X509) *out = ctx;
+	const uint8_t *p = der;
+	X509 *x = d2i_X509(NULL, &p, len);
+	const bool whole = x && p == der + len;
+
+	if (whole && sk_X509_push(out, x) > 0)
+		return 0;
+	X509_free(x);
+	return whole ? -ENOMEM : 0;
+}
+
+int pem_certs(const void *text, size_t len, STACK_OF(X509) * out)
+{
+	const int before = sk_X509_num(out);
+	int rc = pem_each(text, len, add_cert, out);
+
+	return rc ? rc : sk_X509_num(out) - before;
 }
 
 int pem_read_fd(int fd, struct buf *out)
@@ -88,7 +92,7 @@ int pem_read_fd(int fd, struct buf *out)
 	}
 }
 
-int pem_certs_fd(int fd, STACK_OF(X509) * out)
+int pem_each_fd(int fd, pem_fn fn, void *ctx)
 {
 	struct buf text;
 	int rc;
@@ -96,9 +100,17 @@ int pem_certs_fd(int fd, STACK_OF(X509) * out)
 	buf_init(&text, PEM_MAX_FILE);
 	rc = pem_read_fd(fd, &text);
 	if (!rc)
-		rc = pem_certs(buf_data(&text), buf_len(&text), out);
+		rc = pem_each(buf_data(&text), buf_len(&text), fn, ctx);
 	buf_fini(&text);
 	return rc;
+}
+
+int pem_certs_fd(int fd, STACK_OF(X509) * out)
+{
+	const int before = sk_X509_num(out);
+	int rc = pem_each_fd(fd, add_cert, out);
+
+	return rc ? rc : sk_X509_num(out) - before;
 }
 
 char *pem_text(const STACK_OF(X509) * certs)

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What upstream servers are verified against. Reading a hundred and fifty
- * certificates takes some milliseconds, which a sandbox that never speaks TLS
- * does not pay: only what a person has named is read at the start, where they
- * can be told that it is wrong.
+ * What upstream servers are verified against. The host's certificates are read
+ * when the first server is verified; what a person has named at the start,
+ * where they can be told that it is wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,7 +32,8 @@ struct scope {
 };
 
 struct tls_roots {
-	int host_fd; /* -1: none, or read already */
+	int host_fd;	     /* -1: none, or read already */
+	struct bundle *host; /* NULL: none, or not read yet; owned */
 	STACK_OF(X509) * base;
 	X509_STORE *store;
 	struct scope *scopes; /* owned */
@@ -87,22 +86,31 @@ static int read_extra(const char *path, STACK_OF(X509) * out, struct err *err)
 
 /* --- stores --- */
 
-static bool add_all(X509_STORE *store, const STACK_OF(X509) * certs)
+/* Those of the host with the same subject come along, as the bundle is only
+ * asked about subjects that the store does not know. */
+static bool add_all(X509_STORE *store, const STACK_OF(X509) * certs,
+		    const struct bundle *host)
 {
-	for (int i = 0; i < sk_X509_num(certs); i++)
-		if (!X509_STORE_add_cert(store, sk_X509_value(certs, i)))
+	for (int i = 0; i < sk_X509_num(certs); i++) {
+		X509 *x = sk_X509_value(certs, i);
+
+		if (!X509_STORE_add_cert(store, x))
 			return false;
+		if (host)
+			(void)bundle_load(host, X509_get_subject_name(x),
+					  store);
+	}
 	return true;
 }
 
-static X509_STORE *store_new(const STACK_OF(X509) * base,
-			     const STACK_OF(X509) * extra)
+static X509_STORE *store_new(struct tls_roots *r, const STACK_OF(X509) * extra)
 {
 	X509_STORE *s = X509_STORE_new();
 
 	/* what somebody trusts need not be the end of its chain */
 	if (s && X509_STORE_set_flags(s, X509_V_FLAG_PARTIAL_CHAIN) &&
-	    add_all(s, base) && add_all(s, extra))
+	    add_all(s, r->base, r->host) && add_all(s, extra, r->host) &&
+	    (!r->host || bundle_serve(r->host, s)))
 		return s;
 	X509_STORE_free(s);
 	ERR_clear_error();
@@ -138,7 +146,7 @@ static int read_host(struct tls_roots *r)
 
 	if (r->host_fd < 0)
 		return 0;
-	rc = pem_certs_fd(r->host_fd, r->base);
+	rc = bundle_read(r->host_fd, &r->host);
 	if (rc == -ENOMEM)
 		return rc; /* the next one may be luckier */
 	close_fd(&r->host_fd);
@@ -152,7 +160,7 @@ X509_STORE *tls_roots_store(struct tls_roots *r, const char *name)
 
 	if (*store || read_host(r))
 		return *store;
-	*store = store_new(r->base, s ? s->extra : NULL);
+	*store = store_new(r, s ? s->extra : NULL);
 	return *store;
 }
 
@@ -184,6 +192,7 @@ struct tls_roots *tls_roots_free(struct tls_roots *r)
 		X509_STORE_free(r->scopes[i].store);
 	}
 	free(r->scopes);
+	(void)bundle_free(r->host); /* after the stores */
 	free(r);
 	return NULL;
 }
@@ -266,73 +275,14 @@ int tls_roots_open(const struct tls_config *c, struct tls_roots **ret,
 
 /* --- for the guest --- */
 
-struct numbered {
-	const X509 *cert;
-	int i;
-};
-
-static int by_contents(const void *a, const void *b)
-{
-	const struct numbered *x = a, *y = b;
-	int rc = X509_cmp(x->cert, y->cert);
-
-	return rc ? rc : x->i - y->i;
-}
-
-/* Of those that are there several times only the first stays; the order does
- * too. */
-static int each_once(STACK_OF(X509) * certs)
-{
-	const int n = sk_X509_num(certs);
-	autofree struct numbered *v = calloc((size_t)n + 1, sizeof(*v));
-	const struct numbered *first = v;
-	int kept = 0;
-
-	if (!v)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++)
-		v[i] = (struct numbered){ sk_X509_value(certs, i), i };
-	qsort(v, (size_t)n, sizeof(*v), by_contents);
-	for (int i = 1; i < n; i++) {
-		if (X509_cmp(first->cert, v[i].cert)) {
-			first = &v[i];
-			continue;
-		}
-		X509_free(sk_X509_value(certs, v[i].i));
-		(void)sk_X509_set(certs, v[i].i, NULL);
-	}
-	for (int i = 0; i < n; i++)
-		if (sk_X509_value(certs, i))
-			(void)sk_X509_set(certs, kept++,
-					  sk_X509_value(certs, i));
-	while (sk_X509_num(certs) > kept)
-		(void)sk_X509_pop(certs);
-	return 0;
-}
-
-int tls_bundle_pem(int fd, struct buf *out)
-{
-	STACK_OF(X509) *certs = sk_X509_new_null();
-	char *text = NULL;
-	int rc = certs ? pem_certs_fd(fd, certs) : -ENOMEM;
-
-	if (rc > 0) {
-		rc = each_once(certs);
-		if (!rc)
-			text = pem_text(certs);
-		if (!rc)
-			rc = text ? buf_str(out, text) : -ENOMEM;
-	}
-	free(text);
-	sk_X509_pop_free(certs, X509_free);
-	return rc;
-}
-
 int tls_host_roots_pem(struct buf *out)
 {
 	autoclose int fd = tls_host_roots_open();
+	struct bundle *b = NULL;
+	int rc = fd < 0 ? fd : bundle_read(fd, &b);
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	return tls_bundle_pem(fd, out);
+	if (!rc)
+		rc = bundle_pem(b, out);
+	(void)bundle_free(b);
+	return rc == -ENOENT ? 0 : rc;
 }

@@ -104,6 +104,25 @@ static void the_host_and_what_is_configured(void **state)
 	free(named[0]);
 }
 
+/* All authorities here have one name: some named, some of the host. */
+static void namesakes_are_all_found(void **state)
+{
+	char *named[] = { strdup(pki_at(*state, "c")) };
+	const struct tls_config c = { .upstream_cas = { named, 1 } };
+	char *both = str_fmt("%s%s", tls_ca_pem(cas[0]), tls_ca_pem(cas[1]));
+	struct tls_roots *r;
+
+	pki_put(pki_at(*state, "both"), both);
+	r = open_roots(&pki_plain, pki_at(*state, "both"));
+	expect_trust(tls_roots_store(r, "x"), true, true, false);
+	(void)tls_roots_free(r);
+	r = open_roots(&c, pki_at(*state, "both"));
+	expect_trust(tls_roots_store(r, "x"), true, true, true);
+	(void)tls_roots_free(r);
+	free(both);
+	free(named[0]);
+}
+
 static struct host_pattern pattern(const char *text)
 {
 	struct host_pattern p;
@@ -205,6 +224,17 @@ static int put_bundle(void **state)
 	return open(pki_at(*state, "bundle"), O_RDONLY | O_CLOEXEC);
 }
 
+static int pem_of(int fd, struct buf *out)
+{
+	struct bundle *b = NULL;
+	int rc;
+
+	assert_int_equal(bundle_read(fd, &b), 0);
+	rc = bundle_pem(b, out);
+	(void)bundle_free(b);
+	return rc;
+}
+
 static void a_bundle_in_disorder(void **state)
 {
 	int fd = put_bundle(state);
@@ -215,13 +245,13 @@ static void a_bundle_in_disorder(void **state)
 	expect_trust(tls_roots_store(r, "x"), true, true, false);
 	(void)tls_roots_free(r);
 	buf_init(&out, 1 << 20);
-	assert_int_equal(tls_bundle_pem(fd, &out), 0);
+	assert_int_equal(pem_of(fd, &out), 0);
 	want = str_fmt("%s%s", tls_ca_pem(cas[0]), tls_ca_pem(cas[1]));
 	assert_string_equal(buf_cstr(&out), want);
 	free(want);
 	buf_fini(&out);
 	buf_init(&out, 1000); /* has no room for two */
-	assert_int_equal(tls_bundle_pem(fd, &out), -ENOSPC);
+	assert_int_equal(pem_of(fd, &out), -ENOSPC);
 	buf_fini(&out);
 	(void)close(fd);
 }
@@ -234,7 +264,7 @@ static void a_host_without_certificates(void **state)
 	pki_put(pki_at(*state, "bundle"), "none\n");
 	fd = open(pki_at(*state, "bundle"), O_RDONLY | O_CLOEXEC);
 	buf_init(&out, 1000);
-	assert_int_equal(tls_bundle_pem(fd, &out), 0);
+	assert_int_equal(pem_of(fd, &out), 0);
 	assert_int_equal(buf_len(&out), 0);
 	buf_fini(&out);
 	(void)close(fd);
@@ -264,6 +294,7 @@ int main(void)
 #define WITH_CAS(f) cmocka_unit_test_setup_teardown(f, make_cas, remove_cas)
 	const struct CMUnitTest tests[] = {
 		WITH_CAS(the_host_and_what_is_configured),
+		WITH_CAS(namesakes_are_all_found),
 		WITH_CAS(the_most_specific_scope_counts),
 		WITH_CAS(files_without_certificates_are_refused),
 		WITH_CAS(a_bundle_in_disorder),
