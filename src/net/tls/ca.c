@@ -206,7 +206,7 @@ static int read_named(const char *path, size_t max, const char *kind,
 	if (!rc && !S_ISREG(st.st_mode))
 		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if (!rc)
-		rc = pem_read_fd(fd, b);
+		rc = io_read_all(fd, b);
 	return rc ? err_sys(err, ERR_IO, -rc, "%s: %s", kind, path) : 0;
 }
 
@@ -263,7 +263,7 @@ static int read_private(int dir, struct buf *key)
 	/* what others could read is no secret any more */
 	if (st.st_mode & 077)
 		return -EPERM;
-	return pem_read_fd(fd, key);
+	return io_read_all(fd, key);
 }
 
 static int read_public(int dir, struct buf *cert)
@@ -271,7 +271,7 @@ static int read_public(int dir, struct buf *cert)
 	autoclose int fd = openat(
 		dir, CERT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	return fd < 0 ? -errno : pem_read_fd(fd, cert);
+	return fd < 0 ? -errno : io_read_all(fd, cert);
 }
 
 static bool ends_soon(const struct tls_ca *ca)

@@ -20,8 +20,8 @@ struct tls_ca {
 /*
  * Call back for each certificate of a PEM text, as its bytes; other blocks, and
  * broken ones, are passed over. 0, or what the callback gave, if negative;
- * -ENOMEM. The second reads a file from its start, without moving its offset;
- * -errno also for one above PEM_MAX_FILE.
+ * -ENOMEM. The second reads a file, by read(2) alone, which is what the
+ * network's thread may do; -errno also for one above PEM_MAX_FILE.
  */
 typedef int (*pem_fn)(void *ctx, const uint8_t *der, long len);
 int pem_each(const void *text, size_t len, pem_fn fn, void *ctx);
@@ -33,9 +33,6 @@ int pem_each_fd(int fd, pem_fn fn, void *ctx);
  */
 int pem_certs(const void *text, size_t len, STACK_OF(X509) * out);
 int pem_certs_fd(int fd, STACK_OF(X509) * out);
-/* All of a file from its start, without moving its offset: 0, -errno; -EFBIG
- * past the buffer's ceiling. */
-int pem_read_fd(int fd, struct buf *out);
 /* NUL-terminated and owned by the caller; NULL: out of memory. */
 char *pem_text(const STACK_OF(X509) * certs);
 

@@ -9,8 +9,6 @@
 #include "base/io.h"
 #include "net/tls/ca_int.h"
 
-#define READ_AT_ONCE (64u << 10)
-
 static bool is_certificate(const char *name)
 {
 	return !strcmp(name, PEM_STRING_X509) ||
@@ -66,39 +64,13 @@ int pem_certs(const void *text, size_t len, STACK_OF(X509) * out)
 	return rc ? rc : sk_X509_num(out) - before;
 }
 
-int pem_read_fd(int fd, struct buf *out)
-{
-	off_t at = 0;
-
-	for (;;) {
-		const size_t room = out->max - buf_len(out);
-		uint8_t probe;
-		struct iovec iov = { &probe, 1 };
-		ssize_t n;
-
-		if (room) {
-			iov.iov_len = room < READ_AT_ONCE ? room : READ_AT_ONCE;
-			iov.iov_base = buf_reserve(out, iov.iov_len);
-			if (!iov.iov_base)
-				return -ENOMEM;
-		}
-		n = io_preadv(fd, &iov, 1, at, 0);
-		if (n <= 0)
-			return (int)n;
-		if (!room)
-			return -EFBIG;
-		buf_commit(out, (size_t)n);
-		at += n;
-	}
-}
-
 int pem_each_fd(int fd, pem_fn fn, void *ctx)
 {
 	struct buf text;
 	int rc;
 
 	buf_init(&text, PEM_MAX_FILE);
-	rc = pem_read_fd(fd, &text);
+	rc = io_read_all(fd, &text);
 	if (!rc)
 		rc = pem_each(buf_data(&text), buf_len(&text), fn, ctx);
 	buf_fini(&text);

@@ -139,18 +139,14 @@ static struct scope *scope_of(struct tls_roots *r, const char *name)
 	return best;
 }
 
-/* The host's certificates, when somebody needs them. */
-static int read_host(struct tls_roots *r)
+/* The host's certificates, when somebody needs them. What cannot be read is
+ * trusted by nobody. */
+static void read_host(struct tls_roots *r)
 {
-	int rc;
-
 	if (r->host_fd < 0)
-		return 0;
-	rc = bundle_read(r->host_fd, &r->host);
-	if (rc == -ENOMEM)
-		return rc; /* the next one may be luckier */
+		return;
+	(void)bundle_read(r->host_fd, &r->host);
 	close_fd(&r->host_fd);
-	return 0;
 }
 
 X509_STORE *tls_roots_store(struct tls_roots *r, const char *name)
@@ -158,8 +154,9 @@ X509_STORE *tls_roots_store(struct tls_roots *r, const char *name)
 	struct scope *s = scope_of(r, name);
 	X509_STORE **store = s ? &s->store : &r->store;
 
-	if (*store || read_host(r))
+	if (*store)
 		return *store;
+	read_host(r);
 	*store = store_new(r, s ? s->extra : NULL);
 	return *store;
 }

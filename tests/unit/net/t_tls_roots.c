@@ -229,6 +229,7 @@ static int pem_of(int fd, struct buf *out)
 	struct bundle *b = NULL;
 	int rc;
 
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	assert_int_equal(bundle_read(fd, &b), 0);
 	rc = bundle_pem(b, out);
 	(void)bundle_free(b);
