@@ -128,7 +128,8 @@ int h1_refuse(struct h1 *h, const char *why); /* -EPROTO */
 /* Is one of the secrets that must not be sent in this? 0, -EPERM. */
 int h1_look(struct h1 *h, const void *data, size_t len, const char *location);
 /* Bytes of in up to the end of a line go to text. 1: the line is whole;
- * 0: all of in is used; -EPROTO: too long, -ENOMEM. */
+ * 0: all of in, or all that may be in text, is used; -EPROTO: there was no room
+ * for any; -ENOMEM. */
 int h1_take_line(struct h1 *h, struct h1_in *in, size_t max);
 
 /* --- h1_body.c --- */
