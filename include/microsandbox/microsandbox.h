@@ -473,6 +473,9 @@ int64_t msb_sandbox_updated_unix_ms(const msb_sandbox_t *s);
 bool msb_sandbox_is_ephemeral(const msb_sandbox_t *s);
 /* Why the last boot ended ("Completed", "IdleTimeout", ...), or NULL. */
 const char *msb_sandbox_exit_reason(const msb_sandbox_t *s);
+/* What led to that reason, if the runtime said so: "secret-violation", or "".
+ * buf is always terminated. */
+void msb_sandbox_exit_cause(const msb_sandbox_t *s, char *buf, size_t len);
 /* Stored configuration as JSON text (see docs/json.md); owned by s. */
 const char *msb_sandbox_config_json(const msb_sandbox_t *s);
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handles: looking up, listing, facts about a sandbox. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "store/exit_record.h"
 
 #define MACHINE_JSON_MAX 65536u
 #define MACHINE_TRIES 250u /* half a second */
@@ -371,6 +373,18 @@ bool msb_sandbox_is_ephemeral(const msb_sandbox_t *s)
 const char *msb_sandbox_exit_reason(const msb_sandbox_t *s)
 {
 	return s->row.exit_reason;
+}
+
+void msb_sandbox_exit_cause(const msb_sandbox_t *s, char *buf, size_t len)
+{
+	autoclose int dirfd = home_sandbox_open(&s->m->home, s->row.name,
+						SANDBOX_RUNTIME_DIR);
+	struct exit_record exit = { .cause = "" };
+
+	/* the next boot removes it */
+	if (dirfd < 0 || exit_record_load(dirfd, &exit))
+		exit.cause[0] = 0;
+	(void)snprintf(buf, len, "%s", exit.cause);
 }
 
 const char *msb_sandbox_config_json(const msb_sandbox_t *s)

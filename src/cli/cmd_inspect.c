@@ -167,6 +167,18 @@ static void put_upper(struct page *p, const struct json *oci)
 	page_line(p, "OCI Upper", text);
 }
 
+static void put_exit(struct page *p, const msb_sandbox_t *s)
+{
+	const char *reason = msb_sandbox_exit_reason(s);
+	char cause[32], text[96];
+
+	msb_sandbox_exit_cause(s, cause, sizeof(cause));
+	if (reason)
+		(void)snprintf(text, sizeof(text), "%s%s%s%s", reason,
+			       *cause ? " (" : "", cause, *cause ? ")" : "");
+	page_line(p, "Exit reason", reason ? text : NULL);
+}
+
 static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 			const struct json *network, const struct json *machine)
 {
@@ -181,7 +193,7 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 			  &style);
 	(void)buf_printf(&p.b, " %s%s%s\n", p.colors ? style_on(style) : "",
 			 status, p.colors ? STYLE_OFF : "");
-	page_line(&p, "Exit reason", msb_sandbox_exit_reason(s));
+	put_exit(&p, s);
 	page_line(&p, "Created",
 		  show_local_time(msb_sandbox_created_unix_ms(s), time,
 				  sizeof(time)));
@@ -208,8 +220,10 @@ static int inspect_json(const msb_sandbox_t *s, struct json *config,
 			struct json *network, struct json *machine)
 {
 	struct json *o = jval_object();
-	char time[TIME_SIZE];
+	char time[TIME_SIZE], cause[32];
 
+	msb_sandbox_exit_cause(s, cause, sizeof(cause));
+	(void)jval_add(o, "exit_cause", jval_string(*cause ? cause : NULL));
 	(void)jval_add(o, "config", config ? config : jval_string(NULL));
 	(void)jval_add(o, "network", network ? network : jval_string(NULL));
 	(void)jval_add(o, "machine", machine ? machine : jval_string(NULL));

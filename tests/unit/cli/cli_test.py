@@ -667,8 +667,9 @@ class Show(Base):
                      "  Put into:     headers, basic", "  Elsewhere:    block-and-log"):
             self.assertIn(line + "\n", text)
         doc = json.loads(self.ok("inspect", "zeta", "--format", "json"))
-        self.assertEqual(sorted(doc), ["config", "created_at", "exit_reason", "machine", "name",
-                                       "network", "status", "updated_at"])
+        self.assertEqual(sorted(doc), ["config", "created_at", "exit_cause", "exit_reason", "machine",
+                                       "name", "network", "status", "updated_at"])
+        self.assertEqual(doc["exit_cause"], "secret-violation")
         self.assertEqual(doc["machine"]["mode"], "ptrace")
         self.assertEqual(doc["network"]["ipv4"]["address"], "172.16.0.6")
         self.assertNotIn("IPv6", text)

