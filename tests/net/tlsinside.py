@@ -78,6 +78,8 @@ class Link:
             data = self.run(self.tls.read, 1 << 16)
         except ssl.SSLEOFError:
             return b""
+        except ssl.SSLZeroReturnError:  # after an end of our own
+            data = b""
         self.clean = not data
         return data
 
