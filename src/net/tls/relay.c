@@ -195,19 +195,21 @@ static void received(struct relay *r, ssize_t n, size_t want)
 
 int relay_read(struct relay *r, struct buf *b, size_t max)
 {
-	uint8_t *to;
-	ssize_t n;
+	while (r->readable && !r->ended && max) {
+		uint8_t *to = buf_reserve(b, max);
+		ssize_t n;
 
-	if (!r->readable || r->ended)
-		return 0;
-	to = buf_reserve(b, max);
-	if (!to)
-		return -ENOMEM;
-	do
-		n = recv(r->fd, to, max, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	received(r, n, max);
-	buf_commit(b, n > 0 ? (size_t)n : 0);
+		if (!to)
+			return -ENOMEM;
+		do
+			n = recv(r->fd, to, max, MSG_DONTWAIT);
+		while (n < 0 && errno == EINTR);
+		received(r, n, max);
+		if (n > 0) {
+			buf_commit(b, (size_t)n);
+			max -= (size_t)n;
+		}
+	}
 	return 0;
 }
 
