@@ -73,7 +73,7 @@ static struct policy_flow flow_of(const struct dns_asker *who)
 		.direction = POLICY_EGRESS,
 		.proto = who->stream ? POLICY_TCP : POLICY_UDP,
 		.addr = who->asked.addr,
-		.port = DNS_PORT,
+		.port = who->asked.port,
 	};
 }
 
@@ -102,7 +102,8 @@ static bool is_gateway(const struct dns *d, const struct dns_asker *who)
 static bool is_configured(const struct dns *d, const struct net_endpoint *e)
 {
 	for (size_t i = 0; i < d->servers.n; i++)
-		if (d->servers.v[i].end.port == e->port &&
+		if ((d->servers.v[i].end.port == e->port ||
+		     e->port == DNS_TLS_PORT) &&
 		    net_addr_equal(&d->servers.v[i].end.addr, &e->addr))
 			return true;
 	return false;
@@ -340,6 +341,10 @@ static int forward(struct dns *d, const struct dns_asker *who,
 		.len = len,
 		.scratch = d->scratch,
 		.done = on_done,
+		.wires = q->elsewhere && who->tls_name ? d->net->host.tls_ops
+						       : NULL,
+		.tls = d->net->host.tls,
+		.tls_name = who->tls_name,
 	};
 	dns_exchange_start(&q->exchange);
 	return 1;

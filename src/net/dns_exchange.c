@@ -27,6 +27,9 @@ static void close_attempt(struct dns_exchange *x)
 {
 	loop_timer_cancel(&x->timer);
 	loop_unwatch(&x->watch);
+	if (x->wire)
+		x->wires->wire_close(x->wire);
+	x->wire = NULL;
 	if (x->open)
 		close_fd(&x->fd);
 	x->open = x->asked = false;
@@ -94,12 +97,21 @@ static int send_datagram(struct dns_exchange *x)
 	return send(x->fd, x->query, x->len, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+static int open_wire(struct dns_exchange *x)
+{
+	x->wire = x->wires->wire_open(x->tls, x->fd, &x->servers[x->at].end,
+				      x->tls_name);
+	return x->wire ? 0 : -ENOMEM;
+}
+
 static int begin(struct dns_exchange *x)
 {
 	int rc = choose_id(x);
 
 	if (!rc)
 		rc = open_socket(x);
+	if (!rc && x->wires)
+		rc = open_wire(x);
 	if (!rc && !x->tcp)
 		rc = send_datagram(x);
 	if (!rc)
@@ -161,14 +173,54 @@ static void read_datagrams(struct dns_exchange *x)
 	}
 }
 
-/* --- TCP --- */
+/* --- TCP, and TLS on it --- */
+
+static ssize_t wire_write(struct dns_exchange *x, const struct iovec *iov)
+{
+	const struct iovec *first = iov[0].iov_len ? iov : iov + 1;
+	uint8_t *whole = x->scratch; /* of 65535, which a query is not */
+	size_t n = iov[0].iov_len + iov[1].iov_len;
+
+	if (first != iov)
+		return x->wires->wire_send(x->wire, first->iov_base, n);
+	memcpy(whole, iov[0].iov_base, iov[0].iov_len);
+	memcpy(whole + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
+	return x->wires->wire_send(x->wire, whole, n);
+}
+
+static ssize_t stream_send(struct dns_exchange *x, struct iovec iov[2])
+{
+	const struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if (x->wire)
+		return wire_write(x, iov);
+	n = sendmsg(x->fd, &m, MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t stream_recv(struct dns_exchange *x, void *to, size_t len)
+{
+	ssize_t n;
+
+	if (x->wire)
+		return x->wires->wire_recv(x->wire, to, len);
+	n = recv(x->fd, to, len, 0);
+	return n < 0 ? -errno : n;
+}
+
+/* Wait for what the socket, or TLS on it, wants now. */
+static int await(struct dns_exchange *x, uint32_t events)
+{
+	return loop_rewatch(&x->watch,
+			    x->wire ? x->wires->wire_waits(x->wire) : events);
+}
 
 /* 0 when all is sent, -EAGAIN, or another error. */
 static int write_query(struct dns_exchange *x)
 {
 	uint8_t prefix[2];
 	struct iovec iov[2];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
 	be16_put(prefix, (uint16_t)x->len);
@@ -181,9 +233,9 @@ static int write_query(struct dns_exchange *x)
 		iov[0].iov_len = head;
 		iov[1].iov_base = x->query + body;
 		iov[1].iov_len = x->len - body;
-		n = sendmsg(x->fd, &m, MSG_NOSIGNAL);
+		n = stream_send(x, iov);
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		x->sent += (size_t)n;
 	}
 	return 0;
@@ -203,9 +255,9 @@ static int read_some(struct dns_exchange *x)
 		to = x->answer + (x->got - head);
 		want = be16_get(x->prefix) - (x->got - head);
 	}
-	n = recv(x->fd, to, want, 0);
+	n = stream_recv(x, to, want);
 	if (n <= 0)
-		return n < 0 ? -errno : -ECONNRESET;
+		return n < 0 ? (int)n : -ECONNRESET;
 	x->got += (size_t)n;
 	if (x->got == head) {
 		if (be16_get(x->prefix) < DNS_HEADER)
@@ -224,7 +276,7 @@ static void read_stream(struct dns_exchange *x)
 	do
 		rc = read_some(x);
 	while (!rc);
-	if (rc == -EAGAIN || rc == -EINTR)
+	if ((rc == -EAGAIN || rc == -EINTR) && !await(x, EPOLLIN))
 		return;
 	len = rc < 0 ? rc
 		     : dns_answer_check(x->query, x->len, x->answer,
@@ -240,14 +292,17 @@ static void write_stream(struct dns_exchange *x)
 {
 	int rc = write_query(x);
 
-	if (rc == -EAGAIN || rc == -EINTR)
+	if ((rc == -EAGAIN || rc == -EINTR) && !await(x, EPOLLOUT))
 		return;
 	if (!rc)
 		rc = loop_rewatch(&x->watch, EPOLLIN);
-	if (rc)
+	if (rc) {
 		next_server(x);
-	else
-		x->asked = true;
+		return;
+	}
+	x->asked = true;
+	if (x->wire) /* the answer may have been read with the handshake */
+		read_stream(x);
 }
 
 static void on_socket(struct watch *w, uint32_t events)

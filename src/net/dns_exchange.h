@@ -9,6 +9,7 @@
 
 #include "loop/loop.h"
 #include "net/dns_msg.h"
+#include "net/net.h"
 
 struct dns_server {
 	struct net_endpoint end;
@@ -26,6 +27,10 @@ struct dns_exchange {
 	uint8_t *query;	     /* borrowed; its id is ours to choose */
 	size_t len;
 	uint8_t *scratch; /* borrowed, DNS_MAX_MSG, shared on this loop */
+	/* NULL, or TLS with the servers, which must be tls_name. TCP only. */
+	const struct net_tls_ops *wires;
+	struct tls_proxy *tls;
+	const char *tls_name;
 	/*
 	 * The end, never called from dns_exchange_start(): an answer to the
 	 * query, valid during the call and writable, or NULL: no server had
@@ -44,6 +49,7 @@ struct dns_exchange {
 	size_t got;	   /* TCP: of length and answer */
 	uint8_t prefix[2]; /* TCP: the answer's length */
 	uint8_t *answer;   /* TCP: owned */
+	struct tls_wire *wire;
 };
 
 void dns_exchange_start(struct dns_exchange *x);

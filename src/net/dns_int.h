@@ -27,6 +27,7 @@ struct dns_stream;
 struct dns_asker {
 	struct net_endpoint guest, asked;
 	struct dns_stream *stream; /* NULL: by datagram */
+	const char *tls_name;	   /* by TLS: of the server; the stream's */
 	bool trusted; /* what that server says binds names; set by dns_ask() */
 };
 

@@ -2,6 +2,7 @@
 /*
  * DNS over TCP (RFC 7766): queries one after another on a connection, each with
  * its length in front, several of them outstanding, answered as answers come.
+ * The same over TLS (RFC 7858), where somebody else carries the bytes.
  *
  * What arrives stays in the connection's own ring until a query is complete and
  * there is room to deal with it; a guest that asks faster than it reads, or
@@ -24,7 +25,10 @@
 
 struct dns_stream {
 	struct dns *dns;
-	struct tcp_conn *conn;
+	const struct dns_carrier_ops *ops;
+	void *carrier;
+	const char *server_name; /* of TLS, the carrier's; NULL: none */
+	struct net_endpoint guest, asked;
 	struct list link, waiting;
 	struct timer idle;
 	struct deferred work;
@@ -53,14 +57,14 @@ static void stream_free(struct dns_stream *s)
 
 static void stream_reset(struct dns_stream *s)
 {
-	tcp_reset(s->conn);
+	s->ops->end(s->carrier, true);
 	stream_free(s);
 }
 
 /* Everything was said: the connection sends what it has, and ends. */
 static void stream_end(struct dns_stream *s)
 {
-	tcp_abandon(s->conn);
+	s->ops->end(s->carrier, false);
 	stream_free(s);
 }
 
@@ -92,11 +96,13 @@ static void touch(struct dns_stream *s)
 
 static void flush(struct dns_stream *s)
 {
+	const struct iovec data = { (void *)buf_data(&s->out),
+				    buf_len(&s->out) };
 	size_t n;
 
-	if (!buf_len(&s->out))
+	if (!data.iov_len)
 		return;
-	n = tcp_send(s->conn, buf_data(&s->out), buf_len(&s->out));
+	n = s->ops->send(s->carrier, &data, 1);
 	buf_consume(&s->out, n);
 	s->dns->backlog -= n;
 	if (n)
@@ -119,17 +125,15 @@ static void keep(struct dns_stream *s, const uint8_t *data, size_t len)
 void dns_stream_answer(struct dns_stream *s, const uint8_t *msg, size_t len)
 {
 	uint8_t prefix[PREFIX];
-	struct iovec to[2];
-	size_t space, head = 0, n = 0;
+	const struct iovec data[] = { { prefix, PREFIX },
+				      { (void *)msg, len } };
+	size_t head = 0, n = 0;
 
 	be16_put(prefix, (uint16_t)len);
 	if (!buf_len(&s->out)) {
-		space = tcp_space(s->conn, to);
-		head = space < PREFIX ? space : PREFIX;
-		n = space - head < len ? space - head : len;
-		(void)iov_write(to, 2, 0, prefix, head);
-		(void)iov_write(to, 2, head, msg, n);
-		tcp_commit(s->conn, head + n);
+		n = s->ops->send(s->carrier, data, 2);
+		head = n < PREFIX ? n : PREFIX;
+		n -= head;
 	}
 	if (head < PREFIX)
 		keep(s, prefix + head, PREFIX - head);
@@ -152,13 +156,14 @@ static int take_query(struct dns_stream *s)
 {
 	struct dns *d = s->dns;
 	struct dns_asker who = {
-		.guest = *tcp_guest_end(s->conn),
-		.asked = *tcp_peer_end(s->conn),
+		.guest = s->guest,
+		.asked = s->asked,
 		.stream = s,
+		.tls_name = s->server_name,
 	};
 	struct iovec iov[2] = { { 0 }, { 0 } };
 	uint8_t prefix[PREFIX];
-	size_t have = tcp_peek(s->conn, iov), len;
+	size_t have = s->ops->peek(s->carrier, iov), len;
 	int rc;
 
 	if (have < PREFIX)
@@ -176,7 +181,7 @@ static int take_query(struct dns_stream *s)
 		list_add_tail(&d->waiting, &s->waiting);
 		return 0;
 	}
-	tcp_consume(s->conn, PREFIX + len);
+	s->ops->consume(s->carrier, PREFIX + len);
 	s->pending += (unsigned)rc;
 	touch(s);
 	return 1;
@@ -196,7 +201,8 @@ static void on_work(struct deferred *w)
 		rc = take_query(s);
 	if (s->broken || rc < 0)
 		stream_reset(s);
-	else if (s->fin && !s->pending && !buf_len(&s->out))
+	else if (s->fin && !rc && list_empty(&s->waiting) && !s->pending &&
+		 !buf_len(&s->out))
 		stream_end(s);
 	else if (rc > 0 && n > BATCH)
 		schedule(s);
@@ -215,7 +221,94 @@ void dns_streams_resume(struct dns *d)
 	schedule(s);
 }
 
-/* --- the connection --- */
+/* --- who carries it --- */
+
+struct dns_stream *dns_stream_open(struct net *n,
+				   const struct dns_carrier *from)
+{
+	struct dns_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->dns = n->dns;
+	s->ops = from->ops;
+	s->carrier = from->carrier;
+	s->server_name = from->server_name;
+	s->guest = from->guest;
+	s->asked = from->asked;
+	buf_init(&s->out, DNS_STREAM_BACKLOG);
+	list_init(&s->waiting);
+	list_add_tail(&n->dns->streams, &s->link);
+	touch(s);
+	return s;
+}
+
+void dns_stream_wake(struct dns_stream *s)
+{
+	schedule(s);
+}
+
+void dns_stream_fin(struct dns_stream *s)
+{
+	s->fin = true;
+	schedule(s);
+}
+
+void dns_stream_close(struct dns_stream *s)
+{
+	stream_free(s);
+}
+
+void dns_streams_stop(struct dns *d)
+{
+	while (!list_empty(&d->streams))
+		stream_reset(
+			container_of(d->streams.next, struct dns_stream, link));
+}
+
+/* --- an ordinary connection: it is itself the carrier --- */
+
+static size_t conn_peek(void *carrier, struct iovec ret[2])
+{
+	return tcp_peek(carrier, ret);
+}
+
+static void conn_consume(void *carrier, size_t n)
+{
+	tcp_consume(carrier, n);
+}
+
+static size_t conn_send(void *carrier, const struct iovec *data, unsigned n)
+{
+	struct iovec to[2];
+	size_t space = tcp_space(carrier, to), done = 0;
+
+	for (unsigned i = 0; i < n && done < space; i++) {
+		size_t len = data[i].iov_len;
+
+		if (len > space - done)
+			len = space - done;
+		(void)iov_write(to, 2, done, data[i].iov_base, len);
+		done += len;
+	}
+	tcp_commit(carrier, done);
+	return done;
+}
+
+static void conn_end(void *carrier, bool rude)
+{
+	if (rude)
+		tcp_reset(carrier);
+	else
+		tcp_abandon(carrier);
+}
+
+static const struct dns_carrier_ops conn_ops = {
+	.peek = conn_peek,
+	.consume = conn_consume,
+	.send = conn_send,
+	.end = conn_end,
+};
 
 static void on_established(void *owner, struct tcp_conn *c)
 {
@@ -236,11 +329,8 @@ static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 
 static void on_fin(void *owner, struct tcp_conn *c)
 {
-	struct dns_stream *s = owner;
-
 	(void)c;
-	s->fin = true;
-	schedule(s);
+	dns_stream_fin(owner);
 }
 
 static void on_space(void *owner, struct tcp_conn *c)
@@ -266,25 +356,18 @@ static const struct tcp_owner_ops stream_ops = {
 
 void dns_stream_start(struct net *n, struct tcp_conn *c)
 {
-	struct dns_stream *s = calloc(1, sizeof(*s));
+	const struct dns_carrier from = {
+		.ops = &conn_ops,
+		.carrier = c,
+		.guest = *tcp_guest_end(c),
+		.asked = *tcp_peer_end(c),
+	};
+	struct dns_stream *s = dns_stream_open(n, &from);
 
 	if (!s) {
 		tcp_reset(c);
 		return;
 	}
-	s->dns = n->dns;
-	s->conn = c;
-	buf_init(&s->out, DNS_STREAM_BACKLOG);
-	list_init(&s->waiting);
-	list_add_tail(&n->dns->streams, &s->link);
 	tcp_set_owner(c, &stream_ops, s);
 	tcp_accept(c);
-	touch(s);
-}
-
-void dns_streams_stop(struct dns *d)
-{
-	while (!list_empty(&d->streams))
-		stream_reset(
-			container_of(d->streams.next, struct dns_stream, link));
 }

@@ -64,6 +64,7 @@ typedef void (*net_log_fn)(void *ctx, int level, const char *line);
 
 struct tcp_conn;
 struct tls_proxy; /* tls/proxy.h */
+struct tls_wire;
 
 /* What the stack asks of TLS interception. It is behind pointers because only
  * one of the two runtimes carries a TLS library: msb-runtime-tls. */
@@ -87,6 +88,19 @@ struct net_tls_ops {
 	/* Everything the guest said is in tcp_peek(); fd, connected, and owned
 	 * from now on, has not been read from or written to. */
 	void (*take)(struct tls_proxy *p, struct tcp_conn *c, int fd);
+	/*
+	 * TLS as a client of the server called name, an address or a domain,
+	 * on a socket (borrowed) that is connected or about to be. NULL: no
+	 * memory. Handshakes happen in send and recv: -EAGAIN; then
+	 * wire_waits() tells for which of EPOLLIN and EPOLLOUT.
+	 */
+	struct tls_wire *(*wire_open)(struct tls_proxy *p, int fd,
+				      const struct net_endpoint *to,
+				      const char *name);
+	ssize_t (*wire_send)(struct tls_wire *w, const void *data, size_t len);
+	ssize_t (*wire_recv)(struct tls_wire *w, void *data, size_t len);
+	uint32_t (*wire_waits)(const struct tls_wire *w);
+	void (*wire_close)(struct tls_wire *w);
 };
 
 /* Who serves the network: the runtime. */

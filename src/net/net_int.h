@@ -26,6 +26,8 @@
 #include "net/policy.h"
 #include "net/tcp.h"
 
+struct dns_stream;
+
 #define DNS_PORT 53
 #define DNS_TLS_PORT 853
 
@@ -211,6 +213,28 @@ struct dns *dns_free(struct dns *d);
 void dns_datagram(struct dns *d, const struct packet *p);
 /* dns_stream.c: a connection to port 53; accepts it. */
 void dns_stream_start(struct net *n, struct tcp_conn *c);
+/* The same where others carry the bytes: DNS over TLS. */
+struct dns_carrier_ops {
+	/* As tcp_peek() and tcp_consume(). */
+	size_t (*peek)(void *carrier, struct iovec ret[2]);
+	void (*consume)(void *carrier, size_t n);
+	/* How much was taken; for the rest: dns_stream_wake(), later. */
+	size_t (*send)(void *carrier, const struct iovec *data, unsigned n);
+	/* Everything was said, or, rude, nobody cares. The stream is gone
+	 * after the call. */
+	void (*end)(void *carrier, bool rude);
+};
+struct dns_carrier {
+	const struct dns_carrier_ops *ops;
+	void *carrier;
+	const char *server_name; /* TLS: a server that is asked must prove it */
+	struct net_endpoint guest, asked;
+};
+struct dns_stream *dns_stream_open(struct net *n,
+				   const struct dns_carrier *from);
+void dns_stream_wake(struct dns_stream *s);  /* more to read, or room */
+void dns_stream_fin(struct dns_stream *s);   /* the guest asks no more */
+void dns_stream_close(struct dns_stream *s); /* the carrier is no more */
 
 /* port.c: binds, and warns of what others can reach. What is taken is an error
  * that names who has it, with EADDRINUSE. */

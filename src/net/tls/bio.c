@@ -228,11 +228,9 @@ void guest_tls_close(struct guest_tls *g)
 	g->ssl = NULL;
 }
 
-int server_tls_open(struct server_tls *u, struct tls_proxy *p, int fd,
-		    void *app)
+int server_tls_open(struct server_tls *u)
 {
-	u->fd = fd;
-	u->ssl = open_end(p->client, p->server_bio, u, app);
+	u->ssl = open_end(u->proxy->client, u->proxy->server_bio, u, u);
 	if (!u->ssl)
 		return -ENOMEM;
 	SSL_set_connect_state(u->ssl);

@@ -48,8 +48,8 @@ static int make_contexts(struct tls_proxy *p)
 	SSL_CTX_set_alpn_select_cb(p->server, session_on_alpn, NULL);
 	(void)SSL_CTX_set_session_cache_mode(
 		p->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(p->client, session_on_ticket);
-	SSL_CTX_set_info_callback(p->client, session_on_alert);
+	SSL_CTX_sess_set_new_cb(p->client, server_on_ticket);
+	SSL_CTX_set_info_callback(p->client, server_on_alert);
 	return 0;
 }
 
@@ -134,10 +134,24 @@ static void proxy_detach(struct tls_proxy *p)
 	p->net = NULL;
 }
 
+static void proxy_start(struct tls_proxy *p, struct tcp_conn *c,
+			const char *name)
+{
+	if (tcp_peer_end(c)->port == DNS_TLS_PORT)
+		dot_start(p, c, name);
+	else
+		tls_session_start(p, c, name);
+}
+
 const struct net_tls_ops tls_proxy_ops = {
 	.attach = proxy_attach,
 	.detach = proxy_detach,
-	.start = tls_session_start,
+	.start = proxy_start,
 	.classify = tls_classify,
 	.take = tls_take,
+	.wire_open = wire_open,
+	.wire_send = wire_send,
+	.wire_recv = wire_recv,
+	.wire_waits = wire_waits,
+	.wire_close = wire_close,
 };

@@ -395,15 +395,8 @@ static bool greet_server(struct tls_session *s)
 
 static bool connected(struct tls_session *s)
 {
-	const struct server_hello h = {
-		.name = s->name,
-		.peer = s->peer,
-		.alpn = s->alpn,
-		.alpn_len = s->alpn_len,
-	};
-
-	if (server_tls_open(&s->server, s->proxy, s->server.fd, s) ||
-	    server_tls_prepare(&s->server, s->proxy, &h))
+	if (server_tls_open(&s->server) ||
+	    server_tls_prepare(&s->server, s->alpn, s->alpn_len))
 		return refuse(s, SSL_AD_INTERNAL_ERROR, "out of memory");
 	s->state = SESSION_SERVER;
 	return true;
@@ -660,28 +653,6 @@ int session_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
 	return s && n ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
-int session_on_ticket(SSL *ssl, SSL_SESSION *session)
-{
-	const struct tls_session *s = SSL_get_app_data(ssl);
-
-	if (!s)
-		return 0;
-	resume_keep(s->proxy->resume, s->name, &s->peer, session);
-	return 1;
-}
-
-void session_on_alert(const SSL *ssl, int where, int value)
-{
-	struct tls_session *s = SSL_get_app_data(ssl);
-
-	if (!s || where != SSL_CB_READ_ALERT)
-		return;
-	if ((value & 0xff) == SSL_AD_CLOSE_NOTIFY)
-		s->server.goodbye = true;
-	else if (value >> 8 == SSL3_AL_FATAL)
-		s->server.alert = (uint8_t)value;
-}
-
 /* --- beginning --- */
 
 static struct tls_session *session_new(struct tls_proxy *p, struct tcp_conn *c,
@@ -699,8 +670,13 @@ static struct tls_session *session_new(struct tls_proxy *p, struct tcp_conn *c,
 	if (!s)
 		return NULL;
 	s->proxy = p;
-	s->server.fd = -1;
-	s->peer = *tcp_peer_end(c);
+	s->server = (struct server_tls){
+		.fd = -1,
+		.proxy = p,
+		.name = s->name,
+		.peer = *tcp_peer_end(c),
+	};
+	s->peer = s->server.peer;
 	s->to = net_host_end(n, &s->peer);
 	s->other_family = net_addr_is_gateway(&s->peer.addr, &n->link_addr);
 	s->tunnel = tunnel;

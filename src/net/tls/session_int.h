@@ -7,6 +7,7 @@
  * resume.c    TLS sessions that servers let us take up again
  * session.c   the order of things, and what goes from one end to the other
  * dot.c       DNS over TLS, which has a guest's end only
+ * wire.c      and a server's end only
  */
 #ifndef MSB_NET_TLS_SESSION_INT_H
 #define MSB_NET_TLS_SESSION_INT_H
@@ -33,10 +34,13 @@ struct guest_tls {
 	bool fin;      /* the guest will send nothing more */
 };
 
-/* The end of a socket, watched for edges; see splice.c. */
+/* The end of a socket; readable and writable until a call says otherwise. */
 struct server_tls {
 	int fd;
-	SSL *ssl; /* we are the client */
+	SSL *ssl; /* we are the client; its app data is this */
+	struct tls_proxy *proxy;
+	const char *name;	  /* of the server; verified, and sent */
+	struct net_endpoint peer; /* by which it is known */
 	bool readable, writable;
 	bool hung_up;  /* an end may follow what is read */
 	bool eof;      /* and has */
@@ -45,36 +49,33 @@ struct server_tls {
 	int error;     /* -errno of the socket */
 };
 
-/* Make the SSL objects; 0 or -ENOMEM. app: SSL_get_app_data(). */
+/* Make the SSL objects; 0 or -ENOMEM. app: SSL_get_app_data(), a struct
+ * tls_session or NULL. */
 int guest_tls_open(struct guest_tls *g, struct tls_proxy *p, struct tcp_conn *c,
 		   void *app);
 void guest_tls_flush(struct guest_tls *g);
 /* Room for so many bytes of ciphertext. */
 size_t guest_tls_room(struct guest_tls *g);
-void guest_tls_close(struct guest_tls *g); /* the connection stays */
-int server_tls_open(struct server_tls *u, struct tls_proxy *p, int fd,
-		    void *app);
+void guest_tls_close(struct guest_tls *g);   /* the connection stays */
+int server_tls_open(struct server_tls *u);   /* fd and what describes it are set
+					      */
 void server_tls_close(struct server_tls *u); /* fd stays open */
 void server_tls_events(struct server_tls *u, uint32_t events);
 
 /* --- upstream.c --- */
 
-/* What the handshake as a client is to be like. */
-struct server_hello {
-	const char *name;	  /* of the server; verified, and sent */
-	struct net_endpoint peer; /* as the guest dialed it */
-	const uint8_t *alpn;	  /* a list as on the wire */
-	unsigned alpn_len;
-};
-
-int server_tls_prepare(struct server_tls *u, struct tls_proxy *p,
-		       const struct server_hello *h); /* 0 or -ENOMEM */
+/* Make ready for the handshake; alpn: a list as on the wire. 0 or -ENOMEM. */
+int server_tls_prepare(struct server_tls *u, const uint8_t *alpn,
+		       unsigned alpn_len);
 /* After SSL_connect() failed: what to tell the guest (an alert) and the user;
  * text is a constant or in buf. */
 uint8_t server_tls_failure(const struct server_tls *u, const char **text,
 			   char buf[128]);
 /* The alert that fits a host that cannot be reached. */
 uint8_t server_dial_failure(int error, const char **text, char buf[128]);
+/* Callbacks of the client's context. */
+int server_on_ticket(SSL *ssl, SSL_SESSION *session);
+void server_on_alert(const SSL *ssl, int where, int value);
 
 /* --- resume.c --- */
 
@@ -93,8 +94,20 @@ void resume_keep(struct tls_resume *r, const char *name,
 int session_on_hello(SSL *ssl, int *alert, void *arg);
 int session_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
 		    const unsigned char *in, unsigned in_len, void *arg);
-int session_on_ticket(SSL *ssl, SSL_SESSION *session);
-void session_on_alert(const SSL *ssl, int where, int value);
 void sessions_end(struct tls_proxy *p); /* those without a connection */
+
+/* --- dot.c --- */
+
+/* DNS over TLS; name: of the hello, or empty. */
+void dot_start(struct tls_proxy *p, struct tcp_conn *c, const char *name);
+
+/* --- wire.c: net_tls_ops.wire_... --- */
+
+struct tls_wire *wire_open(struct tls_proxy *p, int fd,
+			   const struct net_endpoint *to, const char *name);
+ssize_t wire_send(struct tls_wire *w, const void *data, size_t len);
+ssize_t wire_recv(struct tls_wire *w, void *data, size_t len);
+uint32_t wire_waits(const struct tls_wire *w);
+void wire_close(struct tls_wire *w);
 
 #endif

@@ -32,23 +32,43 @@ static bool is_address(const char *name)
 	return net_addr_parse(name, strlen(name), &a) == 0;
 }
 
-int server_tls_prepare(struct server_tls *u, struct tls_proxy *p,
-		       const struct server_hello *h)
+int server_tls_prepare(struct server_tls *u, const uint8_t *alpn,
+		       unsigned alpn_len)
 {
-	SSL_SESSION *known = resume_take(p->resume, h->name, &h->peer);
+	struct tls_proxy *p = u->proxy;
+	SSL_SESSION *known = resume_take(p->resume, u->name, &u->peer);
 
 	if (known) {
 		/* what cannot be resumed is begun anew */
 		(void)SSL_set_session(u->ssl, known);
 		SSL_SESSION_free(known);
 	}
-	if (!verify(u->ssl, p, h->name) ||
-	    (!is_address(h->name) &&
-	     !SSL_set_tlsext_host_name(u->ssl, h->name)) ||
-	    (h->alpn_len &&
-	     SSL_set_alpn_protos(u->ssl, h->alpn, h->alpn_len))) /* 0 is good */
+	if (!verify(u->ssl, p, u->name) ||
+	    (!is_address(u->name) &&
+	     !SSL_set_tlsext_host_name(u->ssl, u->name)) ||
+	    (alpn_len && SSL_set_alpn_protos(u->ssl, alpn, alpn_len)))
 		return -ENOMEM;
 	return 0;
+}
+
+int server_on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	const struct server_tls *u = SSL_get_app_data(ssl);
+
+	resume_keep(u->proxy->resume, u->name, &u->peer, session);
+	return 1;
+}
+
+void server_on_alert(const SSL *ssl, int where, int value)
+{
+	struct server_tls *u = SSL_get_app_data(ssl);
+
+	if (where != SSL_CB_READ_ALERT)
+		return;
+	if ((value & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		u->goodbye = true;
+	else if (value >> 8 == SSL3_AL_FATAL)
+		u->alert = (uint8_t)value;
 }
 
 /* --- why not --- */
