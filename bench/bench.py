@@ -110,14 +110,17 @@ class Bench:
         initramfs = self.bare_initramfs()
         self.cmd("run", self.rootfs, "--", "true")
         self.cmd("create", "-n", "running", self.rootfs)
-        bare, run, execs = [], [], []
+        bare, run, execs, intercepted = [], [], [], []
         for _ in range(self.runs):
             bare.append(self.bare_boot(initramfs))
             execs.append(self.timed([self.msb, "exec", "running", "--", "true"], env=self.env))
             run.append(self.timed([self.msb, "run", self.rootfs, "--", "true"], env=self.env))
+            intercepted.append(self.timed([self.msb, "run", "--tls-intercept", self.rootfs, "--", "true"],
+                                          env=self.env))
             time.sleep(0.03)  # the host gives its memory back: at nobody's expense
         print(f"bare kernel, boot to power-off      {summary(bare)}")
         print(f"msb run <dir> -- true               {summary(run)}")
+        print(f"msb run --tls-intercept <dir> ...   {summary(intercepted)}")
         print(f"msb exec <running> -- true          {summary(execs)}")
         base = statistics.median(bare)
         print(f"run / bare  = {statistics.median(run) / base:.2f}   (goal: at most 1.5)")
