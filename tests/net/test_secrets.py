@@ -380,7 +380,7 @@ def test_a_long_upload(msb, boot, servers):
     want = hashlib.sha256(bytes(200 << 20))
     want.update(VALUE.encode())
     assert r.length == (200 << 20) + len(VALUE) and r.digest.hexdigest() == want.hexdigest()
-    assert grown < 8 << 10, f"{grown} KiB more"
+    assert grown < 16 << 10, f"{grown} KiB more"
 
 
 # --- to whom ---
@@ -566,7 +566,7 @@ def test_http2_that_is_not_let_through(msb, boot, servers):
         assert not heads(r), (name, r)
         assert r["error"] != "silence" and (r["error"] or r["step"] == "end"), (name, r)
     assert not any(holds(c.data, VALUE) for c in servers.recorder.take())
-    assert other not in servers.access().split("HTTP/2.0")[-1]
+    assert "200" not in servers.access()
     many = b"".join(request(2 * i + 1, SITE, "/late", "POST", body=[]) for i in range(1100))
     r, = msb.clients(box, h2(2001, frames=many))
     assert 2001 not in heads(r) and r["error"] != "silence"

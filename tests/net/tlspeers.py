@@ -78,6 +78,7 @@ class Servers:
                 "not-yet", "not-yet.example.com", begin=pki.DAY),
             "mismatch.example.com": self.authority.issue("mismatch", "some.example.org"),
             "untrusted.example.com": self.stranger.issue("untrusted", "untrusted.example.com")}
+        self.read = 0  # of what nginx has written
         self.start_recorder()
         self.start_nginx()
 
@@ -141,10 +142,13 @@ class Servers:
         self.repository = place / "it.git"
 
     def access(self):
-        """What nginx was asked."""
-        return (self.base / "access.log").read_text()
+        """What nginx was asked since the last time."""
+        text = (self.base / "access.log").read_text()
+        new, self.read = text[self.read:], len(text)
+        return new
 
     def forget(self):
+        self.access()
         self.recorder.released.set()
         self.recorder.take()
         self.recorder.released.clear()
