@@ -24,7 +24,7 @@
 #define OUT_MAX (4 * HTTP_MAX_BODY)
 
 struct plain {
-	struct relay relay;
+	struct tls_relay relay;
 	struct buf head; /* the first one, until its host is known */
 	size_t looked;	 /* so much of it was looked at */
 	char host[NET_NAME_MAX + 1];
@@ -48,7 +48,7 @@ enum plain_state { PLAIN_GONE, PLAIN_THERE };
 
 static enum plain_state broken(struct plain *h)
 {
-	relay_break(&h->relay);
+	tls_relay_break(&h->relay);
 	plain_free(h);
 	return PLAIN_GONE;
 }
@@ -173,7 +173,7 @@ static enum plain_state find_host(struct plain *h)
 	const uint8_t *head;
 	size_t blank, len, end;
 
-	if (relay_collect(&h->relay, &h->head, HTTP_MAX_HEAD))
+	if (tls_relay_collect(&h->relay, &h->head, HTTP_MAX_HEAD))
 		return broken(h);
 	head = buf_data(&h->head);
 	blank = head_blank(head, buf_len(&h->head));
@@ -237,7 +237,7 @@ static enum plain_state to_server(struct plain *h)
 	enum plain_state s = PLAIN_THERE;
 
 	do {
-		if (relay_send(&h->relay, &h->out))
+		if (tls_relay_send(&h->relay, &h->out))
 			return broken(h);
 		if (buf_len(&h->out))
 			return PLAIN_THERE;
@@ -251,7 +251,7 @@ static enum plain_state to_server(struct plain *h)
 
 static enum plain_state to_guest(struct plain *h)
 {
-	(void)relay_copy(&h->relay, UINT64_MAX);
+	(void)tls_relay_copy(&h->relay, UINT64_MAX);
 	if (!h->relay.ended)
 		return PLAIN_THERE;
 	/* what was said before an error comes first */
@@ -268,7 +268,7 @@ static void join(struct plain *h)
 {
 	struct net *n = h->relay.proxy->net;
 	struct tcp_conn *c = h->relay.conn;
-	int fd = relay_take_fd(&h->relay);
+	int fd = tls_relay_take_fd(&h->relay);
 
 	plain_free(h);
 	splice_join(n, c, fd);
@@ -281,7 +281,7 @@ static bool may_join(const struct plain *h)
 	       !h->relay.ended;
 }
 
-static void on_step(struct relay *r)
+static void on_step(struct tls_relay *r)
 {
 	struct plain *h = container_of(r, struct plain, relay);
 
@@ -295,18 +295,19 @@ static void on_step(struct relay *r)
 		join(h);
 }
 
-static void on_gone(struct relay *r)
+static void on_gone(struct tls_relay *r)
 {
 	plain_free(container_of(r, struct plain, relay));
 }
 
-static const struct relay_ops plain_ops = { .step = on_step, .gone = on_gone };
+static const struct tls_relay_ops plain_ops = { .step = on_step,
+						.gone = on_gone };
 
 void plain_start(struct tls_proxy *p, struct tcp_conn *c, int fd)
 {
 	struct plain *h = calloc(1, sizeof(*h));
 
-	if (!h || relay_init(&h->relay, &plain_ops, p, c, fd)) {
+	if (!h || tls_relay_init(&h->relay, &plain_ops, p, c, fd)) {
 		free(h);
 		close_fd(&fd);
 		tcp_reset(c);

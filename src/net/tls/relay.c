@@ -16,19 +16,19 @@
 
 static void on_again(struct deferred *d)
 {
-	struct relay *r = container_of(d, struct relay, again);
+	struct tls_relay *r = container_of(d, struct tls_relay, again);
 
 	r->ops->step(r);
 }
 
-static void ask(struct relay *r)
+static void ask(struct tls_relay *r)
 {
 	loop_defer(r->proxy->net->loop, &r->again, on_again);
 }
 
 static void on_timer(struct timer *t)
 {
-	struct relay *r = container_of(t, struct relay, timer);
+	struct tls_relay *r = container_of(t, struct tls_relay, timer);
 
 	r->ops->late(r);
 }
@@ -45,7 +45,7 @@ static int socket_error(int fd)
 
 static void on_host(struct watch *w, uint32_t events)
 {
-	struct relay *r = container_of(w, struct relay, watch);
+	struct tls_relay *r = container_of(w, struct tls_relay, watch);
 
 	if (events & EPOLLERR && !r->error)
 		r->error = socket_error(r->fd);
@@ -77,7 +77,7 @@ static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 
 static void on_fin(void *owner, struct tcp_conn *c)
 {
-	struct relay *r = owner;
+	struct tls_relay *r = owner;
 
 	(void)c;
 	r->guest_done = true;
@@ -92,14 +92,14 @@ static void on_space(void *owner, struct tcp_conn *c)
 
 static void on_closed(void *owner, struct tcp_conn *c, int error)
 {
-	struct relay *r = owner;
+	struct tls_relay *r = owner;
 
 	(void)c;
-	relay_fini(r, error != 0);
+	tls_relay_fini(r, error != 0);
 	r->ops->gone(r);
 }
 
-static const struct tcp_owner_ops relay_owner_ops = {
+static const struct tcp_owner_ops owner_ops = {
 	.established = on_established,
 	.data = on_data,
 	.fin = on_fin,
@@ -109,30 +109,30 @@ static const struct tcp_owner_ops relay_owner_ops = {
 
 /* --- beginning and end --- */
 
-int relay_init(struct relay *r, const struct relay_ops *ops,
-	       struct tls_proxy *p, struct tcp_conn *c, int fd)
+int tls_relay_init(struct tls_relay *r, const struct tls_relay_ops *ops,
+		   struct tls_proxy *p, struct tcp_conn *c, int fd)
 {
 	int rc;
 
-	*r = (struct relay){
+	*r = (struct tls_relay){
 		.ops = ops, .proxy = p, .conn = c, .fd = fd, .writable = true
 	};
 	rc = loop_watch(p->net->loop, &r->watch, fd, WATCHED, on_host);
 	if (rc)
 		return rc;
-	tcp_set_owner(c, &relay_owner_ops, r);
+	tcp_set_owner(c, &owner_ops, r);
 	ask(r);
 	return 0;
 }
 
-static void let_go(struct relay *r)
+static void let_go(struct tls_relay *r)
 {
 	loop_unwatch(&r->watch);
 	loop_timer_cancel(&r->timer);
 	loop_defer_cancel(&r->again);
 }
 
-void relay_fini(struct relay *r, bool rude)
+void tls_relay_fini(struct tls_relay *r, bool rude)
 {
 	const struct linger now = { .l_onoff = 1 };
 
@@ -143,26 +143,26 @@ void relay_fini(struct relay *r, bool rude)
 	close_fd(&r->fd);
 }
 
-int relay_take_fd(struct relay *r)
+int tls_relay_take_fd(struct tls_relay *r)
 {
 	let_go(r);
 	return take_fd(&r->fd);
 }
 
-void relay_break(struct relay *r)
+void tls_relay_break(struct tls_relay *r)
 {
-	relay_fini(r, true);
+	tls_relay_fini(r, true);
 	tcp_reset(r->conn);
 }
 
-void relay_timer(struct relay *r, uint32_t ms)
+void tls_relay_timer(struct tls_relay *r, uint32_t ms)
 {
 	loop_timer(r->proxy->net->loop, &r->timer, ms, on_timer);
 }
 
 /* --- bytes --- */
 
-int relay_send(struct relay *r, struct buf *b)
+int tls_relay_send(struct tls_relay *r, struct buf *b)
 {
 	while (r->writable && buf_len(b)) {
 		const size_t len = buf_len(b);
@@ -183,7 +183,7 @@ int relay_send(struct relay *r, struct buf *b)
 }
 
 /* What a receiving call for want bytes returned. */
-static void received(struct relay *r, ssize_t n, size_t want)
+static void received(struct tls_relay *r, ssize_t n, size_t want)
 {
 	if (n < 0 && errno != EAGAIN)
 		r->error = -errno;
@@ -193,7 +193,7 @@ static void received(struct relay *r, ssize_t n, size_t want)
 		r->readable = false;
 }
 
-int relay_read(struct relay *r, struct buf *b, size_t max)
+int tls_relay_read(struct tls_relay *r, struct buf *b, size_t max)
 {
 	while (r->readable && !r->ended && max) {
 		uint8_t *to = buf_reserve(b, max);
@@ -213,7 +213,7 @@ int relay_read(struct relay *r, struct buf *b, size_t max)
 	return 0;
 }
 
-bool relay_to_guest(struct relay *r, struct buf *b)
+bool tls_relay_to_guest(struct tls_relay *r, struct buf *b)
 {
 	while (buf_len(b)) {
 		size_t n = tcp_send(r->conn, buf_data(b), buf_len(b));
@@ -225,7 +225,7 @@ bool relay_to_guest(struct relay *r, struct buf *b)
 	return true;
 }
 
-uint64_t relay_copy(struct relay *r, uint64_t max)
+uint64_t tls_relay_copy(struct tls_relay *r, uint64_t max)
 {
 	uint64_t left = max;
 
@@ -254,7 +254,7 @@ uint64_t relay_copy(struct relay *r, uint64_t max)
 	return max - left;
 }
 
-int relay_collect(struct relay *r, struct buf *b, size_t max)
+int tls_relay_collect(struct tls_relay *r, struct buf *b, size_t max)
 {
 	struct iovec iov[2];
 	size_t have = tcp_peek(r->conn, iov), left = 0, moved = 0;

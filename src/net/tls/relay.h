@@ -12,21 +12,22 @@
 #include "base/buf.h"
 #include "net/tls/proxy_int.h"
 
-struct relay;
+struct tls_relay;
 
-struct relay_ops {
+struct tls_relay_ops {
 	/* Something may be possible that was not. May free the relay. */
-	void (*step)(struct relay *r);
-	/* The time given to relay_timer() is over. May free the relay. NULL
+	void (*step)(struct tls_relay *r);
+	/* The time given to tls_relay_timer() is over. May free the relay. NULL
 	 * where that is never called. */
-	void (*late)(struct relay *r);
-	/* The connection is gone, relay_fini() was called: free the owner. */
-	void (*gone)(struct relay *r);
+	void (*late)(struct tls_relay *r);
+	/* The connection is gone, tls_relay_fini() was called: free the owner.
+	 */
+	void (*gone)(struct tls_relay *r);
 };
 
 /* Embedded in its owner. */
-struct relay {
-	const struct relay_ops *ops;
+struct tls_relay {
+	const struct tls_relay_ops *ops;
 	struct tls_proxy *proxy;
 	struct tcp_conn *conn;
 	struct watch watch;
@@ -42,30 +43,30 @@ struct relay {
 
 /* Takes conn and fd over, and a step is taken; or -errno, and they stay the
  * caller's. */
-int relay_init(struct relay *r, const struct relay_ops *ops,
-	       struct tls_proxy *p, struct tcp_conn *c, int fd);
+int tls_relay_init(struct tls_relay *r, const struct tls_relay_ops *ops,
+		   struct tls_proxy *p, struct tcp_conn *c, int fd);
 /* The socket is closed; rude: its peer sees a reset. The connection is the
  * caller's again, who must give it another owner or end it. */
-void relay_fini(struct relay *r, bool rude);
+void tls_relay_fini(struct tls_relay *r, bool rude);
 /* The same, with the socket, which has no watch any more. */
-int relay_take_fd(struct relay *r);
+int tls_relay_take_fd(struct tls_relay *r);
 /* The guest and the host's peer see that it broke. */
-void relay_break(struct relay *r);
+void tls_relay_break(struct tls_relay *r);
 
 /* Send what is in b, as far as the socket takes it. 0; negative: it broke. */
-int relay_send(struct relay *r, struct buf *b);
+int tls_relay_send(struct tls_relay *r, struct buf *b);
 /* What the socket has, at most max bytes, behind what is in b. 0, also when
  * there was nothing or the end came (ended, error); -ENOMEM. */
-int relay_read(struct relay *r, struct buf *b, size_t max);
+int tls_relay_read(struct tls_relay *r, struct buf *b, size_t max);
 /* As far as there is room at the guest's; true: all of b went. */
-bool relay_to_guest(struct relay *r, struct buf *b);
+bool tls_relay_to_guest(struct tls_relay *r, struct buf *b);
 /* At most max bytes from the socket to the guest as they are; how many. */
-uint64_t relay_copy(struct relay *r, uint64_t max);
+uint64_t tls_relay_copy(struct tls_relay *r, uint64_t max);
 /* Move what is in the ring, at most max bytes in it then, behind what is in b.
  * 0 or -errno of buf_append(). */
-int relay_collect(struct relay *r, struct buf *b, size_t max);
-void relay_timer(struct relay *r, uint32_t ms);
-static inline void relay_no_timer(struct relay *r)
+int tls_relay_collect(struct tls_relay *r, struct buf *b, size_t max);
+void tls_relay_timer(struct tls_relay *r, uint32_t ms);
+static inline void tls_relay_no_timer(struct tls_relay *r)
 {
 	loop_timer_cancel(&r->timer);
 }

@@ -42,7 +42,7 @@ enum tunnel_step {
 };
 
 struct tunnel {
-	struct relay relay;
+	struct tls_relay relay;
 	enum tunnel_step (*state)(struct tunnel *t);
 	const char *late;    /* what is said when the timer fires */
 	struct buf request;  /* from the guest, whole */
@@ -64,7 +64,7 @@ static struct tunnel *tunnel_free(struct tunnel *t)
 
 static enum tunnel_step broken(struct tunnel *t)
 {
-	relay_break(&t->relay);
+	tls_relay_break(&t->relay);
 	(void)tunnel_free(t);
 	return STEP_GONE;
 }
@@ -84,9 +84,9 @@ static enum tunnel_step enter(struct tunnel *t,
 	t->late = late;
 	t->looked = 0;
 	if (ms)
-		relay_timer(&t->relay, ms);
+		tls_relay_timer(&t->relay, ms);
 	else
-		relay_no_timer(&t->relay);
+		tls_relay_no_timer(&t->relay);
 	return STEP_NEXT;
 }
 
@@ -99,7 +99,7 @@ static enum tunnel_step finished(struct tunnel *t)
 
 	if (t->relay.error)
 		return broken(t);
-	relay_fini(&t->relay, false);
+	tls_relay_fini(&t->relay, false);
 	(void)tunnel_free(t);
 	tcp_abandon(c);
 	return STEP_GONE;
@@ -109,9 +109,9 @@ static enum tunnel_step last(struct tunnel *t)
 {
 	struct iovec ring[2];
 
-	if (!relay_to_guest(&t->relay, &t->to_guest))
+	if (!tls_relay_to_guest(&t->relay, &t->to_guest))
 		return STEP_WAIT;
-	(void)relay_copy(&t->relay, UINT64_MAX);
+	(void)tls_relay_copy(&t->relay, UINT64_MAX);
 	if (t->relay.ended || tcp_peek(t->relay.conn, ring))
 		return finished(t);
 	return STEP_WAIT;
@@ -132,9 +132,9 @@ static enum tunnel_step spliced(struct tunnel *t)
 	struct tcp_conn *c = t->relay.conn;
 	int fd;
 
-	if (!relay_to_guest(&t->relay, &t->to_guest))
+	if (!tls_relay_to_guest(&t->relay, &t->to_guest))
 		return STEP_WAIT;
-	fd = relay_take_fd(&t->relay);
+	fd = tls_relay_take_fd(&t->relay);
 	(void)tunnel_free(t);
 	splice_join(n, c, fd);
 	return STEP_GONE;
@@ -164,7 +164,7 @@ static enum tunnel_step agreed_name(struct tunnel *t)
 	if (host_patterns_match(&p->net->config.tls.bypass, t->to.host))
 		return enter(t, spliced, 0, NULL);
 	memcpy(name, t->to.host, sizeof(name));
-	fd = relay_take_fd(&t->relay);
+	fd = tls_relay_take_fd(&t->relay);
 	(void)tunnel_free(t);
 	tls_session_tunnelled(p, c, fd, name);
 	return STEP_GONE;
@@ -174,7 +174,7 @@ static enum tunnel_step hello(struct tunnel *t)
 {
 	char name[NET_NAME_MAX + 1];
 
-	if (!relay_to_guest(&t->relay, &t->to_guest))
+	if (!tls_relay_to_guest(&t->relay, &t->to_guest))
 		return STEP_WAIT;
 	switch (find_name(t->relay.conn, name)) {
 	case SNI_MORE:
@@ -200,9 +200,9 @@ static enum tunnel_step request(struct tunnel *t);
 
 static enum tunnel_step refused(struct tunnel *t)
 {
-	if (!relay_to_guest(&t->relay, &t->to_guest))
+	if (!tls_relay_to_guest(&t->relay, &t->to_guest))
 		return STEP_WAIT;
-	t->left -= relay_copy(&t->relay, t->left);
+	t->left -= tls_relay_copy(&t->relay, t->left);
 	if (!t->left)
 		return enter(t, request, 0, NULL);
 	if (t->relay.ended)
@@ -248,9 +248,10 @@ static enum tunnel_step reply(struct tunnel *t)
 	struct reply_head h;
 	size_t end;
 
-	if (relay_read(&t->relay, &t->reply, REPLY_MAX - buf_len(&t->reply)))
+	if (tls_relay_read(&t->relay, &t->reply,
+			   REPLY_MAX - buf_len(&t->reply)))
 		return broken(t);
-	(void)relay_to_guest(&t->relay, &t->to_guest);
+	(void)tls_relay_to_guest(&t->relay, &t->to_guest);
 	end = head_end(buf_data(&t->reply), buf_len(&t->reply), t->looked);
 	t->looked = buf_len(&t->reply);
 	if (!end && t->looked == REPLY_MAX)
@@ -266,7 +267,7 @@ static enum tunnel_step reply(struct tunnel *t)
 
 static enum tunnel_step asking(struct tunnel *t)
 {
-	if (relay_send(&t->relay, &t->request))
+	if (tls_relay_send(&t->relay, &t->request))
 		return broken(t);
 	if (buf_len(&t->request))
 		return STEP_WAIT;
@@ -423,7 +424,7 @@ static enum tunnel_step request(struct tunnel *t)
 	if (!end) {
 		if (len && !t->late) {
 			t->late = "its CONNECT request did not end in time";
-			relay_timer(&t->relay, REQUEST_MS);
+			tls_relay_timer(&t->relay, REQUEST_MS);
 		}
 		return STEP_WAIT;
 	}
@@ -434,7 +435,7 @@ static enum tunnel_step request(struct tunnel *t)
 
 /* --- as the relay asks --- */
 
-static void on_step(struct relay *r)
+static void on_step(struct tls_relay *r)
 {
 	struct tunnel *t = container_of(r, struct tunnel, relay);
 	enum tunnel_step s;
@@ -444,25 +445,25 @@ static void on_step(struct relay *r)
 	while (s == STEP_NEXT);
 }
 
-static void on_late(struct relay *r)
+static void on_late(struct tls_relay *r)
 {
 	struct tunnel *t = container_of(r, struct tunnel, relay);
 
 	(void)blocked(t, t->late);
 }
 
-static void on_gone(struct relay *r)
+static void on_gone(struct tls_relay *r)
 {
 	(void)tunnel_free(container_of(r, struct tunnel, relay));
 }
 
-static const struct relay_ops tunnel_ops = { on_step, on_late, on_gone };
+static const struct tls_relay_ops tunnel_ops = { on_step, on_late, on_gone };
 
 void tunnel_start(struct tls_proxy *p, struct tcp_conn *c, int fd)
 {
 	struct tunnel *t = calloc(1, sizeof(*t));
 
-	if (!t || relay_init(&t->relay, &tunnel_ops, p, c, fd)) {
+	if (!t || tls_relay_init(&t->relay, &tunnel_ops, p, c, fd)) {
 		free(t);
 		close_fd(&fd);
 		tcp_reset(c);
