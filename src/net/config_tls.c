@@ -40,7 +40,7 @@ static int canonical(const char *text, char name[NET_NAME_MAX + 1])
 
 	if (net_addr_parse(text, strlen(text), &a))
 		return policy_name(text, strlen(text), name);
-	strcpy(name, net_addr_text(&a, shown));
+	(void)snprintf(name, NET_NAME_MAX + 1, "%s", net_addr_text(&a, shown));
 	return 0;
 }
 

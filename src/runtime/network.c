@@ -24,6 +24,11 @@ static void on_violation(struct posted *p)
 	struct sandbox *s = container_of(p, struct sandbox, violation);
 
 	log_error("runtime", "ended because of a secret's violation");
+	/* nothing else is left of a sandbox that is removed with its end */
+	if (s->relay)
+		relay_fail_commands(s->relay, "secret_violation",
+				    "stopped: a secret's placeholder was sent "
+				    "where the secret may not go");
 	sandbox_stop(s, EXIT_SIGNAL);
 }
 

@@ -69,6 +69,10 @@ void relay_send_clock(struct relay *r, uint64_t wall_ns);
  * 0 or -errno; on_exit follows a success. */
 int relay_exec_start(struct relay *r, const struct msg_exec_params *p);
 
+/* Tell the clients whose commands are running why these will end soon. */
+void relay_fail_commands(struct relay *r, const char *kind,
+			 const char *message);
+
 /* Sessions somebody has a use for: of connected clients, and detached ones. */
 unsigned relay_sessions(const struct relay *r);
 /* Monotonic time of the last sign of life from a client or a session. */

@@ -123,6 +123,27 @@ static void answer_error(struct relay_client *c, uint32_t id, uint8_t flags,
 	buf_fini(&p);
 }
 
+void relay_fail_commands(struct relay *r, const char *kind, const char *message)
+{
+	for (unsigned i = 0; i < RELAY_MAX_CLIENTS; i++) {
+		struct relay_client *c = r->slot[i].client;
+		struct list *at, *next;
+
+		if (!c || c->dead)
+			continue;
+		list_for_each_safe(at, next, &c->sessions)
+		{
+			const struct session *s =
+				container_of(at, struct session, link);
+
+			if (s->exec)
+				answer_error(c, s->id, 0, kind, message);
+			if (c->dead) /* it took too little: all are gone */
+				break;
+		}
+	}
+}
+
 static void detach(struct relay_client *c, uint32_t id)
 {
 	struct session *s = session_find(&c->relay->sessions, id);

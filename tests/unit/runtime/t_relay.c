@@ -309,6 +309,41 @@ static void test_id_in_use(void **state)
 	expect_kill(w, p.start); /* the first one is still known */
 }
 
+/* Whoever has a command under way hears why it ends, nobody else. */
+static void test_commands_that_fail(void **state)
+{
+	struct world *w = *state;
+	struct peer p, idle;
+	struct msg_error m;
+	struct got g;
+	struct buf b;
+
+	world_ready(w);
+	peer_connect(w, &p);
+	peer_connect(w, &idle);
+	peer_exec(w, &p, p.start, false);
+	peer_exec(w, &p, p.start + 1, true);
+	peer_exec(w, &p, p.start + 2, true);
+	buf_init(&b, 4096);
+	put_msg(&b, p.start + 3, MSG_T_FS_REQUEST, NULL);
+	peer_bytes(w, &p, &b);
+	buf_fini(&b);
+	guest_exited(w, p.start + 1, 0);
+	expect_peer(w, &p, p.start + 1, MSG_T_EXEC_EXITED, NULL);
+	relay_fail_commands(w->relay, "kind", "why");
+	world_turn(w);
+	expect_peer(w, &p, p.start, MSG_T_ERROR, &g);
+	assert_int_equal(g.flags, FRAME_TERMINAL);
+	assert_int_equal(msg_decode_error(g.payload, NULL, &m), 0);
+	assert_true(view_is(m.kind, "kind") && view_is(m.message, "why"));
+	expect_peer(w, &p, p.start + 2, MSG_T_ERROR, NULL);
+	expect_peer_silent(w, &p);
+	expect_peer_silent(w, &idle);
+	peer_close(w, &p);
+	peer_close(w, &idle);
+	relay_fail_commands(w->relay, "kind", "nobody is there");
+}
+
 static void test_guest_frames_split_anywhere(void **state)
 {
 	struct world *w = *state;
@@ -425,14 +460,23 @@ static void test_indefinite_strings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_handshake),	 T(test_forwards_unchanged),
-		T(test_range_violation), T(test_shutdown_frames),
-		T(test_bad_lengths),	 T(test_split_and_joined),
-		T(test_largest_frame),	 T(test_129th_client),
-		T(test_disconnect),	 T(test_slot_reuse),
-		T(test_id_in_use),	 T(test_guest_frames_split_anywhere),
-		T(test_before_ready),	 T(test_broken_guest_stream),
-		T(test_activity),	 T(test_indefinite_strings),
+		T(test_handshake),
+		T(test_forwards_unchanged),
+		T(test_range_violation),
+		T(test_shutdown_frames),
+		T(test_bad_lengths),
+		T(test_split_and_joined),
+		T(test_largest_frame),
+		T(test_129th_client),
+		T(test_disconnect),
+		T(test_slot_reuse),
+		T(test_id_in_use),
+		T(test_commands_that_fail),
+		T(test_guest_frames_split_anywhere),
+		T(test_before_ready),
+		T(test_broken_guest_stream),
+		T(test_activity),
+		T(test_indefinite_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
