@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -99,6 +100,10 @@ void sandbox_seal(struct sandbox *s)
 	machine_describe(s->machine, &s->machine_text);
 	if (machine_relaxed(s->machine, without, sizeof(without)))
 		log_warn("engine", "the machine runs without: %s", without);
+	/* values of secrets and the authority's key: nobody else of this user's
+	 * looks into this process, and a core file has none of it */
+	if (s->tls && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warn("jail", "not dumpable: %s", strerror(errno));
 	apply_jail(s);
 }
 

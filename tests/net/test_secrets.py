@@ -148,10 +148,13 @@ def find_in_memory(msb, box):
     assert len(pids) > 1
     placeholders = 0
     for pid in pids:
-        for name, data in dumped(pid):
-            placeholders += data.count(PLACE.encode())
-            assert VALUE.encode() not in data, f"in {name or 'memory'} of process {pid}"
-    assert placeholders, "this did not look where it should have"
+        try:
+            for name, data in dumped(pid):
+                placeholders += data.count(PLACE.encode())
+                assert VALUE.encode() not in data, f"in {name or 'memory'} of process {pid}"
+        except PermissionError:  # to other programs of the same user all of it is closed
+            assert os.geteuid() and pid == pids[0]
+    assert placeholders or os.geteuid(), "this did not look where it should have"
 
 
 def test_sources(msb, boot, servers, tmp_path):
