@@ -50,7 +50,7 @@ static enum http_first second_word(const char *p, size_t len)
 		return HTTP_NOT;
 	p += n + 1;
 	len -= n + 1;
-	if (memcmp(p, VERSION_WORD, len < version ? len : version))
+	if (memcmp(p, VERSION_WORD, len < version ? len : version) != 0)
 		return HTTP_NOT;
 	return len < version ? HTTP_UNSURE : HTTP_REQUEST;
 }
@@ -210,10 +210,10 @@ static bool request_line(const char *head, size_t len, size_t *pos,
 	const size_t version = sizeof(" HTTP/1.") - 1;
 	size_t n = take_line(head, len, pos);
 
-	if (n < word + version + 1 || strncmp(head, CONNECT_WORD, word))
+	if (n < word + version + 1 || strncmp(head, CONNECT_WORD, word) != 0)
 		return false;
 	n -= version + 1;
-	if (memcmp(head + n, " HTTP/1.", version) ||
+	if (memcmp(head + n, " HTTP/1.", version) != 0 ||
 	    (head[n + version] != '0' && head[n + version] != '1') ||
 	    memchr(head + word, ' ', n - word))
 		return false;
@@ -272,7 +272,7 @@ int reply_parse(const char *head, size_t len, struct reply_head *ret)
 	bool coded = false;
 
 	*ret = (struct reply_head){ 0 };
-	if (n < version + 3 || memcmp(head, "HTTP/1.", version - 2) ||
+	if (n < version + 3 || memcmp(head, "HTTP/1.", version - 2) != 0 ||
 	    (head[version - 2] != '0' && head[version - 2] != '1') ||
 	    head[version - 1] != ' ' || !number(head + version, 3, 999, &v) ||
 	    v < 100 || (n > version + 3 && head[version + 3] != ' '))
@@ -313,7 +313,8 @@ static size_t absolute_host(const char *line, size_t n, const char **host)
 	else
 		return 0;
 	end = *host;
-	while (end < line + n && !memchr("/?# ", *end, 4))
+	while (end < line + n && *end != '/' && *end != '?' && *end != '#' &&
+	       *end != ' ')
 		end++;
 	return (size_t)(end - *host);
 }

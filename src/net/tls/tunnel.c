@@ -343,7 +343,7 @@ static enum tunnel_step violated(struct tunnel *t, struct secret_found *found)
 {
 	found->protocol = "http/1.1";
 	found->location = "header";
-	strcpy(found->method, "CONNECT");
+	memcpy(found->method, "CONNECT", sizeof("CONNECT"));
 	memcpy(found->host, t->to.host, sizeof(found->host));
 	tls_violation(t->relay.proxy, t->relay.conn, found);
 	return broken(t);
