@@ -165,6 +165,7 @@ static int new_attached(struct cli *cli, struct newbox *b,
 	msb_config_set_attached(b->config, true);
 	if (!newbox_create(cli, b, false, &s))
 		return EXIT_MSB;
+	newbox_fini(b); /* secrets are not kept in memory meanwhile */
 	end = command_run(cli, s, true, o);
 	if (end.detached)
 		rc = msb_sandbox_release(s, &e);

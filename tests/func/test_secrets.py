@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from conftest import SANITIZED
+
 VALUE = "s3cr3t-Value@that=is/odd"
 
 
@@ -16,6 +18,23 @@ def tree_has(root, text):
     """Files below root that hold this text."""
     return [p for p in root.rglob("*") if p.is_file() and not p.is_symlink()
             and text.encode() in p.read_bytes()]
+
+
+def memory_has(pid, text):
+    """Ranges of a process's memory that hold this text."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb") as mem:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
+            if line.split()[1][0] != "r":
+                continue
+            try:
+                mem.seek(begin)
+                if text.encode() in mem.read(end - begin):
+                    found.append(line)
+            except (OSError, OverflowError):
+                pass  # what only the kernel may read
+    return found
 
 
 def test_the_guest_has_a_placeholder(msb):
@@ -81,13 +100,21 @@ def test_every_start_asks_the_sources_again(msb):
 
 
 def test_a_value_leaves_the_command_line(msb):
-    """While the command runs, the list of processes does not have it any more."""
+    """While the command runs, neither the list of processes has it any more, nor msb's memory; the
+    runtime has it where core dumps have nothing."""
     p = msb.popen("run", "-q", "--secret", f"KEY={VALUE}@a.example", msb.rootfs, "--", "sh", "-c",
                   "echo ready; cat", stdin=subprocess.PIPE)
     assert p.stdout.readline() == b"ready\n"
     words = pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes()
     assert VALUE.encode() not in words
     assert b"KEY=@a.example" in words
+    if not SANITIZED:
+        assert memory_has(p.pid, VALUE) == []
+        runtime, = (pid for pid, command in msb.processes() if command.startswith("msb-runtime"))
+        place, = memory_has(runtime, VALUE)
+        smaps = pathlib.Path(f"/proc/{runtime}/smaps").read_text()
+        flags = smaps[smaps.index(place.split()[0]):].split("VmFlags:")[1].splitlines()[0]
+        assert "dd" in flags.split()  # MADV_DONTDUMP
     p.stdin.close()
     assert p.wait(timeout=60) == 0
 
