@@ -54,6 +54,11 @@ struct h1 *h1_free(struct h1 *h)
 	return NULL;
 }
 
+size_t h1_held(const struct h1 *h)
+{
+	return h->state == H1_HELD ? (size_t)h->head.length : 0;
+}
+
 bool h1_passes(const struct h1 *h)
 {
 	return h->state == H1_RAW && !h->scan;

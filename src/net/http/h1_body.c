@@ -57,6 +57,10 @@ static int begin_counted(struct h1 *h, struct buf *out)
 	}
 	if (h->left > HTTP_MAX_BODY)
 		return h1_refuse(h, "its body is too long for secrets in it");
+	if (h->left > *h->ctx->room)
+		return h1_refuse(h, "too many bodies wait for their secrets");
+	*h->ctx->room -= (size_t)h->left;
+	h->ctx->taken += (size_t)h->left;
 	h->state = H1_HELD;
 	return 0;
 }

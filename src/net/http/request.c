@@ -20,7 +20,7 @@ struct request_filter {
 };
 
 int request_filter_new(const struct secret_scope *scope, const char *host,
-		       struct request_filter **ret)
+		       size_t *room, struct request_filter **ret)
 {
 	struct request_filter *f = calloc(1, sizeof(*f));
 
@@ -28,6 +28,7 @@ int request_filter_new(const struct secret_scope *scope, const char *host,
 		return -ENOMEM;
 	f->ctx.scope = scope;
 	f->ctx.host = host;
+	f->ctx.room = room;
 	f->passes = !host && secret_scope_idle(scope);
 	*ret = f;
 	return 0;
@@ -39,6 +40,7 @@ struct request_filter *request_filter_free(struct request_filter *f)
 		return NULL;
 	f->h1 = h1_free(f->h1);
 	f->h2 = h2_free(f->h2);
+	*f->ctx.room += f->ctx.taken;
 	free(f);
 	return NULL;
 }
@@ -95,6 +97,14 @@ int request_filter_push(struct request_filter *f, const void *data, size_t len,
 	else
 		rc = begin(f, data, len, end, out);
 	return !rc && out->failed ? -ENOMEM : rc;
+}
+
+void request_filter_sent(struct request_filter *f)
+{
+	const size_t held = f->h1 ? h1_held(f->h1) : 0;
+
+	*f->ctx.room += f->ctx.taken - held;
+	f->ctx.taken = held;
 }
 
 const struct secret_found *request_filter_found(const struct request_filter *f)

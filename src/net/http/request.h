@@ -15,9 +15,10 @@
 #include "net/secrets/secrets.h"
 
 #define HTTP_MAX_HEAD (64u << 10) /* request line and header lines */
-#define HTTP_MAX_BODY                                                          \
-	(16u << 20) /* a body that must be whole to be changed                 \
-		     */
+/* A body that must be whole to be changed. */
+#define HTTP_MAX_BODY (16u << 20)
+/* All of those that one guest has on the way at a time. */
+#define HTTP_MAX_HELD (4u * HTTP_MAX_BODY)
 #define HTTP_MAX_STREAMS 1024u
 #define HTTP_MAX_FIELDS 1024u
 
@@ -25,10 +26,11 @@ struct request_filter;
 
 /*
  * host: canonical name every request must be addressed to; NULL: any. scope may
- * be idle. Both live longer than the filter. 0 or -ENOMEM.
+ * be idle. room: bytes that may still be held, shared by all filters of a
+ * guest, HTTP_MAX_HELD at first. All live longer than the filter. 0 or -ENOMEM.
  */
 int request_filter_new(const struct secret_scope *scope, const char *host,
-		       struct request_filter **ret);
+		       size_t *room, struct request_filter **ret);
 struct request_filter *request_filter_free(struct request_filter *f);
 /*
  * len bytes of the client arrived, behind all earlier ones: append to out what
@@ -41,6 +43,8 @@ struct request_filter *request_filter_free(struct request_filter *f);
  */
 int request_filter_push(struct request_filter *f, const void *data, size_t len,
 			bool end, struct buf *out);
+/* All that was appended to out is sent, and takes no room any more. */
+void request_filter_sent(struct request_filter *f);
 const struct secret_found *request_filter_found(const struct request_filter *f);
 const char *request_filter_why(const struct request_filter *f);
 /* Nothing that follows needs to be looked at: the caller may copy by itself. */

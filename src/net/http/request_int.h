@@ -12,6 +12,8 @@ struct request_ctx {
 	const char *host; /* NULL = any */
 	struct secret_found found;
 	const char *why; /* a constant text */
+	size_t *room;	 /* of request_filter_new() */
+	size_t taken;	 /* of it, by what is held and what is not sent yet */
 };
 
 struct h1;
@@ -22,6 +24,7 @@ struct h1 *h1_free(struct h1 *h);
 /* As request_filter_push(). */
 int h1_push(struct h1 *h, const void *data, size_t len, bool end,
 	    struct buf *out);
+size_t h1_held(const struct h1 *h); /* how much of ctx->taken it still needs */
 /* The rest is no HTTP, and nothing is looked for. */
 bool h1_passes(const struct h1 *h);
 

@@ -122,9 +122,12 @@ static int for_named_host(struct plain *h, bool to_proxy)
 	if (rc)
 		return rc;
 	if (!to_proxy || something_goes_in(h->scope))
-		return request_filter_new(h->scope, h->host, &h->filter);
+		return request_filter_new(h->scope, h->host,
+					  &h->relay.proxy->room, &h->filter);
 	rc = set_scope(h, h->host, true);
-	return rc ? rc : request_filter_new(h->scope, NULL, &h->filter);
+	return rc ? rc
+		  : request_filter_new(h->scope, NULL, &h->relay.proxy->room,
+				       &h->filter);
 }
 
 /*
@@ -140,7 +143,9 @@ static int for_any_host(struct plain *h, bool is_http2)
 	if (!any && !is_http2 && some_secret_is_plain(s))
 		return -EPROTO;
 	rc = set_scope(h, NULL, !any);
-	return rc ? rc : request_filter_new(h->scope, NULL, &h->filter);
+	return rc ? rc
+		  : request_filter_new(h->scope, NULL, &h->relay.proxy->room,
+				       &h->filter);
 }
 
 static bool is_preface(const char *head, size_t len)
@@ -241,6 +246,8 @@ static enum plain_state to_server(struct plain *h)
 			return broken(h);
 		if (buf_len(&h->out))
 			return PLAIN_THERE;
+		if (h->filter)
+			request_filter_sent(h->filter);
 		if (h->told_server)
 			(void)shutdown(h->relay.fd, SHUT_WR);
 	} while (push(h, &s) && s == PLAIN_THERE);

@@ -87,6 +87,7 @@ int tls_proxy_new(const struct net_config *c, const char *ca_dir, int values_fd,
 	if (!p)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "TLS");
 	p->config = *c;
+	p->room = HTTP_MAX_HELD;
 	list_init(&p->lingering);
 	rc = open_parts(p, ca_dir, values_fd, err);
 	if (rc) {

@@ -39,6 +39,7 @@ struct tls_proxy {
 	BIO_METHOD *guest_bio, *server_bio;
 	struct list lingering; /* struct tls_session: without a guest */
 	unsigned nlingering;
+	size_t room;	 /* for bodies that requests' filters hold */
 	bool terminated; /* a violation ends the sandbox */
 	uint8_t scratch[TLS_SCRATCH];
 };

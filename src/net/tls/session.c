@@ -170,6 +170,8 @@ static bool flush(struct tls_session *s)
 			return would_wait(s->server.ssl, n) || server_lost(s);
 		buf_consume(&s->out, (size_t)n);
 	}
+	if (s->filter)
+		request_filter_sent(s->filter);
 	return true;
 }
 
@@ -336,7 +338,8 @@ static bool make_filter(struct tls_session *s)
 {
 	if (secret_scope_idle(s->scope) && !s->proxy->config.policy.has_names)
 		return true;
-	return !request_filter_new(s->scope, s->name, &s->filter);
+	return !request_filter_new(s->scope, s->name, &s->proxy->room,
+				   &s->filter);
 }
 
 static bool greet_guest(struct tls_session *s)

@@ -41,10 +41,11 @@ static int push(struct request_filter *f, const uint8_t *data, size_t len,
 /* Pieces have the lengths of the stream's own bytes, times scale; 0: one. */
 static int run(const struct stream *s, unsigned scale, struct buf *out)
 {
+	size_t room = HTTP_MAX_HELD;
 	struct request_filter *f;
 	int rc = 0;
 
-	if (request_filter_new(s->scope, s->host, &f))
+	if (request_filter_new(s->scope, s->host, &room, &f))
 		abort();
 	for (size_t at = 0, n; !rc && at < s->len; at += n) {
 		n = scale ? 1 + s->data[at] * scale / 64 : s->len;

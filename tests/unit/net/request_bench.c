@@ -35,7 +35,9 @@ int request_bench_run(struct request_bench *b, const void *data, size_t len,
 	struct request_filter *f;
 	int rc = 0;
 
-	assert_int_equal(request_filter_new(b->scope, b->host, &f), 0);
+	b->room = HTTP_MAX_HELD;
+	assert_int_equal(request_filter_new(b->scope, b->host, &b->room, &f),
+			 0);
 	for (size_t at = 0, n; !rc && at < len; at += n) {
 		n = at ? step : first;
 		if (n > len - at)
@@ -49,6 +51,7 @@ int request_bench_run(struct request_bench *b, const void *data, size_t len,
 	if (rc == -EPROTO)
 		b->why = request_filter_why(f);
 	f = request_filter_free(f);
+	assert_int_equal(b->room, HTTP_MAX_HELD);
 	return rc;
 }
 

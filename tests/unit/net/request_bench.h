@@ -11,6 +11,7 @@
 struct request_bench {
 	const struct secret_scope *scope;
 	const char *host;
+	size_t room;		   /* set by each run */
 	struct secret_found found; /* of the last one that was stopped */
 	const char *why;
 };

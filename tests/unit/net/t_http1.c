@@ -460,12 +460,13 @@ static void without_a_host_any_will_do(void **state)
 
 static bool passes_after(const struct request_bench *b, const char *text)
 {
+	size_t room = HTTP_MAX_HELD;
 	struct request_filter *f;
 	struct buf out;
 	bool ret;
 
 	buf_init(&out, 4096);
-	assert_int_equal(request_filter_new(b->scope, b->host, &f), 0);
+	assert_int_equal(request_filter_new(b->scope, b->host, &room, &f), 0);
 	assert_int_equal(
 		request_filter_push(f, text, strlen(text), false, &out), 0);
 	ret = request_filter_passes(f);

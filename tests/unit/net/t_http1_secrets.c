@@ -400,7 +400,8 @@ static void long_uploads_take_constant_memory(void **state)
 	struct buf out;
 
 	buf_init(&out, 4 * PIECE);
-	assert_int_equal(request_filter_new(b->scope, b->host, &f), 0);
+	assert_int_equal(request_filter_new(b->scope, b->host, &b->room, &f),
+			 0);
 	push_text(f, POST CHUNKED "\r\n", &out);
 	long_body(f, true, &out);
 	push_text(f, "4\r\n$MSB\r\n", &out);
@@ -417,6 +418,40 @@ static void long_uploads_take_constant_memory(void **state)
 	buf_fini(&out);
 }
 
+/* What is held counts until it is sent, whoever's request it is in. */
+static void held_bodies_share_what_room_there_is(void **state)
+{
+	struct request_bench *b = bench(state);
+	struct request_filter *f, *other;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	b->room = 10;
+	assert_int_equal(request_filter_new(b->scope, b->host, &b->room, &f),
+			 0);
+	assert_int_equal(
+		request_filter_new(b->scope, b->host, &b->room, &other), 0);
+	push_text(f, POST LENGTH(6) "\r\n123", &out);
+	assert_int_equal(b->room, 4);
+	request_filter_sent(f); /* the body is not there yet */
+	assert_int_equal(b->room, 4);
+	push_text(f, "456" POST LENGTH(4) "\r\n1234", &out);
+	assert_int_equal(b->room, 0);
+	assert_int_equal(request_filter_push(other, POST LENGTH(1) "\r\n",
+					     strlen(POST LENGTH(1) "\r\n"),
+					     false, &out),
+			 -EPROTO);
+	assert_string_equal(request_filter_why(other),
+			    "too many bodies wait for their secrets");
+	other = request_filter_free(other);
+	request_filter_sent(f);
+	assert_int_equal(b->room, 10);
+	push_text(f, POST LENGTH(9) "\r\n", &out);
+	f = request_filter_free(f);
+	assert_int_equal(b->room, 10);
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +465,7 @@ int main(void)
 		cmocka_unit_test(the_report_says_what_it_was),
 		cmocka_unit_test(a_head_may_become_long_but_not_endless),
 		cmocka_unit_test(long_uploads_take_constant_memory),
+		cmocka_unit_test(held_bodies_share_what_room_there_is),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
