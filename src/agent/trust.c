@@ -123,7 +123,7 @@ static int replace(const char *path, struct view text)
 
 static bool same(struct view a, struct view b)
 {
-	return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
+	return a.len == b.len && (!a.p || !b.p || memcmp(a.p, b.p, a.len) == 0);
 }
 
 static int update(const char *path, struct view text)

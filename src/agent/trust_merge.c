@@ -34,7 +34,7 @@ static bool next_block(struct view *text, struct view *ret)
 	const size_t end_len = sizeof(CERT_END) - 1;
 	const uint8_t *begin, *end;
 
-	if (!text->len)
+	if (!text->p || !text->len)
 		return false;
 	begin = memmem(text->p, text->len, CERT_BEGIN, sizeof(CERT_BEGIN) - 1);
 	if (!begin)

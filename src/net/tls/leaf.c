@@ -173,7 +173,7 @@ static struct leaf *find(struct tls_leaves *l, const char *name, uint32_t hash)
 {
 	struct leaf *p = l->buckets[hash & l->mask];
 
-	while (p && (p->hash != hash || strcmp(p->name, name)))
+	while (p && (p->hash != hash || strcmp(p->name, name) != 0))
 		p = p->next;
 	return p;
 }

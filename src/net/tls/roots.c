@@ -64,19 +64,15 @@ int tls_host_roots_open(void)
 /* What a person has named: there must be something in it. */
 static int read_extra(const char *path, STACK_OF(X509) * out, struct err *err)
 {
-	const int fd = tls_bundle_open(&path, 1);
-	int rc = fd;
+	autoclose int fd = tls_bundle_open(&path, 1);
+	int rc = 0;
 
-	if (fd >= 0) {
+	if (fd >= 0)
 		rc = pem_certs_fd(fd, out);
-		(void)close(fd);
-		if (rc > 0)
-			return 0;
-	} else if (access(path, R_OK) < 0) {
+	else if (access(path, R_OK) < 0)
 		rc = -errno;
-	} else {
-		rc = 0;
-	}
+	if (rc > 0)
+		return 0;
 	if (!rc)
 		return err_set(err, ERR_INVALID, 0,
 			       "upstream CA: there is no certificate in %s",
@@ -154,10 +150,10 @@ X509_STORE *tls_roots_store(struct tls_roots *r, const char *name)
 	struct scope *s = scope_of(r, name);
 	X509_STORE **store = s ? &s->store : &r->store;
 
-	if (*store)
-		return *store;
-	read_host(r);
-	*store = store_new(r, s ? s->extra : NULL);
+	if (!*store) {
+		read_host(r);
+		*store = store_new(r, s ? s->extra : NULL);
+	}
 	return *store;
 }
 

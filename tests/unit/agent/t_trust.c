@@ -144,7 +144,7 @@ static int make_root(void **state)
 {
 	(void)state;
 	(void)umask(022);
-	strcpy(root, "/tmp/msb-trust-XXXXXX");
+	(void)snprintf(root, sizeof(root), "/tmp/msb-trust-XXXXXX");
 	return mkdtemp(root) && chmod(root, 0755) == 0 ? 0 : -1;
 }
 

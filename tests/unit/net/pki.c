@@ -29,7 +29,7 @@ int pki_make_dir(void **state)
 {
 	struct pki_dir *d = calloc(1, sizeof(*d));
 
-	strcpy(d->path, "/tmp/msb-ca-XXXXXX");
+	(void)snprintf(d->path, sizeof(d->path), "/tmp/msb-ca-XXXXXX");
 	assert_non_null(mkdtemp(d->path));
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(d->fd >= 0);
