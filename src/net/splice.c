@@ -185,11 +185,12 @@ static void classify(struct splice *s)
 {
 	const struct net_host *h = &s->net->host;
 	struct iovec iov[2]; /* nothing was taken, so all is in the first */
-	int rc = -EAGAIN;
+	int rc;
 
-	if (tcp_peek(s->conn, iov))
-		rc = h->tls_ops->classify(h->tls, s->conn, iov[0].iov_base,
-					  iov[0].iov_len);
+	if (!tcp_peek(s->conn, iov))
+		return; /* it may take its time */
+	rc = h->tls_ops->classify(h->tls, s->conn, iov[0].iov_base,
+				  iov[0].iov_len);
 	if (!rc) {
 		settle(s);
 	} else if (rc == -EAGAIN) {

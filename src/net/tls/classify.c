@@ -10,17 +10,18 @@ int tls_classify(struct tls_proxy *p, const struct tcp_conn *c,
 		 const void *data, size_t len)
 {
 	const struct net_config *config = &p->net->config;
+	const bool any = config->secrets.n > 0; /* request is of interest */
 
 	(void)c;
 	if (!config->tls.enabled)
 		return 0;
 	switch (http_first(data, len)) {
 	case HTTP_UNSURE:
-		return -EAGAIN;
+		return any || http_may_connect(data, len) ? -EAGAIN : 0;
 	case HTTP_CONNECT:
 		return 1;
 	case HTTP_REQUEST:
-		return config->secrets.n > 0;
+		return any;
 	case HTTP_NOT:
 		break;
 	}

@@ -36,6 +36,26 @@ size_t head_blank(const void *data, size_t len)
 	return n;
 }
 
+/* The first word, as far as it is there. */
+static bool may_be_method(const char *p, size_t n)
+{
+	/* in any case: proxies are known that do not mind */
+	if (n < sizeof(CONNECT_WORD) && strncasecmp(p, CONNECT_WORD, n) == 0)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!(p[i] >= 'A' && p[i] <= 'Z') &&
+		    !(p[i] >= '0' && p[i] <= '9') && p[i] != '-' && p[i] != '_')
+			return false;
+	return n <= METHOD_MAX;
+}
+
+/* Of a server, of all there is, or of another one. */
+static bool may_be_target(const char *p, size_t n)
+{
+	return *p == '/' || *p == '*' ||
+	       strncasecmp(p, "http", n < 4 ? n : 4) == 0;
+}
+
 /* What follows the method: a target, and a version behind it. */
 static enum http_first second_word(const char *p, size_t len)
 {
@@ -44,9 +64,11 @@ static enum http_first second_word(const char *p, size_t len)
 
 	while (n < len && p[n] != ' ' && p[n] != '\r' && p[n] != '\n')
 		n++;
+	if (len && (!n || !may_be_target(p, n)))
+		return HTTP_NOT;
 	if (n == len)
 		return n < LINE_SURE ? HTTP_UNSURE : HTTP_REQUEST;
-	if (!n || p[n] != ' ')
+	if (p[n] != ' ')
 		return HTTP_NOT;
 	p += n + 1;
 	len -= n + 1;
@@ -66,15 +88,22 @@ enum http_first http_first(const void *data, size_t len)
 	len -= blank;
 	while (n < len && n <= METHOD_MAX && is_token((uint8_t)p[n]))
 		n++;
-	if (n > METHOD_MAX)
+	if (!may_be_method(p, n) || (n < len && (!n || p[n] != ' ')))
 		return HTTP_NOT;
 	if (n == len)
 		return HTTP_UNSURE;
-	if (!n || p[n] != ' ')
-		return HTTP_NOT;
 	if (n == connect - 1 && strncasecmp(p, CONNECT_WORD, connect) == 0)
 		return HTTP_CONNECT;
 	return second_word(p + n + 1, len - n - 1);
+}
+
+bool http_may_connect(const void *data, size_t len)
+{
+	const size_t blank = head_blank(data, len);
+
+	len -= blank;
+	return blank <= BLANK_MAX && len < sizeof(CONNECT_WORD) &&
+	       strncasecmp((const char *)data + blank, CONNECT_WORD, len) == 0;
 }
 
 /* --- lines --- */

@@ -21,8 +21,14 @@ enum http_first {
 	HTTP_CONNECT, /* a proxy is asked for a tunnel */
 };
 
-/* Empty lines in front do not count, as they do not for servers. */
+/*
+ * Empty lines in front do not count, as they do not for servers. Clients of
+ * other protocols wait meanwhile: they are told apart as early as can be.
+ */
 enum http_first http_first(const void *data, size_t len);
+
+/* Is it so far the beginning of CONNECT? */
+bool http_may_connect(const void *data, size_t len);
 
 /* Bytes of line ends in front of the first line. */
 size_t head_blank(const void *data, size_t len);

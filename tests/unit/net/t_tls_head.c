@@ -29,6 +29,16 @@ static void kinds(void **state)
 		{ "connect x", HTTP_CONNECT },
 		{ "\r\n\nCONNECT a:1 HTTP/1.1\r\n", HTTP_CONNECT },
 		{ "CONNECTS ", HTTP_UNSURE },
+		{ "conn", HTTP_UNSURE },
+		{ "conx", HTTP_NOT },
+		{ "ping", HTTP_NOT },
+		{ "M-SEARCH * HTTP/1.1\r\n", HTTP_REQUEST },
+		{ "HELLO ", HTTP_UNSURE },
+		{ "HELLO w", HTTP_NOT },
+		{ "GET h", HTTP_UNSURE },
+		{ "GET http://a", HTTP_UNSURE },
+		{ "GET http://a HTTP/", HTTP_REQUEST },
+		{ "GET hello", HTTP_NOT },
 		{ "CONNECT\ta:1 HTTP/1.1\r\n", HTTP_NOT },
 		{ "GET", HTTP_UNSURE },
 		{ "GET /", HTTP_UNSURE },
@@ -55,6 +65,23 @@ static void kinds(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		assert_int_equal(http_first(t[i].text, strlen(t[i].text)),
+				 t[i].want);
+}
+
+static void may_connect(void **state)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} t[] = {
+		{ "", true },	       { "\r\n", true }, { "C", true },
+		{ "\nConnect", true }, { "G", false },	 { "CONNECTS", false },
+		{ "COPY", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(http_may_connect(t[i].text, strlen(t[i].text)),
 				 t[i].want);
 }
 
@@ -313,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(may_connect),
 		cmocka_unit_test(kinds_without_end),
 		cmocka_unit_test(ends),
 		cmocka_unit_test(fields),

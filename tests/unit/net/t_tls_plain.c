@@ -233,8 +233,8 @@ static void no_secrets(void **state)
 
 	(void)state;
 	tunnel_bench_open(b, NULL);
-	guest_says(b, "GET / HTTP/1.1\n");
-	server_hears(b, "GET / HTTP/1.1\n");
+	guest_says(b, "GET"); /* nobody waits for what comes of it */
+	server_hears(b, "GET");
 	tunnel_bench_free(b);
 }
 
