@@ -84,7 +84,7 @@ def test_bad_input(msb, args, code, want):
 
 
 @pytest.mark.parametrize("flag", [
-    ["--secret", "A=b@c.d"], ["--tls-intercept"], ["--trust-host-cas"], ["--label", "a=b"],
+    ["--security", "restricted"], ["--root-disk", "10G"], ["--label", "a=b"],
 ])
 def test_flags_of_later_stages_are_refused_by_name(msb, flag):
     p = msb("run", *flag, "./rootfs", "--", "true")

@@ -57,6 +57,7 @@ def test_a_value_is_in_one_file_at_most(msb):
     assert p.returncode == 0, p.stderr
     assert "can be seen in the list of processes" in p.stderr
     assert VALUE not in p.stderr
+    assert msb.status("box") == "Running"
     kept = msb.home / "sandboxes/box/secrets"
     assert tree_has(msb.home, VALUE) == [kept]
     assert tree_has(msb.home, "another-value") == []
@@ -67,7 +68,10 @@ def test_a_value_is_in_one_file_at_most(msb):
         assert "$MSB_INLINE" in text
     for pid, command in msb.processes():
         assert VALUE not in command
-        assert VALUE.encode() not in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        try:
+            assert VALUE.encode() not in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        except PermissionError:  # as it is for ordinary users
+            pass
     doc = json.loads(msb.ok("inspect", "box", "--format", "json"))
     assert doc["network"]["secrets"][0]["places"] == ["body"]
     assert doc["network"]["tls"]["enabled"]
@@ -110,6 +114,7 @@ def test_a_value_leaves_the_command_line(msb):
     assert b"KEY=@a.example" in words
     if not SANITIZED:
         assert memory_has(p.pid, VALUE) == []
+    if not SANITIZED and os.geteuid() == 0:  # others may not look
         runtime, = (pid for pid, command in msb.processes() if command.startswith("msb-runtime"))
         place, = memory_has(runtime, VALUE)
         smaps = pathlib.Path(f"/proc/{runtime}/smaps").read_text()
@@ -124,7 +129,7 @@ def test_only_who_needs_it_has_a_tls_library(msb):
     for name, flags in (("plain", []), ("secret", ["--secret", "KEY@a.example"]),
                         ("tls", ["--tls-bypass", "a.example"]), ("trust", ["--trust-host-cas"])):
         msb.ok("create", "-q", "-n", name, *flags, msb.rootfs, env=msb.env(KEY="v"))
-        programs[name] = os.readlink(f"/proc/{msb.runtime_pid(name)}/exe").rsplit("/", 1)[1]
+        programs[name] = pathlib.Path(f"/proc/{msb.runtime_pid(name)}/comm").read_text().strip()
         msb.ok("rm", "-f", "-q", name)
     assert programs == {"plain": "msb-runtime", "secret": "msb-runtime-tls",
                         "tls": "msb-runtime-tls", "trust": "msb-runtime-tls"}
