@@ -510,6 +510,11 @@ static ssize_t preface_part(struct h2 *h, const uint8_t *data, size_t len,
 
 /* The client's end changes nothing: what is no whole frame by then never was
  * sent on, or is DATA that the server finds cut as well. */
+size_t h2_held(const struct h2 *h)
+{
+	return h->streams.n * HTTP_STREAM_ROOM;
+}
+
 int h2_push(struct h2 *h, const void *data, size_t len, bool end MSB_UNUSED,
 	    struct buf *out)
 {

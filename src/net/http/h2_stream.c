@@ -56,6 +56,9 @@ int h2_stream_open(struct h2_streams *s, struct request_ctx *ctx, uint32_t id)
 		return h2_refuse(ctx, "headers on a stream that is not open");
 	if (s->n == HTTP_MAX_STREAMS)
 		return h2_refuse(ctx, "too many open streams");
+	if (*ctx->room < HTTP_STREAM_ROOM)
+		return h2_refuse(ctx, "too many open streams, of all "
+				      "connections");
 	if (s->n == s->cap) {
 		v = realloc(s->v, cap * sizeof(*v));
 		if (!v)
@@ -65,6 +68,8 @@ int h2_stream_open(struct h2_streams *s, struct request_ctx *ctx, uint32_t id)
 	}
 	s->v[s->n++] = (struct h2_stream){ .id = id };
 	s->last = id;
+	*ctx->room -= HTTP_STREAM_ROOM;
+	ctx->taken += HTTP_STREAM_ROOM;
 	return 0;
 }
 

@@ -40,7 +40,7 @@ struct request_filter *request_filter_free(struct request_filter *f)
 		return NULL;
 	f->h1 = h1_free(f->h1);
 	f->h2 = h2_free(f->h2);
-	*f->ctx.room += f->ctx.taken;
+	request_keep(&f->ctx, 0);
 	free(f);
 	return NULL;
 }
@@ -101,10 +101,13 @@ int request_filter_push(struct request_filter *f, const void *data, size_t len,
 
 void request_filter_sent(struct request_filter *f)
 {
-	const size_t held = f->h1 ? h1_held(f->h1) : 0;
+	size_t held = 0;
 
-	*f->ctx.room += f->ctx.taken - held;
-	f->ctx.taken = held;
+	if (f->h1)
+		held = h1_held(f->h1);
+	else if (f->h2)
+		held = h2_held(f->h2);
+	request_keep(&f->ctx, held);
 }
 
 const struct secret_found *request_filter_found(const struct request_filter *f)

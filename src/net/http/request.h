@@ -20,6 +20,8 @@
 /* All of those that one guest has on the way at a time. */
 #define HTTP_MAX_HELD (4u * HTTP_MAX_BODY)
 #define HTTP_MAX_STREAMS 1024u
+/* What an open stream counts as in the same room. */
+#define HTTP_STREAM_ROOM 4096u
 #define HTTP_MAX_FIELDS 1024u
 
 struct request_filter;

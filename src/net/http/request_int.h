@@ -16,6 +16,13 @@ struct request_ctx {
 	size_t taken;	 /* of it, by what is held and what is not sent yet */
 };
 
+/* Of the room that was taken, so much is still needed. */
+static inline void request_keep(struct request_ctx *ctx, size_t held)
+{
+	*ctx->room += ctx->taken - held;
+	ctx->taken = held;
+}
+
 struct h1;
 struct h2;
 
@@ -31,6 +38,7 @@ bool h1_passes(const struct h1 *h);
 /* The client's connection preface (24 bytes) is part of what is pushed. */
 int h2_new(struct request_ctx *ctx, struct h2 **ret);
 struct h2 *h2_free(struct h2 *h);
+size_t h2_held(const struct h2 *h); /* as h1_held() */
 int h2_push(struct h2 *h, const void *data, size_t len, bool end,
 	    struct buf *out);
 

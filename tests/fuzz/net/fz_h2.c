@@ -76,7 +76,10 @@ static const struct state *prepare(void)
 /* In portions of cut; 0: in one. */
 static int filter(const uint8_t *data, size_t size, size_t cut, struct buf *out)
 {
-	struct request_ctx ctx = { .scope = prepare()->scope, .host = HOST };
+	size_t room = SIZE_MAX;
+	struct request_ctx ctx = { .scope = prepare()->scope,
+				   .host = HOST,
+				   .room = &room };
 	struct h2 *h;
 	int rc = 0;
 

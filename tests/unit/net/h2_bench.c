@@ -50,6 +50,8 @@ void bench_init(struct bench *b, unsigned flags)
 	make_secrets(b, flags);
 	b->scope = secret_bench_scope(&b->secrets, HOST);
 	b->ctx.scope = b->scope;
+	b->ctx.room = &b->room;
+	b->room = HTTP_MAX_HELD;
 	b->ctx.host = flags & BENCH_ANY_HOST ? NULL : HOST;
 	assert_int_equal(h2_new(&b->ctx, &b->h), 0);
 	buf_init_secret(&b->out, MANY);
@@ -86,6 +88,8 @@ int bench_push(struct bench *b, const void *data, size_t len)
 		if (!b->rc)
 			buf_append(&b->wire, buf_data(&b->out) + had,
 				   buf_len(&b->out) - had);
+		if (!b->rc)
+			request_keep(&b->ctx, h2_held(b->h));
 		p += n;
 		len -= n;
 	}

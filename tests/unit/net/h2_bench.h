@@ -36,6 +36,7 @@ struct bench {
 	struct secret_bench secrets;
 	struct secret_scope *scope;
 	struct request_ctx ctx;
+	size_t room;
 	struct h2 *h;
 	struct buf out;	 /* what the filter sent on since it was emptied */
 	struct buf wire; /* and all of it */

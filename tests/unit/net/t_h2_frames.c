@@ -514,6 +514,25 @@ static void test_many_streams(void **state MSB_UNUSED)
 	raw_fini(&r);
 }
 
+/* Those of other connections count, too. */
+static void test_streams_of_all_connections(void **state MSB_UNUSED)
+{
+	struct raw r;
+
+	raw_init(&r, 0);
+	r.b.room = 2 * HTTP_STREAM_ROOM;
+	put_headers(&r.b, &r.in, 0, 1, POST);
+	put_headers(&r.b, &r.in, 0, 3, POST);
+	assert_int_equal(raw_push(&r), 0);
+	raw_frame(&r, NGHTTP2_DATA, END, 1, "a", 1);
+	assert_int_equal(raw_push(&r), 0);
+	put_headers(&r.b, &r.in, 0, 5, POST);
+	assert_int_equal(raw_push(&r), 0);
+	put_headers(&r.b, &r.in, 0, 7, POST);
+	assert_int_equal(raw_push(&r), -EPROTO);
+	raw_fini(&r);
+}
+
 /* Other frames than those of requests are looked at, too. */
 static void test_leaks_beside_requests(void **state MSB_UNUSED)
 {
@@ -619,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_header_bomb),
 		cmocka_unit_test(test_many_fields),
 		cmocka_unit_test(test_many_streams),
+		cmocka_unit_test(test_streams_of_all_connections),
 		cmocka_unit_test(test_leaks_beside_requests),
 		cmocka_unit_test(test_strictest_of_a_push),
 		cmocka_unit_test(test_cuts),
