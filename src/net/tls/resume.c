@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS sessions with servers, one for each name and address: what was verified
- * for one name counts for no other. The least recently used one makes room.
+ * TLS sessions with servers, by name and address: what was verified for one
+ * name counts for no other. A ticket of TLS 1.3 is for one use, so a few of
+ * them are kept for connections that begin together. The least recently used
+ * one makes room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include "net/tls/session_int.h"
 
 #define RESUME_MAX 256u
+#define RESUME_EACH 16u /* of one name and address */
 
 struct known {
 	struct list link;
@@ -53,20 +56,46 @@ struct tls_resume *resume_free(struct tls_resume *r)
 	return NULL;
 }
 
+static bool fits(const struct known *k, const char *name,
+		 const struct net_endpoint *peer)
+{
+	return k->peer.port == peer->port &&
+	       net_addr_equal(&k->peer.addr, &peer->addr) &&
+	       !strcmp(k->name, name);
+}
+
+/* The latest one. */
 static struct known *find(struct tls_resume *r, const char *name,
 			  const struct net_endpoint *peer)
 {
 	struct list *pos;
 
-	for (pos = r->used.next; pos != &r->used; pos = pos->next) {
+	for (pos = r->used.prev; pos != &r->used; pos = pos->prev) {
 		struct known *k = container_of(pos, struct known, link);
 
-		if (k->peer.port == peer->port &&
-		    net_addr_equal(&k->peer.addr, &peer->addr) &&
-		    !strcmp(k->name, name))
+		if (fits(k, name, peer))
 			return k;
 	}
 	return NULL;
+}
+
+/* Drop the oldest ones of these, down to a number. */
+static void thin_out(struct tls_resume *r, const char *name,
+		     const struct net_endpoint *peer, unsigned left)
+{
+	struct list *pos = r->used.prev, *before;
+
+	for (; pos != &r->used; pos = before) {
+		struct known *k = container_of(pos, struct known, link);
+
+		before = pos->prev;
+		if (!fits(k, name, peer))
+			continue;
+		if (left)
+			left--;
+		else
+			drop(r, k);
+	}
 }
 
 SSL_SESSION *resume_take(struct tls_resume *r, const char *name,
@@ -94,10 +123,11 @@ SSL_SESSION *resume_take(struct tls_resume *r, const char *name,
 void resume_keep(struct tls_resume *r, const char *name,
 		 const struct net_endpoint *peer, SSL_SESSION *session)
 {
-	struct known *k = find(r, name, peer);
+	const bool once =
+		SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION;
+	struct known *k;
 
-	if (k)
-		drop(r, k);
+	thin_out(r, name, peer, once ? RESUME_EACH - 1 : 0);
 	if (r->n >= RESUME_MAX)
 		drop(r, container_of(r->used.next, struct known, link));
 	k = calloc(1, sizeof(*k));
