@@ -159,6 +159,8 @@ static const char *unusable(const struct tls_ca *ca, int64_t now_s)
 		return "the key is too short";
 	if (X509_cmp_time(X509_get0_notAfter(x), &now) <= 0)
 		return "the certificate has expired";
+	if (X509_cmp_time(X509_get0_notBefore(x), &now) > 0)
+		return "the certificate is not valid yet";
 	return NULL;
 }
 
@@ -210,6 +212,27 @@ static int read_named(const char *path, size_t max, const char *kind,
 	return rc ? err_sys(err, ERR_IO, -rc, "%s: %s", kind, path) : 0;
 }
 
+/* Whether it can do what it is for is better known now than when the guest
+ * wants the first connection. */
+static int try_leaf(struct tls_ca *ca)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
+	struct tls_leaves *l = NULL;
+	int rc = -ENOMEM;
+
+	if (ssl)
+		rc = tls_leaves_new(ca, 1, 1, &l);
+	if (!rc)
+		rc = tls_leaf_use(l, "localhost",
+				  (int64_t)(clock_wall_ns() / NSEC_PER_SEC),
+				  ssl);
+	(void)tls_leaves_free(l);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return rc;
+}
+
 static int open_configured(const struct tls_config *c, struct tls_ca **ret,
 			   struct err *err)
 {
@@ -239,6 +262,13 @@ static int open_configured(const struct tls_config *c, struct tls_ca **ret,
 	}
 	buf_fini(&cert);
 	buf_fini(&key);
+	if (!rc && try_leaf(*ret)) {
+		*ret = tls_ca_free(*ret);
+		rc = err_set(err, ERR_INVALID, 0,
+			     "InvalidInterceptCa: %s: TLS does not accept what "
+			     "it signs",
+			     c->ca_cert);
+	}
 	return rc;
 }
 

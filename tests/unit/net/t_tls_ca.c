@@ -290,12 +290,15 @@ static void unusable_pairs_are_refused(void **state)
 	struct tls_ca *b = tls_ca_generate(pki_now());
 	struct tls_ca *old =
 		tls_ca_generate(pki_now() - 30LL * 365 * 24 * HOUR);
+	struct tls_ca *later = tls_ca_generate(pki_now() + 48LL * HOUR);
 	EVP_PKEY *weak = EVP_RSA_gen(1024);
+	char *weak_pem, *chain;
 	const char *cert = pki_at(d, "a.crt"), *key = pki_at(d, "a.key");
 	const char *bad = pki_at(d, "bad");
 
 	pki_put_pair(a, cert, key);
 	pki_put_pair(b, pki_at(d, "b.crt"), pki_at(d, "b.key"));
+	pki_put_pair(later, pki_at(d, "later.crt"), pki_at(d, "later.key"));
 	pki_put_pair(old, pki_at(d, "old.crt"), pki_at(d, "old.key"));
 	expect_refused(cert, NULL, ERR_INVALID, "IncompleteInterceptCaConfig");
 	expect_refused(NULL, key, ERR_INVALID, "IncompleteInterceptCaConfig");
@@ -321,6 +324,16 @@ static void unusable_pairs_are_refused(void **state)
 	pki_put_key(weak, NULL, pki_at(d, "weak.key"));
 	expect_refused(bad, pki_at(d, "weak.key"), ERR_INVALID,
 		       "InvalidInterceptCa");
+	expect_refused(pki_at(d, "later.crt"), pki_at(d, "later.key"),
+		       ERR_INVALID, "InvalidInterceptCa");
+	/* behind a good one, which it would be sent with */
+	weak_pem = slurp(bad);
+	chain = join(tls_ca_pem(a), weak_pem, "");
+	pki_put(bad, chain);
+	expect_refused(bad, key, ERR_INVALID, "InvalidInterceptCa");
+	free(weak_pem);
+	free(chain);
+	(void)tls_ca_free(later);
 	EVP_PKEY_free(weak);
 	(void)tls_ca_free(a);
 	(void)tls_ca_free(b);
