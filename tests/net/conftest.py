@@ -23,6 +23,7 @@ import neighbour  # noqa: E402
 
 func = neighbour.load("func_conftest", ROOT / "tests/func/conftest.py")
 BUILD, MSB, DEADLINE, wait_for = func.BUILD, func.MSB, func.DEADLINE, func.wait_for
+SANITIZED = func.SANITIZED
 pytest_collection_modifyitems = func.pytest_collection_modifyitems
 pytest_configure = func.pytest_configure
 pytest_runtest_makereport = func.pytest_runtest_makereport
@@ -176,6 +177,17 @@ class Msb(func.Msb):
         name = name or f"box{self.names}"
         self.ok("create", "-q", "-n", name, "-v", "/usr:/usr:ro", *options, self.rootfs,
                 env=self.env(**env))
+        return name
+
+    def boot_section(self, section, **env):
+        """The same by way of the library, with this as its network section."""
+        self.names += 1
+        name = f"box{self.names}"
+        p = self.world.space.popen(sys.executable, HERE / "by_library.py", BUILD / "libmicrosandbox.so",
+                                   name, self.rootfs, json.dumps(section), env=self.env(**env),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        _, err = p.communicate(timeout=DEADLINE)
+        assert p.returncode == 0, err
         return name
 
     def sh(self, name, script, **kw):

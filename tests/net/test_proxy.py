@@ -4,13 +4,11 @@ import base64
 import json
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
 
-from conftest import BUILD, OTHER4, PUBLIC4, func
+from conftest import OTHER4, PUBLIC4, func
 from tlspeers import SITE4, ask, case
 
 VALUE = "sk-live.Of-the-Real-Value_0123456789"
@@ -268,36 +266,15 @@ for data in (b"CONNECT {API}:443 HTTP/1.1\\r\\nX: y", b"CONNECT {API}:443 HTTP/1
     msb.told(box, "its CONNECT request did not end in time", "its CONNECT request is too long")
 
 
-# as the library's users do it: there is no option for it
-WITHOUT_TLS = """
-import ctypes, sys
-lib = ctypes.CDLL(sys.argv[1])
-pointer, text = ctypes.c_void_p, ctypes.c_char_p
-for call in lib.msb_config_set_name, lib.msb_config_set_image, lib.msb_config_set_network_json:
-    call.argtypes = [pointer, text, pointer]
-lib.msb_config_add_bind.argtypes = [pointer, text, text, pointer, pointer]
-m, c, s = pointer(), pointer(), pointer()
-assert lib.msb_open(None, ctypes.byref(m), None) == 0
-assert lib.msb_config_new(m, ctypes.byref(c), None) == 0
-assert lib.msb_config_set_name(c, b"box", None) == 0
-assert lib.msb_config_set_image(c, sys.argv[2].encode(), None) == 0
-assert lib.msb_config_add_bind(c, b"/usr", b"/usr", None, None) == 0
-assert lib.msb_config_set_network_json(c, sys.argv[3].encode(), None) == 0
-assert lib.msb_sandbox_create(m, c, ctypes.byref(s), None) == 0
-"""
-
-
 @pytest.mark.skipif(func.SANITIZED, reason="the library wants its sanitizer to be there first")
 def test_without_tls(msb, servers, world):
     """A secret that does not ask for TLS goes to its host as HTTP, if the guest was told its address."""
     network = {"secrets": {"secrets": [{
         "env_var": "API_KEY", "source": {"kind": "env", "var": "API_KEY"},
         "allowed_hosts": [{"exact": API}], "require_tls_identity": False}]}}
-    subprocess.run([*world.space.prefix, sys.executable, "-c", WITHOUT_TLS, BUILD / "libmicrosandbox.so",
-                    msb.rootfs, json.dumps(network)], env=msb.env(API_KEY=VALUE), check=True,
-                   stdin=subprocess.DEVNULL)
+    box = msb.boot_section(network, API_KEY=VALUE)
     good, unpinned, other, second = msb.clients(
-        "box", case(API, ask(API, fields=[BEARER]), port=80, plain=True),
+        box, case(API, ask(API, fields=[BEARER]), port=80, plain=True),
         case(API, ask(API, fields=[BEARER]), port=80, address=SITE4, plain=True),
         case(EVIL, ask(EVIL, fields=[BEARER]), port=80, plain=True),
         case(API, ask(API, fields=[BEARER], close=False), ask(EVIL), port=80, plain=True))
@@ -305,7 +282,7 @@ def test_without_tls(msb, servers, world):
     assert not unpinned["got"] and not other["got"]
     assert second["got"].count(b"HTTP/1.1") < 2
     assert f"Bearer {PLACE}" not in authorizations(servers)
-    p = msb.sh("box", f"curl -sS -u u:$API_KEY -T /usr/bin/curl http://{API}/; echo; sha256sum < /usr/bin/curl")
+    p = msb.sh(box, f"curl -sS -u u:$API_KEY -T /usr/bin/curl http://{API}/; echo; sha256sum < /usr/bin/curl")
     answer, digest = p.stdout.splitlines()
     assert json.loads(answer)["sha256"] == digest.split()[0]
     seen, = servers.recorder.requests()

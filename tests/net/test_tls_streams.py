@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from conftest import DEADLINE, func, wait_for
+from conftest import DEADLINE, SANITIZED, func, wait_for
 from peers import pattern
 from tlspeers import API4, NEW, OLD, ask, case
 
@@ -192,7 +192,7 @@ for t in up + down:
 """).splitlines()
     assert out == ["True"] * 5 + ["others go on"]
     grown = private(msb, box) - before
-    assert grown < 16 << 10, f"{grown} KiB more"
+    assert SANITIZED or grown < 16 << 10, f"{grown} KiB more"
     servers.recorder.released.set()
 
 
