@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "net/tls/proxy_int.h"
 #include "tls_bench.h"
 
 #define H2_H1 "\x02h2\x08http/1.1"
@@ -29,6 +30,12 @@ static int tear_down(void **state)
 	tls_bench_free(*state);
 	free(*state);
 	return 0;
+}
+
+static bool both_up(struct tls_bench *b)
+{
+	return SSL_is_init_finished(b->client) && b->server &&
+	       SSL_is_init_finished(b->server);
 }
 
 static void both_ways(struct tls_bench *b)
@@ -317,6 +324,50 @@ static void test_resumption_with_the_server(void **state)
 	both_ways(b);
 }
 
+/* The server is verified anew for a guest that resumes its own session. */
+static void test_resumption_by_the_guest(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct tls_bench *b = *state;
+
+	tls_bench_new(b);
+	(void)SSL_CTX_set_session_cache_mode(b->client_ctx,
+					     SSL_SESS_CACHE_CLIENT);
+	for (int i = 0; i < 2; i++) {
+		SSL_SESSION *s;
+
+		assert_int_equal(SSL_CTX_set_max_proto_version(b->client_ctx,
+							       versions[i]),
+				 1);
+		tls_bench_open(b, BENCH_NAME, NULL);
+		both_ways(b);
+		s = SSL_get1_session(b->client);
+		assert_non_null(s);
+		SSL_set_shutdown(b->client, SSL_SENT_SHUTDOWN);
+		tls_bench_hang_up(b);
+		tls_bench_call_with(b, BENCH_NAME, NULL, s);
+		tls_bench_until(b, both_up);
+		assert_int_equal(SSL_session_reused(b->client), 1);
+		both_ways(b);
+		tls_bench_hang_up(b);
+		SSL_SESSION_free(s);
+	}
+}
+
+/* It has to say hello twice. */
+static void test_other_group_than_guessed(void **state)
+{
+	struct tls_bench *b = *state;
+
+	tls_bench_new(b);
+	assert_int_equal(SSL_CTX_set1_groups_list(b->proxy->server, "P-256"),
+			 1);
+	assert_int_equal(
+		SSL_CTX_set1_groups_list(b->client_ctx, "X25519:P-256"), 1);
+	tls_bench_open(b, BENCH_NAME, H2_H1);
+	both_ways(b);
+}
+
 /* --- ends --- */
 
 static bool server_heard_end(struct tls_bench *b)
@@ -598,6 +649,8 @@ int main(void)
 		T(test_bulk),
 		T(test_slow_readers),
 		T(test_resumption_with_the_server),
+		T(test_resumption_by_the_guest),
+		T(test_other_group_than_guessed),
 		T(test_half_close_by_the_guest),
 		T(test_half_close_by_the_server),
 		T(test_truncation),

@@ -586,11 +586,48 @@ static void a_name_opens_its_address_while_it_is_known(void **state)
 	close(h.fd);
 }
 
+/* --- with interception of TLS --- */
+
+#define OPEN "{\"policy\":{\"default_egress\":\"allow\"},\"tls\":"
+
+static int start_intercepted(void **state)
+{
+	wire_open(&w,
+		  *state ? OPEN "{\"enabled\":true,"
+				"\"block_quic_on_intercept\":false}}"
+			 : OPEN "{\"enabled\":true}}",
+		  false);
+	return 0;
+}
+
+/* It would go past interception; programs then take TCP. */
+static void quic_is_dropped(void **state)
+{
+	struct wire_udp u = { .dst = w.addr.gateway4,
+			      .sport = GUEST_PORT,
+			      .dport = 443,
+			      .data = "x",
+			      .len = 1 };
+
+	wire_udp(&w, &u);
+	wire_settle(&w);
+	assert_int_equal(flows(), *state ? 1 : 0);
+	if (!*state) /* nothing is said about it */
+		assert_int_equal(w.count, 0);
+	u.dport = 444;
+	wire_udp(&w, &u);
+	assert_int_equal(flows(), *state ? 2 : 1);
+}
+
 int main(void)
 {
 	int csum = 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(quic_is_dropped,
+						start_intercepted, stop),
+		cmocka_unit_test_prestate_setup_teardown(
+			quic_is_dropped, start_intercepted, stop, &csum),
 		T(datagrams_go_both_ways),
 		T(datagrams_go_both_ways_over_ipv6),
 		cmocka_unit_test_prestate_setup_teardown(datagrams_go_both_ways,

@@ -247,6 +247,12 @@ void tls_bench_until(struct tls_bench *b, bool (*cond)(struct tls_bench *b))
 
 void tls_bench_call(struct tls_bench *b, const char *name, const char *alpn)
 {
+	tls_bench_call_with(b, name, alpn, NULL);
+}
+
+void tls_bench_call_with(struct tls_bench *b, const char *name,
+			 const char *alpn, SSL_SESSION *session)
+{
 	struct net_endpoint peer = gateway_end(b->g, AF_INET, b->at.port);
 
 	assert_true(conn_open(&b->c, b->g, ++b->port, &peer));
@@ -272,6 +278,8 @@ void tls_bench_call(struct tls_bench *b, const char *name, const char *alpn)
 						     (const uint8_t *)alpn,
 						     (unsigned)strlen(alpn)),
 				 0);
+	if (session)
+		assert_int_equal(SSL_set_session(b->client, session), 1);
 	(void)SSL_do_handshake(b->client);
 	transmit(b);
 }

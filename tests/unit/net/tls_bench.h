@@ -47,6 +47,8 @@ void tls_bench_free(struct tls_bench *b);
 /* SYN, ClientHello with this name (NULL: without) and list of protocols (as on
  * the wire, NULL: none). */
 void tls_bench_call(struct tls_bench *b, const char *name, const char *alpn);
+void tls_bench_call_with(struct tls_bench *b, const char *name,
+			 const char *alpn, SSL_SESSION *session);
 /* The same, and both handshakes; fails unless they succeed. */
 void tls_bench_open(struct tls_bench *b, const char *name, const char *alpn);
 void tls_bench_hang_up(struct tls_bench *b);

@@ -16,6 +16,7 @@
 #include "runtime/byteq.h"
 #include "runtime/ratelimit.h"
 #include "runtime/report.h"
+#include "store/exit_record.h"
 
 /* Append and take odd sizes; what comes out is what went in. */
 static void test_byteq_keeps_order(void **state)
@@ -129,6 +130,7 @@ static void test_exit_and_machine_reports(void **state)
 	int fd = tmp_dir(dir);
 	struct report_file e = REPORT_FILE_INIT(fd, "exit.json");
 	struct report_file m = REPORT_FILE_INIT(fd, "machine.json");
+	struct exit_record record;
 	json_t *o;
 
 	(void)state;
@@ -140,6 +142,11 @@ static void test_exit_and_machine_reports(void **state)
 				     "\"graceful\":true}\n"));
 	assert_memory_equal(text, "{\"t\":\"", 6);
 	free(text);
+	assert_int_equal(
+		report_exit(&e, EXIT_SIGNAL, EXIT_CAUSE_VIOLATION, 1, true), 0);
+	assert_int_equal(exit_record_load(fd, &record), 0);
+	assert_string_equal(record.reason, "Signal");
+	assert_string_equal(record.cause, "secret-violation");
 	/* also without having been made before */
 	assert_int_equal(report_machine(&m, "{\"engine\":\"uml\"}",
 					"{\"mmio_write\":70}", "{\"mtu\":1500}",
