@@ -76,6 +76,7 @@ struct sandbox {
 	struct tls_proxy *tls;		   /* NULL: no interception */
 	int values_fd;			   /* of secrets, until read; or -1 */
 	bool trust_host_cas;		   /* the guest is to, as well */
+	bool machine_gone;		   /* machine_exit is filled */
 	struct fs_share *shares; /* [0] is the root directory, if it is one */
 	size_t nshares;
 	struct vm_disk *disks; /* those of the root first */
@@ -103,7 +104,6 @@ struct sandbox {
 	struct boot_failure
 		failure; /* BOOTING only; message is in failure_text */
 	char failure_text[600];
-	bool machine_gone; /* machine_exit is filled */
 
 	struct bootlog *bootlog; /* until ready */
 	struct buf machine_text; /* the engine's description, until ready */
