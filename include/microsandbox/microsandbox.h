@@ -341,8 +341,8 @@ typedef struct {
 	const char *from_file;
 	const char *const *hosts; /* patterns, or "*": any */
 	size_t nhosts;		  /* not 0 */
-	unsigned places; /* MSB_SECRET_IN_*; 0: headers and Basic */
-	const char *placeholder; /* NULL: "$MSB_" and env */
+	unsigned places;	  /* MSB_SECRET_IN_*; 0: headers and Basic */
+	const char *placeholder;  /* NULL: "$MSB_" and env */
 	/* As msb_config_set_secret_violation, of this one only; or NULL. */
 	const char *on_violation;
 	const char *const *pass_hosts;

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/grammar.h"
 #include "cli/newbox.h"
+#include "cli/secret.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -121,6 +122,7 @@ static int reuse(struct cli *cli, msb_sandbox_t *s,
 	bool snapshot = cli_has(cli, O_SNAPSHOT);
 	int code;
 
+	secrets_hide(cli);
 	if (flags || snapshot)
 		ui_warn("sandbox '%s' already exists; %s%s%s ignored (use "
 			"--replace to recreate)",

@@ -163,6 +163,21 @@ static bool add_secret(struct cli *cli, msb_config_t *c,
 	return cli_ok(msb_config_add_secret(c, &s, &e), &e);
 }
 
+/* argv is ours, and nobody needs this word again. */
+static void hide(const char *text)
+{
+	grammar_secret_hide((char *)(uintptr_t)text);
+}
+
+void secrets_hide(const struct cli *cli)
+{
+	const char *text;
+	size_t pos = 0;
+
+	while ((text = args_next(&cli->args, O_SECRET, &pos)))
+		hide(text);
+}
+
 static bool add_secrets(struct cli *cli, msb_config_t *c, bool file)
 {
 	const int id = file ? O_SECRET_FILE : O_SECRET;
@@ -176,9 +191,8 @@ static bool add_secrets(struct cli *cli, msb_config_t *c, bool file)
 
 		if (grammar_secret(text, file, &a, &err))
 			return wrong(&err);
-		/* argv is ours, and nobody needs this word again */
 		if (!file)
-			grammar_secret_hide((char *)(uintptr_t)text);
+			hide(text);
 		ok = add_secret(cli, c, &a);
 		secret_arg_fini(&a);
 		if (!ok)

@@ -10,5 +10,7 @@
 /* All options of both; false after an error message. */
 bool tls_set(struct cli *cli, msb_config_t *c);
 bool secrets_set(struct cli *cli, msb_config_t *c);
+/* Take values off our command line that nobody is going to need. */
+void secrets_hide(const struct cli *cli);
 
 #endif

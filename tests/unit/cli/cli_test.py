@@ -526,13 +526,14 @@ class Network(Base):
 
     def test_a_value_leaves_the_command_line(self):
         """While the library works nobody reads the value in the list of processes."""
-        p = self.msb("create", "-n", "hidden", "--secret", "A=hunter2@h", "./rootfs",
-                     env=self.env(FAKE_CMDLINE=str(self.base / "cmdline")))
-        self.assertEqual(p.returncode, 0, p.stderr)
-        words = (self.base / "cmdline").read_bytes()
-        self.assertNotIn(b"hunter2", words)
-        self.assertIn(b"\0A=@h\0", words)
-        self.assertIn(b"./rootfs", words)
+        for command in (["create"], ["run"]):  # the second one finds it there
+            p = self.msb(*command, "-n", "hidden", "--secret", "A=hunter2@h", "./rootfs",
+                         env=self.env(FAKE_CMDLINE=str(self.base / "cmdline")))
+            self.assertEqual(p.returncode, 0, p.stderr)
+            words = (self.base / "cmdline").read_bytes()
+            self.assertNotIn(b"hunter2", words)
+            self.assertIn(b"\0A=@h\0", words)
+            self.assertIn(b"./rootfs", words)
 
     def test_exclusions_are_wrong_usage(self):
         for flags in (["--no-net", "--net-default", "allow"],

@@ -396,12 +396,13 @@ static msb_sandbox_t *load(msb_t *m, const char *name)
 	return s;
 }
 
-/* What others see of us while a sandbox is made. */
-static void keep_command_line(const char *path)
+/* What others see of us while the library works. */
+static void keep_command_line(void)
 {
+	const char *path = getenv("FAKE_CMDLINE");
 	char words[4096];
 	FILE *from = fopen("/proc/self/cmdline", "re");
-	FILE *to = fopen(path, "we");
+	FILE *to = path ? fopen(path, "we") : NULL;
 	size_t n = from ? fread(words, 1, sizeof(words), from) : 0;
 
 	if (to)
@@ -418,8 +419,7 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 	const char *name = c->name ? c->name : "msb-0badcafe";
 	msb_sandbox_t *s = load(m, name);
 
-	if (getenv("FAKE_CMDLINE"))
-		keep_command_line(getenv("FAKE_CMDLINE"));
+	keep_command_line();
 	fake_called(m, "create %s ephemeral=%d cpus=%u memory=%u", name,
 		    c->ephemeral, c->cpus, c->memory_mib);
 	if (s && !c->replace) {
@@ -524,6 +524,7 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 int msb_sandbox_hold(msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	(void)ret_err;
+	keep_command_line();
 	fake_called(s->m, "hold %s", s->name);
 	s->held = s->status != MSB_STATUS_RUNNING;
 	s->status = MSB_STATUS_RUNNING;
