@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "net/http/request.h"
 #include "tunnel_bench.h"
 
 #define GET(target, host, more)                                                \
@@ -55,6 +56,23 @@ static void put_in(void **state)
 		guest_turn(b->g);
 	}
 	server_hears(b, GET("/", "API.com", "B: value\r\n"));
+	tunnel_bench_free(b);
+}
+
+static void put_into_body(void **state)
+{
+	struct tunnel_bench *b = open_bench("api.com", true);
+
+	(void)state;
+	bind_name(b, "api.com");
+	guest_says(b, "POST / HTTP/1.1\r\nHost: api.com\r\n"
+		      "Content-Length: 10\r\n\r\n$MSB_");
+	server_hears_nothing(b);
+	guest_says(b, "KEY..");
+	server_hears(b, "POST / HTTP/1.1\r\nHost: api.com\r\n"
+			"Content-Length: 7\r\n\r\nvalue..");
+	guest_turn(b->g);
+	assert_int_equal(b->proxy.room, HTTP_MAX_HELD);
 	tunnel_bench_free(b);
 }
 
@@ -362,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(put_in),
+		cmocka_unit_test(put_into_body),
 		cmocka_unit_test(not_pinned),
 		cmocka_unit_test(tls_only),
 		cmocka_unit_test(another_host_follows),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "net/http/request.h"
 
 #define TURNS 20
 
@@ -164,6 +165,7 @@ void tunnel_bench_open(struct tunnel_bench *b, struct policy *policy)
 	b->g->net->config.secrets = b->secrets.config; /* lent */
 	b->proxy.net = b->g->net;
 	b->proxy.secrets = b->secrets.secrets;
+	b->proxy.room = HTTP_MAX_HELD;
 	b->listener = host_listen(AF_INET, &at);
 	assert_int_equal(fcntl(b->listener, F_SETFL, O_NONBLOCK), 0);
 	b->peer = gateway_end(b->g, AF_INET, at.port);
