@@ -101,6 +101,7 @@ def suite_style(res):
          *[f"--suppress={s}" for s in SUPPRESS], *sources]))
     ok, out = build("build-test")
     if ok:
+        res.one("style: symbols", *quiet([PYTHON, "scripts/check_symbols.py", "build-test"]))
         ok, out = clang_tidy(sources)
     res.one("style: clang-tidy", ok, out)
 
