@@ -10,66 +10,25 @@
  * both ways, each way as fast as its reader, and each way ends by itself.
  */
 #include <errno.h>
-#include <limits.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "net/tls/session_int.h"
 
 #define WATCHED (EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET)
-/* So much goes one way before others on the loop get their turn. */
-#define TURN_MAX (512u << 10)
-/* To the guest at once: it is sent while it is still in the caches. */
-#define STAGED_MAX (192u << 10)
 /* A body that is changed as a whole, and what its values make of it. */
 #define OUT_MAX (64u << 20)
 /* What is left for the server when the guest has gone in good order. */
 #define LINGER_MS 30000u
 #define LINGER_SESSIONS 32u
 
-enum session_state {
-	SESSION_HELLO,
-	SESSION_DIAL,
-	SESSION_SERVER, /* TLS with the server */
-	SESSION_GUEST,	/* TLS with the guest */
-	SESSION_OPEN,
-	SESSION_LINGER, /* the guest has gone, its words are still on the way */
-};
-
-struct tls_session {
-	struct tls_proxy *proxy;
-	enum session_state state;
-	struct guest_tls guest;
-	struct server_tls server;
-	char name[NET_NAME_MAX + 1];
-	struct net_endpoint peer; /* as the guest dialed it */
-	struct net_endpoint to;	  /* as the host does */
-	bool other_family;	  /* the other loopback may be tried, too */
-	bool tunnel;
-	struct watch watch;
-	struct timer timer;
-	struct deferred work;
-	struct list link; /* proxy->lingering */
-	uint8_t *alpn;	  /* what the server is offered; owned */
-	unsigned alpn_len;
-	uint8_t alert; /* the guest's handshake ends with it */
-	struct secret_scope *scope;
-	struct request_filter *filter; /* NULL: bytes go as they are */
-	struct buf out;		       /* plaintext for the server */
-	bool guest_done;	       /* it said its last */
-	bool server_told;	       /* and the server knows */
-	bool server_done, guest_told;
-	bool starved; /* nothing to read from the server */
-	bool broken;  /* the server's end; the guest reads what there is */
-};
-
 static void on_work(struct deferred *d);
 
-static void session_free(struct tls_session *s, bool rude)
+void session_free(struct tls_session *s, bool rude)
 {
 	loop_timer_cancel(&s->timer);
 	loop_defer_cancel(&s->work);
@@ -85,8 +44,7 @@ static void session_free(struct tls_session *s, bool rude)
 	free(s);
 }
 
-/* Both sides see a reset. Gives back false: the session is gone. */
-static bool cut(struct tls_session *s)
+bool session_cut(struct tls_session *s)
 {
 	struct tcp_conn *c = s->guest.conn;
 
@@ -97,8 +55,7 @@ static bool cut(struct tls_session *s)
 	return false;
 }
 
-/* The guest reads what there is for it, an alert perhaps. Gives back false. */
-static bool part(struct tls_session *s)
+bool session_part(struct tls_session *s)
 {
 	struct tcp_conn *c = s->guest.conn;
 
@@ -115,221 +72,12 @@ static bool refuse(struct tls_session *s, uint8_t alert, const char *why)
 	tls_blocked(s->proxy, s->guest.conn, s->name, why);
 	s->alert = alert;
 	(void)SSL_do_handshake(s->guest.ssl); /* see session_on_hello() */
-	return part(s);
+	return session_part(s);
 }
 
-static void schedule(struct tls_session *s)
+void session_schedule(struct tls_session *s)
 {
 	loop_defer(s->proxy->net->loop, &s->work, on_work);
-}
-
-/* --- guest to server --- */
-
-static bool would_wait(const SSL *ssl, int rc)
-{
-	int e = SSL_get_error(ssl, rc);
-
-	return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE;
-}
-
-/* A request that is not let through. */
-static bool block(struct tls_session *s, int rc)
-{
-	const char *why = "out of memory";
-
-	if (rc == -EPERM) {
-		tls_violation_at(s->proxy, &s->peer, s->name,
-				 request_filter_found(s->filter));
-		return cut(s);
-	}
-	if (rc == -EPROTO)
-		why = request_filter_why(s->filter);
-	if (s->guest.conn)
-		tls_blocked(s->proxy, s->guest.conn, s->name, why);
-	return cut(s);
-}
-
-/* The server's end failed. The guest sees it after what came before. */
-static bool server_lost(struct tls_session *s)
-{
-	s->broken = true;
-	if (!s->guest.conn || tcp_drained(s->guest.conn))
-		return cut(s);
-	return true;
-}
-
-/* Send what is put by, as far as the socket takes it. */
-static bool flush(struct tls_session *s)
-{
-	while (buf_len(&s->out)) {
-		size_t len = buf_len(&s->out);
-		int n = SSL_write(s->server.ssl, buf_data(&s->out),
-				  len < INT_MAX ? (int)len : INT_MAX);
-
-		if (n <= 0)
-			return would_wait(s->server.ssl, n) || server_lost(s);
-		buf_consume(&s->out, (size_t)n);
-	}
-	if (s->filter)
-		request_filter_sent(s->filter);
-	return true;
-}
-
-static bool forward(struct tls_session *s, const uint8_t *data, size_t len,
-		    bool end)
-{
-	int rc;
-
-	if (s->filter && !request_filter_passes(s->filter)) {
-		rc = request_filter_push(s->filter, data, len, end, &s->out);
-		return !rc || block(s, rc);
-	}
-	if (!len)
-		return true;
-	rc = SSL_write(s->server.ssl, data, (int)len); /* one record */
-	if (rc > 0)
-		return true;
-	if (!would_wait(s->server.ssl, rc))
-		return server_lost(s);
-	return !buf_append(&s->out, data, len) || block(s, -ENOMEM);
-}
-
-/* The guest has said all, and all of it is sent. */
-static bool tell_server(struct tls_session *s)
-{
-	int rc;
-
-	if (s->server_told)
-		return true;
-	rc = SSL_shutdown(s->server.ssl);
-	if (rc < 0 && would_wait(s->server.ssl, rc))
-		return true;
-	s->server_told = true;
-	(void)shutdown(s->server.fd, SHUT_WR);
-	if (s->state != SESSION_LINGER)
-		return true;
-	session_free(s, false);
-	return false;
-}
-
-/* What SSL_read() says when it gives nothing. */
-static bool guest_silent(struct tls_session *s, int rc)
-{
-	switch (SSL_get_error(s->guest.ssl, rc)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		return true;
-	case SSL_ERROR_ZERO_RETURN:
-		s->guest_done = true;
-		return forward(s, NULL, 0, true);
-	default: /* it breaks the rules, or gave up */
-		return part(s);
-	}
-}
-
-static bool to_server(struct tls_session *s)
-{
-	uint8_t *data = s->proxy->scratch;
-	size_t left = TURN_MAX;
-
-	while (!s->broken) {
-		int n;
-
-		if (!flush(s))
-			return false;
-		if (s->broken || buf_len(&s->out))
-			break;
-		if (s->guest_done)
-			return tell_server(s);
-		if (!left) {
-			schedule(s);
-			break;
-		}
-		n = SSL_read(s->guest.ssl, data, TLS_SCRATCH);
-		if (n <= 0) {
-			if (!guest_silent(s, n))
-				return false;
-			if (!s->guest_done)
-				break;
-			continue;
-		}
-		left -= (size_t)n < left ? (size_t)n : left;
-		if (!forward(s, data, (size_t)n, false))
-			return false;
-	}
-	return true;
-}
-
-/* --- server to guest --- */
-
-static bool tell_guest(struct tls_session *s)
-{
-	int rc;
-
-	/* an end that was not announced is none of ours to announce */
-	if (s->server.goodbye) {
-		rc = SSL_shutdown(s->guest.ssl);
-		if (rc < 0 && would_wait(s->guest.ssl, rc))
-			return true;
-	}
-	s->guest_told = true;
-	guest_tls_flush(&s->guest);
-	tcp_finish(s->guest.conn);
-	return true;
-}
-
-static bool server_silent(struct tls_session *s, int rc)
-{
-	const char *why;
-	char buf[128];
-
-	switch (SSL_get_error(s->server.ssl, rc)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		s->starved = true;
-		return true;
-	case SSL_ERROR_ZERO_RETURN:
-		s->server_done = true;
-		return true;
-	default:
-		if (s->server.alert) { /* of TLS 1.3, after its handshake */
-			(void)server_tls_failure(&s->server, &why, buf);
-			tls_blocked(s->proxy, s->guest.conn, s->name, why);
-		}
-		guest_tls_flush(&s->guest);
-		return server_lost(s);
-	}
-}
-
-static bool to_guest(struct tls_session *s)
-{
-	uint8_t *data = s->proxy->scratch;
-	size_t left = TURN_MAX;
-
-	while (!s->server_done && !s->broken && !s->starved) {
-		int n;
-
-		if (!left) {
-			schedule(s);
-			return true;
-		}
-		/* on_space() goes on */
-		if (guest_tls_room(&s->guest) <
-		    TLS_RECORD_MAX + TLS_RECORD_MORE)
-			return true;
-		n = SSL_read(s->server.ssl, data, TLS_SCRATCH);
-		if (n <= 0) {
-			if (!server_silent(s, n))
-				return false;
-			continue;
-		}
-		left -= (size_t)n < left ? (size_t)n : left;
-		if (SSL_write(s->guest.ssl, data, n) != n)
-			return cut(s);
-		if (s->guest.staged >= STAGED_MAX)
-			guest_tls_flush(&s->guest);
-	}
-	return !s->server_done || s->guest_told || tell_guest(s);
 }
 
 /* --- handshakes --- */
@@ -350,14 +98,14 @@ static bool greet_guest(struct tls_session *s)
 	if (rc == 1) {
 		s->state = SESSION_OPEN;
 		loop_timer_cancel(&s->timer);
-		return make_filter(s) || cut(s);
+		return make_filter(s) || session_cut(s);
 	}
-	if (would_wait(s->guest.ssl, rc))
+	if (tls_would_wait(s->guest.ssl, rc))
 		return true;
 	reason = ERR_reason_error_string(ERR_peek_error());
 	tls_blocked(s->proxy, s->guest.conn, s->name,
 		    reason ? reason : "the guest ended its TLS handshake");
-	return part(s);
+	return session_part(s);
 }
 
 static void on_timer(struct timer *t)
@@ -370,7 +118,7 @@ static void on_timer(struct timer *t)
 	} else if (s->state == SESSION_GUEST) {
 		tls_blocked(s->proxy, s->guest.conn, s->name,
 			    "the guest's TLS handshake takes too long");
-		(void)cut(s);
+		(void)session_cut(s);
 	} else {
 		(void)refuse(s, SSL_AD_INTERNAL_ERROR,
 			     "the server does not answer");
@@ -390,7 +138,7 @@ static bool greet_server(struct tls_session *s)
 			   on_timer);
 		return true;
 	}
-	if (would_wait(s->server.ssl, rc))
+	if (tls_would_wait(s->server.ssl, rc))
 		return true;
 	alert = server_tls_failure(&s->server, &why, buf);
 	return refuse(s, alert, why);
@@ -464,11 +212,11 @@ static bool read_hello(struct tls_session *s)
 
 	if (SSL_get_error(s->guest.ssl, rc) == SSL_ERROR_WANT_CLIENT_HELLO_CB)
 		return call_server(s);
-	if (would_wait(s->guest.ssl, rc))
+	if (tls_would_wait(s->guest.ssl, rc))
 		return true;
 	tls_blocked(s->proxy, s->guest.conn, s->name,
 		    "the guest's TLS hello makes no sense");
-	return part(s);
+	return session_part(s);
 }
 
 /* Go on as far as there is something to go on with. false: it is gone. */
@@ -482,8 +230,9 @@ static bool advance(struct tls_session *s)
 	if (s->state == SESSION_GUEST && !greet_guest(s))
 		return false;
 	if (s->state == SESSION_LINGER)
-		return to_server(s);
-	if (s->state == SESSION_OPEN && (!to_guest(s) || !to_server(s)))
+		return session_to_server(s);
+	if (s->state == SESSION_OPEN &&
+	    (!session_to_guest(s) || !session_to_server(s)))
 		return false;
 	guest_tls_flush(&s->guest);
 	return true;
@@ -527,7 +276,7 @@ static size_t on_data(void *owner, struct tcp_conn *c, const struct iovec *iov,
 	(void)iov;
 	(void)n;
 	(void)len;
-	schedule(owner); /* it is read from the ring */
+	session_schedule(owner); /* it is read from the ring */
 	return 0;
 }
 
@@ -537,7 +286,7 @@ static void on_fin(void *owner, struct tcp_conn *c)
 
 	(void)c;
 	s->guest.fin = true;
-	schedule(s);
+	session_schedule(s);
 }
 
 static void on_space(void *owner, struct tcp_conn *c)
@@ -547,9 +296,9 @@ static void on_space(void *owner, struct tcp_conn *c)
 	struct iovec iov[2];
 
 	if (!s->broken)
-		schedule(s);
+		session_schedule(s);
 	else if (tcp_drained(c))
-		(void)cut(s);
+		(void)session_cut(s);
 	else
 		(void)tcp_space(c, iov); /* ask again */
 }
@@ -577,7 +326,7 @@ static void on_closed(void *owner, struct tcp_conn *c, int error)
 			     true);
 	list_add_tail(&s->proxy->lingering, &s->link);
 	loop_timer(s->proxy->net->loop, &s->timer, LINGER_MS, on_timer);
-	schedule(s);
+	session_schedule(s);
 }
 
 static const struct tcp_owner_ops session_ops = {
@@ -587,74 +336,6 @@ static const struct tcp_owner_ops session_ops = {
 	.space = on_space,
 	.closed = on_closed,
 };
-
-/* --- what OpenSSL asks --- */
-
-/* Copy the guest's list of protocols, without HTTP/2 unless that will do. */
-static bool copy_alpn(struct tls_session *s, const uint8_t *ext, size_t len)
-{
-	bool h2 = !secret_scope_has(s->scope, SECRET_IN_BODY);
-	size_t at, n;
-
-	if (len < 2 || ((size_t)ext[0] << 8 | ext[1]) != len - 2)
-		return false;
-	free(s->alpn);
-	s->alpn_len = 0;
-	s->alpn = malloc(len);
-	for (at = 2; s->alpn && at < len; at += n) {
-		n = 1 + (size_t)ext[at];
-		if (n == 1 || n > len - at)
-			return false;
-		if (!h2 && n == 3 && !memcmp(ext + at, "\2h2", 3))
-			continue; /* bodies are changed in HTTP/1 only */
-		memcpy(s->alpn + s->alpn_len, ext + at, n);
-		s->alpn_len += (unsigned)n;
-	}
-	return s->alpn;
-}
-
-int session_on_hello(SSL *ssl, int *alert, void *arg)
-{
-	struct tls_session *s = SSL_get_app_data(ssl);
-	const unsigned char *ext;
-	size_t len;
-
-	(void)arg;
-	if (!s)
-		return SSL_CLIENT_HELLO_SUCCESS;
-	*alert = s->alert;
-	if (s->alert)
-		return SSL_CLIENT_HELLO_ERROR;
-	if (s->state == SESSION_GUEST)
-		return SSL_CLIENT_HELLO_SUCCESS;
-	*alert = SSL_AD_DECODE_ERROR;
-	if (SSL_client_hello_get0_ext(
-		    ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
-		    &ext, &len) &&
-	    !copy_alpn(s, ext, len))
-		return SSL_CLIENT_HELLO_ERROR;
-	return SSL_CLIENT_HELLO_RETRY; /* not before the server answered */
-}
-
-int session_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
-		    const unsigned char *in, unsigned in_len, void *arg)
-{
-	static const unsigned char dot[] = "dot";
-	const struct tls_session *s = SSL_get_app_data(ssl);
-	const unsigned char *chosen = dot;
-	unsigned n = sizeof(dot) - 1;
-
-	(void)arg;
-	if (s)
-		SSL_get0_alpn_selected(s->server.ssl, &chosen, &n);
-	for (unsigned at = 0; n && at < in_len; at += 1u + in[at])
-		if (in[at] == n && !memcmp(in + at + 1, chosen, n)) {
-			*out = in + at + 1;
-			*len = (unsigned char)n;
-			return SSL_TLSEXT_ERR_OK;
-		}
-	return s && n ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
-}
 
 /* --- beginning --- */
 
@@ -683,7 +364,7 @@ static struct tls_session *session_new(struct tls_proxy *p, struct tcp_conn *c,
 	s->to = net_host_end(n, &s->peer);
 	s->other_family = net_addr_is_gateway(&s->peer.addr, &n->link_addr);
 	s->tunnel = tunnel;
-	strcpy(s->name, name);
+	(void)snprintf(s->name, sizeof(s->name), "%s", name);
 	list_init(&s->link);
 	if (secret_scope_new(p->secrets, n->names, &n->link_addr,
 			     loop_now_ms(n->loop), &where, &s->scope) ||

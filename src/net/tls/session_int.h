@@ -5,7 +5,9 @@
  * bio.c       the ends as OpenSSL sees them
  * upstream.c  the server's end: dialing, and TLS as a client
  * resume.c    TLS sessions that servers let us take up again
- * session.c   the order of things, and what goes from one end to the other
+ * session.c   the order of things
+ * pump.c      what goes from one end to the other
+ * hello.c     what of the guest's hello is passed on
  * dot.c       DNS over TLS, which has a guest's end only
  * wire.c      and a server's end only
  */
@@ -56,9 +58,9 @@ int guest_tls_open(struct guest_tls *g, struct tls_proxy *p, struct tcp_conn *c,
 void guest_tls_flush(struct guest_tls *g);
 /* Room for so many bytes of ciphertext. */
 size_t guest_tls_room(struct guest_tls *g);
-void guest_tls_close(struct guest_tls *g);   /* the connection stays */
-int server_tls_open(struct server_tls *u);   /* fd and what describes it are set
-					      */
+void guest_tls_close(struct guest_tls *g); /* the connection stays */
+/* fd, and what describes it, are set. */
+int server_tls_open(struct server_tls *u);
 void server_tls_close(struct server_tls *u); /* fd stays open */
 void server_tls_events(struct server_tls *u, uint32_t events);
 
@@ -90,11 +92,64 @@ void resume_keep(struct tls_resume *r, const char *name,
 
 /* --- session.c --- */
 
-/* Callbacks of the SSL contexts that are about sessions; proxy.c sets them. */
+enum session_state {
+	SESSION_HELLO,
+	SESSION_DIAL,
+	SESSION_SERVER, /* TLS with the server */
+	SESSION_GUEST,	/* TLS with the guest */
+	SESSION_OPEN,
+	SESSION_LINGER, /* the guest has gone, its words are still on the way */
+};
+
+struct tls_session {
+	struct tls_proxy *proxy;
+	enum session_state state;
+	struct guest_tls guest;
+	struct server_tls server;
+	char name[NET_NAME_MAX + 1];
+	struct net_endpoint peer; /* as the guest dialed it */
+	struct net_endpoint to;	  /* as the host does */
+	bool other_family;	  /* the other loopback may be tried, too */
+	bool tunnel;
+	struct watch watch;
+	struct timer timer;
+	struct deferred work;
+	struct list link; /* proxy->lingering */
+	uint8_t *alpn;	  /* what the server is offered; owned */
+	unsigned alpn_len;
+	uint8_t alert; /* the guest's handshake ends with it */
+	struct secret_scope *scope;
+	struct request_filter *filter; /* NULL: bytes go as they are */
+	struct buf out;		       /* plaintext for the server */
+	bool guest_done;	       /* it said its last */
+	bool server_told;	       /* and the server knows */
+	bool server_done, guest_told;
+	bool starved; /* nothing to read from the server */
+	bool broken;  /* the server's end; the guest reads what there is */
+};
+
+/* The connections stay; rude: the server sees a reset. */
+void session_free(struct tls_session *s, bool rude);
+/* Both sides see a reset. Gives back false: the session is gone. */
+bool session_cut(struct tls_session *s);
+/* The guest reads what there is for it, an alert perhaps. Gives back false. */
+bool session_part(struct tls_session *s);
+/* Go on when the loop's turn ends. */
+void session_schedule(struct tls_session *s);
+void sessions_end(struct tls_proxy *p); /* those without a connection */
+
+/* --- pump.c: false: the session is gone --- */
+
+bool session_to_server(struct tls_session *s);
+bool session_to_guest(struct tls_session *s);
+/* An SSL call gave rc: is it to be made again? */
+bool tls_would_wait(const SSL *ssl, int rc);
+
+/* --- hello.c: callbacks of the server's context --- */
+
 int session_on_hello(SSL *ssl, int *alert, void *arg);
 int session_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *len,
 		    const unsigned char *in, unsigned in_len, void *arg);
-void sessions_end(struct tls_proxy *p); /* those without a connection */
 
 /* --- dot.c --- */
 
