@@ -111,19 +111,30 @@ static void hand_over(struct peek *p, const char *name)
 	h->tls_ops->start(h->tls, c, name);
 }
 
-/* The hello is complete; name is empty when it has none. */
+/* May the guest speak to this server? Name is empty when the hello has none. */
+static bool may_speak(const struct peek *p, const struct policy_flow *f,
+		      const char *name)
+{
+	const enum policy_names how =
+		*name ? POLICY_NAMES_SNI : POLICY_NAMES_CACHED;
+
+	if (f->port == DNS_TLS_PORT &&
+	    net_addr_is_gateway(&f->addr, &p->net->link_addr))
+		return true; /* it is us, who judge each question */
+	return net_judge(p->net, f, how, name).answer == POLICY_ALLOW;
+}
+
+/* The hello is complete. */
 static void intercept(struct peek *p, const char *name)
 {
 	const struct policy_flow f = flow_question(p->conn);
+	const bool dns = f.port == DNS_TLS_PORT;
 
-	if (f.port == DNS_TLS_PORT) /* judged by question */
-		hand_over(p, name);
-	else if (!*name)
+	if (!dns && !*name)
 		refuse(p, POLICY_NO_SERVER_NAME);
-	else if (net_judge(p->net, &f, POLICY_NAMES_SNI, name).answer !=
-		 POLICY_ALLOW)
+	else if (!may_speak(p, &f, name))
 		finish(p, POLICY_DENY, SPLICE_ACCEPTED);
-	else if (host_patterns_match(&p->net->config.tls.bypass, name))
+	else if (!dns && host_patterns_match(&p->net->config.tls.bypass, name))
 		finish(p, POLICY_ALLOW, SPLICE_ACCEPTED);
 	else
 		hand_over(p, name);

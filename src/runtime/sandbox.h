@@ -74,17 +74,16 @@ struct sandbox {
 	struct net_addresses link;	   /* of the nic */
 	const struct runtime_tls *tls_lib; /* NULL: a runtime without TLS */
 	struct tls_proxy *tls;		   /* NULL: no interception */
-	int values_fd;			   /* of secrets, until read; or -1 */
-	bool trust_host_cas;		   /* the guest is to, as well */
-	bool machine_gone;		   /* machine_exit is filled */
 	struct fs_share *shares; /* [0] is the root directory, if it is one */
 	size_t nshares;
 	struct vm_disk *disks; /* those of the root first */
 	size_t ndisks;
 	int dir_fd, runtime_fd, logs_fd, listen_fd, report_fd;
+	int values_fd; /* of secrets, until they are read; or -1 */
 	struct report_file machine_file, exit_file;
 	uint64_t started_ns; /* monotonic */
 
+	struct posted violation;
 	struct watch signals, watchdog, clock_jump;
 	int signal_fd, clock_fd;
 	struct timer ready_timer, stop_timer, idle_timer, max_timer,
@@ -98,8 +97,9 @@ struct sandbox {
 	bool attached; /* the creator's death ends the sandbox */
 	bool released; /* an ephemeral one ends with its last session */
 	bool killed;
+	bool trust_host_cas;  /* the guest is to */
+	bool machine_gone;    /* machine_exit is filled */
 	atomic_bool violated; /* a secret was about to go where it may not */
-	struct posted violation;
 	struct machine_exit machine_exit;
 	struct boot_failure
 		failure; /* BOOTING only; message is in failure_text */

@@ -106,9 +106,7 @@ static int server_read(BIO *b, char *data, int len)
 			u->eof = true;
 		else if (n < 0 && errno != EAGAIN)
 			u->error = -errno;
-		else if (n < len && !u->hung_up)
-			u->readable = false;
-		else if (n < 0)
+		else if (n < 0 || (n < len && !u->hung_up))
 			u->readable = false;
 	}
 	if (n > 0)
