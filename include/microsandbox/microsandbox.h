@@ -423,6 +423,9 @@ void msb_sandbox_free(msb_sandbox_t *s);
 
 /* Boot a stopped sandbox from its stored configuration. */
 int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err);
+/* Is what it takes still there: its root, values of its secrets? The sandbox
+ * may be running. */
+int msb_sandbox_check_start(const msb_sandbox_t *s, msb_error_t **ret_err);
 
 /*
  * Untie a sandbox that was created, started or held by this handle from this

@@ -102,6 +102,30 @@ static int boot_held(msb_t *m, struct sandbox_row *r, const struct boot *b,
 	return rc;
 }
 
+/* Everything a start needs that is found out without changing anything; *c
+ * and *plan are to be freed, also after a failure. */
+static int plan_start(const msb_t *m, const struct sandbox_row *r,
+		      struct sandbox_config *c, struct boot_plan *plan,
+		      struct err *err)
+{
+	int rc = sandbox_config_from_json(r->config, c, err);
+
+	if (rc) {
+		*c = (struct sandbox_config){ 0 };
+		err_prefix(err, "sandbox '%s'", r->name);
+		return rc;
+	}
+	if (!c->name || c->root.kind == ROOT_NONE ||
+	    strcmp(c->name, r->name) != 0)
+		rc = err_set(err, ERR_INVALID, EINVAL,
+			     "the stored configuration of sandbox '%s' is not "
+			     "complete",
+			     r->name);
+	if (!rc)
+		rc = root_check(&c->root, err);
+	return rc ? rc : boot_plan_make(m, c, NULL, plan, err);
+}
+
 int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	      struct api_err *e)
 {
@@ -118,20 +142,7 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 			       "cannot start sandbox '%s': status is Paused "
 			       "(expected Stopped or Crashed)",
 			       r->name);
-	rc = sandbox_config_from_json(r->config, &c, &e->err);
-	if (rc) {
-		err_prefix(&e->err, "sandbox '%s'", r->name);
-		return rc;
-	}
-	if (!c.name || c.root.kind == ROOT_NONE || strcmp(c.name, r->name) != 0)
-		rc = err_set(&e->err, ERR_INVALID, EINVAL,
-			     "the stored configuration of sandbox '%s' is not "
-			     "complete",
-			     r->name);
-	if (!rc)
-		rc = root_check(&c.root, &e->err);
-	if (!rc)
-		rc = boot_plan_make(m, &c, NULL, &plan, &e->err);
+	rc = plan_start(m, r, &c, &plan, &e->err);
 	if (!rc && c.root.kind == ROOT_OCI)
 		rc = image_root_plan(m, &c, &plan, &e->err);
 	if (!rc)
@@ -141,6 +152,18 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 	boot_plan_fini(&plan);
 	sandbox_config_fini(&c);
 	return rc;
+}
+
+int msb_sandbox_check_start(const msb_sandbox_t *s, msb_error_t **ret_err)
+{
+	struct boot_plan plan = BOOT_PLAN_INIT;
+	struct sandbox_config c;
+	struct err err = { 0 };
+	int rc = plan_start(s->m, &s->row, &c, &plan, &err);
+
+	boot_plan_fini(&plan);
+	sandbox_config_fini(&c);
+	return rc ? api_fail_err(&err, rc, ret_err) : 0;
 }
 
 /* The row of a handle as it is now; 1 its runtime lives, 0 it does not. */

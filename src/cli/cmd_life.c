@@ -116,7 +116,12 @@ static int restart_one(struct cli *cli, const char *name)
 		ui_library_error(e, NULL);
 		return 1;
 	}
-	rc = stop(cli, s, &result);
+	/* better not to stop what cannot be started again */
+	rc = msb_sandbox_check_start(s, &e);
+	if (rc < 0)
+		ui_library_error(e, NULL);
+	else
+		rc = stop(cli, s, &result);
 	if (!rc) {
 		ui_spinner_start(cli_has(cli, O_QUIET), "Starting", name);
 		rc = msb_sandbox_start(s, false, &e);

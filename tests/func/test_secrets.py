@@ -86,6 +86,10 @@ def test_every_start_asks_the_sources_again(msb):
     msb.ok("create", "-q", "-n", "box", "--secret", "FROM_HOST@a.example", "--secret-file",
            f"FILE={key}@a.example", "--secret", f"KEPT={VALUE}@a.example", msb.rootfs,
            env=msb.env(FROM_HOST="one"))
+    p = msb("restart", "box")  # what cannot start again is not stopped
+    assert p.returncode == 1 and "'FROM_HOST' not set" in p.stderr
+    assert msb.status("box") == "Running"
+    msb.ok("restart", "-q", "box", env=msb.env(FROM_HOST="one"))
     msb.ok("stop", "-q", "box")
     p = msb("start", "box")
     assert p.returncode == 1

@@ -419,10 +419,13 @@ static void a_runtime_gets_the_values(void **state)
 	assert_null(strstr(msb_sandbox_config_json(s), "from env"));
 
 	/* the next start asks the sources again */
+	assert_int_equal(unsetenv("UNIT_SECRET"), 0);
+	REFUSED(msb_sandbox_check_start(s, &e), "'UNIT_SECRET' not set");
 	TAKEN(msb_sandbox_stop(s, 5000, NULL, &e));
 	assert_int_equal(setenv("UNIT_SECRET", "changed", 1), 0);
 	(void)snprintf(path, sizeof(path), "%s/file", w->base);
 	world_file(path, "again");
+	TAKEN(msb_sandbox_check_start(s, &e));
 	TAKEN(msb_sandbox_start(s, false, &e));
 	expect_file("box", "runtime/values", second, 4);
 	TAKEN(msb_sandbox_stop(s, 5000, NULL, &e));

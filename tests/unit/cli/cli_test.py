@@ -403,6 +403,13 @@ class Life(Base):
             p = self.msb(*command, "box")
             self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", line))
 
+    def test_what_cannot_start_is_not_restarted(self):
+        self.ok("create", "-n", "box", "./rootfs")
+        p = self.msb("restart", "box", env=self.env(FAKE_NO_START="1"))
+        self.assertEqual((p.returncode, p.stderr), (1, "error: invalid config: no value\n"))
+        self.assertFalse([c for c in self.calls() if c.startswith("stop")])
+        self.assertIn("running", self.ok("ps"))
+
     def test_all_names_are_tried(self):
         self.ok("create", "-n", "alpha", "./rootfs")
         self.ok("create", "-n", "zeta", "./rootfs")

@@ -521,6 +521,15 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 	return 0;
 }
 
+int msb_sandbox_check_start(const msb_sandbox_t *s, msb_error_t **ret_err)
+{
+	(void)s;
+	if (getenv("FAKE_NO_START"))
+		return fake_fail(ret_err, MSB_ERR_INVALID, ENOENT,
+				 "invalid config: ", "no value");
+	return 0;
+}
+
 int msb_sandbox_hold(msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	(void)ret_err;
