@@ -24,6 +24,7 @@ done(library.msb_open(None, ctypes.byref(m), ctypes.byref(e)), e)
 done(library.msb_config_new(m, ctypes.byref(c), ctypes.byref(e)), e)
 done(library.msb_config_set_name(c, name, ctypes.byref(e)), e)
 done(library.msb_config_set_image(c, root, ctypes.byref(e)), e)
-done(library.msb_config_add_bind(c, b"/usr", b"/usr", None, ctypes.byref(e)), e)
+readonly = (ctypes.c_uint64 * 7)(56, 1)  # msb_mount_options_t: its size, and the flag
+done(library.msb_config_add_bind(c, b"/usr", b"/usr", ctypes.byref(readonly), ctypes.byref(e)), e)
 done(library.msb_config_set_network_json(c, section, ctypes.byref(e)), e)
 done(library.msb_sandbox_create(m, c, ctypes.byref(s), ctypes.byref(e)), e)
