@@ -235,7 +235,7 @@ class Hostile:
 
 @pytest.mark.parametrize("answer", [
     b"HTTP/1.1 200 OK\r\n\r\nSomething", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000,
-    b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"\0" * 100],
+    b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 502 No\r\n\r\n", b"\0" * 100 + b"\r\n\r\n"],
     ids=["spoke", "endless", "other", "refused", "zeros"])
 def test_bad_answers(msb, boot, servers, world, answer):
     """Of the guest, a proxy that does not agree gets the request and not a byte more."""

@@ -5,13 +5,14 @@ import gzip
 import hashlib
 import json
 import os
+import subprocess
 
 import pytest
 
-from conftest import GATEWAY4
+from conftest import DEADLINE, GATEWAY4
 from recorder import holds
-from tlspeers import (AGAIN, API4, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, HELLO, SITE4,
-                      ask, block, case, chunked, frame, request)
+from tlspeers import (AGAIN, API4, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, HELLO,
+                      PASSWORD, SITE4, ask, block, case, chunked, frame, request)
 
 VALUE = "sk-live.Of-the-Real-Value_0123456789"
 PLACE = "$MSB_API_KEY"
@@ -197,6 +198,28 @@ def test_sources(msb, boot, servers, tmp_path):
     assert not files_with(msb.home, inline)
 
 
+def test_a_value_on_the_command_line(msb, servers):
+    """Whoever gives it there is warned; it is gone from there, and in no other process's words."""
+    p = msb.popen("run", "-v", "/usr:/usr:ro", "--secret", f"API_KEY={VALUE}@{API}", "--tls-upstream-ca-cert",
+                  servers.ca, msb.rootfs, "--", "bash", "-c",
+                  f"curl -sS -H \"X-Key: $API_KEY\" https://{API}/; echo; echo here; read",
+                  stdin=subprocess.PIPE, text=True)
+    lines = []
+    while "here\n" not in lines:
+        lines.append(p.stdout.readline())
+        assert lines[-1], p.stderr.read()
+    pids = [pid for pid, _ in msb.processes()]
+    assert len(pids) > 1
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            assert not holds(open(f"/proc/{pid}/{name}", "rb").read(), VALUE), (pid, name)
+    out, err = p.communicate("\n", timeout=DEADLINE)
+    assert p.returncode == 0, err
+    assert "warn" in err and VALUE not in err + out
+    assert [r["X-Key"] for r in servers.recorder.requests()] == [VALUE]
+    assert not files_with(msb.home, VALUE)
+
+
 @pytest.mark.parametrize("options, word", [
     (["--secret", "API_KEY"], "ENV"), (["--secret", "=x@h.example.com"], "ENV"),
     (["--secret", "A=x@"], "ENV"), (["--secret", "A=@h.example.com"], "ENV"),
@@ -270,6 +293,32 @@ node -e 'fetch("https://{API}/", {{headers: {{"X-Key": process.env.API_KEY}}}})'
     digest = hashlib.sha256(open("/usr/bin/curl", "rb").read()).hexdigest()
     assert [r.digest.hexdigest() for r in seen[2:4]] == [digest] * 2
     assert holds(b"".join(bytes(r.connection.data[:1000]) for r in seen), VALUE)
+
+
+def test_git_with_a_password(msb, boot, servers):
+    """The guest clones and pushes with a password that it does not have."""
+    box = boot(secret=f"API_KEY@{SITE}", value=PASSWORD)
+    p = msb.sh(box, f"""
+set -e
+cd /tmp
+export HOME=/tmp GIT_TERMINAL_PROMPT=0
+git config --global user.name t; git config --global user.email t@example.com
+git clone -q "https://someone:$API_KEY@{SITE}/locked/git/it.git"
+cd it
+head -c 3000000 /dev/urandom > locked
+git add locked
+git commit -qm "with a password"
+git push -q origin HEAD
+git clone -q "https://someone:wrong@{SITE}/locked/git/it.git" ../other || echo refused
+wget -qO- --user someone --password "$API_KEY" \\
+    "https://{SITE}/locked/git/it.git/info/refs?service=git-upload-pack" | grep -c -a HEAD
+curl -sS -u "someone:$API_KEY" -o /dev/null -w '%{{http_code}}' https://{SITE}/locked/git/it.git/HEAD
+""")
+    assert p.returncode == 0, p.stderr + msb.log(box)[-2000:]
+    assert p.stdout.split() == ["refused", "1", "200"]
+    said = subprocess.run(["git", "-c", "safe.directory=*", "-C", servers.repository, "log",
+                           "--format=%s", "-1"], capture_output=True, text=True).stdout
+    assert said == "with a password\n"
 
 
 def test_places(msb, boot, servers):

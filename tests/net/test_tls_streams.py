@@ -241,6 +241,8 @@ def test_hellos_that_do_not_come(msb, box):
 held = [socket.create_connection(("{API4}", 443), 60) for _ in range(20)]
 for s in held[10:]:
     s.sendall(b"\\x16\\x03\\x01")
+for s in held[15:]:
+    s.shutdown(socket.SHUT_WR)
 start = time.monotonic()
 for s in held:
     s.settimeout(60)

@@ -27,6 +27,7 @@ BAD = ["expired.example.com", "not-yet.example.com", "mismatch.example.com",
 NAMES = {**{n: [SITE4, SITE6] for n in SITES}, **{n: [API4, API6] for n in APIS + BAD},
          "nobody.example.com": [NOBODY4], "four.example.com": [API4]}
 OLD, NEW, PLAIN_BEHIND, AGAIN = 8442, 8443, 8081, 9443  # ports of API: TLS 1.2, 1.3, without, both
+PASSWORD = "pass.word-0123456789"  # of someone, below /locked
 WHOLE = 135_000  # octets of the file that nginx has
 
 NGINX = """
@@ -45,15 +46,25 @@ http {{
         add_header X-Protocol $server_protocol always;
         location / {{ proxy_pass http://127.0.0.1:{behind}; proxy_set_header Host $http_host; }}
         location /files/ {{ }}
-        location /git/ {{
-            include /etc/nginx/fastcgi_params;
-            fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
-            fastcgi_param GIT_PROJECT_ROOT {base}; fastcgi_param GIT_HTTP_EXPORT_ALL 1;
-            fastcgi_param PATH_INFO $uri; fastcgi_param REMOTE_USER someone;
-            fastcgi_pass unix:{base}/git.sock;
+        location ~ ^(/git/.*)$ {{
+            include {base}/git.conf;
+            fastcgi_param REMOTE_USER someone;
+        }}
+        location ~ ^/locked(/git/.*)$ {{
+            auth_basic "git"; auth_basic_user_file {base}/passwords;
+            include {base}/git.conf;
+            fastcgi_param REMOTE_USER $remote_user;
         }}
     }}
 }}
+"""
+
+GIT = """
+include /etc/nginx/fastcgi_params;
+fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
+fastcgi_param GIT_PROJECT_ROOT {base}; fastcgi_param GIT_HTTP_EXPORT_ALL 1;
+fastcgi_param PATH_INFO $1;
+fastcgi_pass unix:{base}/git.sock;
 """
 
 
@@ -118,6 +129,8 @@ class Servers:
         (base / "nginx.conf").write_text(NGINX.format(
             base=base, site4=SITE4, site6=SITE6, names=" ".join(SITES), cert=self.pair.cert,
             key=self.pair.key, behind=PLAIN_BEHIND))
+        (base / "git.conf").write_text(GIT.format(base=base))
+        (base / "passwords").write_text(f"someone:{{PLAIN}}{PASSWORD}\n")
         env = {**os.environ, "HOME": str(base), "GIT_CONFIG_COUNT": "1",
                "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
         self.world.start(shutil.which("fcgiwrap"), "-s", f"unix:{base}/git.sock", env=env)
