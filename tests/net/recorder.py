@@ -59,7 +59,7 @@ class Connection:
     def __init__(self, port):
         self.port = port
         self.name = None  # that the client asked for in its hello
-        self.alpn = self.version = self.error = None
+        self.alpn = self.version = self.resumed = self.error = None
         self.data = bytearray()
         self.count = 0
         self.requests = []
@@ -142,7 +142,7 @@ class Recorder:
                         t.connection = connection
                         t.do_handshake()
                         connection.alpn = t.selected_alpn_protocol()
-                        connection.version = t.version()
+                        connection.version, connection.resumed = t.version(), t.session_reused
                         self.talk(t, connection)
                 else:
                     self.talk(s, connection)

@@ -50,6 +50,7 @@ def leaks(host, place=PLACE):
         "header, by bytes": (single(header), "header", "raw"),
         "query": ([ask(host, f"/in?k={place}")], "query", "raw"),
         "path": ([ask(host, f"/in/{place}")], None, "raw"),
+        "method": ([ask(host, method=place)], None, "raw"),
         "query, percent": ([ask(host, "/in?k=" + percent(place))], "query", "percent_decoded"),
         "query, one percent": ([ask(host, "/in?k=%24" + place[1:])], "query", "percent_decoded"),
         "header, percent": ([ask(host, fields=["X-Key: " + percent(place)])], "header",
@@ -58,6 +59,9 @@ def leaks(host, place=PLACE):
                   "authorization_basic", "basic_auth_decoded"),
         "basic, the user": ([ask(host, fields=[f"authorization:basic {credentials(place + ':')}"])],
                             "authorization_basic", "basic_auth_decoded"),
+        "basic, without padding": ([ask(host, fields=[
+            f"Authorization: Basic {credentials('u:' + place + ':').rstrip('=')}"])],
+            "authorization_basic", "basic_auth_decoded"),
         "basic, by bytes": (single(ask(host, fields=[
             f"Authorization: Basic {credentials('u:' + place)}"])), "authorization_basic",
             "basic_auth_decoded"),

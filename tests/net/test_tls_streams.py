@@ -9,7 +9,7 @@ import pytest
 
 from conftest import DEADLINE, SANITIZED, func, wait_for
 from peers import pattern
-from tlspeers import API4, NEW, OLD, ask, case
+from tlspeers import API4, DEMANDING, NEW, OLD, ask, case
 
 link_of = func.link_of
 MIB = 1 << 20
@@ -269,6 +269,61 @@ grep -a -i -E 'renegotiat' out
 """)
     assert "no renegotiation" in p.stdout.lower(), p.stdout
     assert msb.clients(box, case(API, ask(API)))[0]["got"].startswith(b"HTTP/1.1 200")
+
+
+def test_new_keys(msb, box):
+    """TLS 1.3 changes its keys in the middle of a connection, when either side wants it."""
+    p = msb.sh(box, f"""
+cd /tmp; mkfifo in
+openssl s_client -tls1_3 -connect {API}:443 < in > out 2>&1 &
+exec 3> in
+ask() {{ printf 'GET / HTTP/1.1\\r\\nHost: {API}\\r\\n\\r\\n' >&3; }}
+answers() {{ for i in $(seq 300); do [ $(grep -c sha256.: out) = $1 ] && return; sleep 0.1; done; }}
+ask; answers 1; echo k >&3; ask; answers 2; echo K >&3; ask; answers 3
+grep -a -c '"sha256"' out
+grep -a -o KEYUPDATE out""")
+    assert p.stdout.splitlines() == ["3", "KEYUPDATE", "KEYUPDATE"], p.stdout
+
+
+def test_sessions_are_resumed(msb, box, servers):
+    """Both sides, each with its own tickets."""
+    out = msb.python(box, CONNECT + """
+context = ssl.create_default_context()
+session = None
+for i in range(3):
+    s = socket.create_connection(("api.example.com", 443), 60)
+    with context.wrap_socket(s, server_hostname="api.example.com", session=session) as t:
+        t.sendall(b"GET / HTTP/1.1\\r\\nHost: api.example.com\\r\\nConnection: close\\r\\n\\r\\n")
+        read_to(t, b"}")
+        print(t.session_reused)
+        session = t.session
+""").split()
+    assert out == ["False", "True", "True"]
+    assert [c.resumed for c in servers.recorder.take()] == [False, True, True]
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_large_uploads_of_http2(msb, options, servers, filtered):
+    """Many frames, windows that close and open again."""
+    rules = ["--net-rule", "allow@site.example.com"] if filtered else WITHOUT_RULES
+    box = msb.boot(*options, *rules)
+    p = msb.sh(box, """
+cd /tmp; head -c 30000000 /dev/urandom > big
+for i in 1 2; do curl -sS --http2 -T big -w ' %{http_version}\\n' https://site.example.com/ & done; wait
+sha256sum < big""")
+    *answers, digest = p.stdout.splitlines()
+    assert len(answers) == 2, p.stderr + msb.log(box)[-2000:]
+    for answer in answers:
+        assert answer.endswith(" 2") and json.loads(answer[:-2])["sha256"] == digest.split()[0]
+
+
+def test_certificates_that_are_asked_for(msb, options, servers):
+    """A server that wants to know who its client is, is none that the sandbox can speak to."""
+    box = msb.boot(*options, "--tls-intercept-port", DEMANDING)
+    for most in ("1.2", "1.3"):
+        r, = msb.clients(box, case(API, ask(API), port=DEMANDING, most=most, address=API4))
+        assert not r["got"] and r["error"] != "silence"
+    msb.told(box, f":{DEMANDING}", API)
 
 
 def test_hostile_upstream(msb, options, servers, world):

@@ -26,7 +26,8 @@ BAD = ["expired.example.com", "not-yet.example.com", "mismatch.example.com",
        "untrusted.example.com"]
 NAMES = {**{n: [SITE4, SITE6] for n in SITES}, **{n: [API4, API6] for n in APIS + BAD},
          "nobody.example.com": [NOBODY4], "four.example.com": [API4]}
-OLD, NEW, PLAIN_BEHIND, AGAIN = 8442, 8443, 8081, 9443  # ports of API: TLS 1.2, 1.3, without, both
+# ports of API: TLS 1.2, 1.3, both, both with a certificate of the client's; without, behind nginx
+OLD, NEW, AGAIN, DEMANDING, PLAIN_BEHIND = 8442, 8443, 9443, 8444, 8081
 PASSWORD = "pass.word-0123456789"  # of someone, below /locked
 WHOLE = 135_000  # octets of the file that nginx has
 
@@ -117,6 +118,10 @@ class Servers:
             self.recorder.serve(address, 80)
         self.recorder.serve(API4, OLD, self.context(most=ssl.TLSVersion.TLSv1_2))
         self.recorder.serve(API4, NEW, self.context(least=ssl.TLSVersion.TLSv1_3))
+        demanding = self.context()
+        demanding.verify_mode = ssl.CERT_REQUIRED
+        demanding.load_verify_locations(self.ca)
+        self.recorder.serve(API4, DEMANDING, demanding)
         self.recorder.serve("127.0.0.1", PLAIN_BEHIND)
         self.recorder.serve("127.0.0.1", AGAIN, self.context("http/1.1"))
         self.recorder.serve("::1", AGAIN, self.context("http/1.1"))
