@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import OTHER4, PUBLIC4, wait_for
+from conftest import DNS4, OTHER4, PUBLIC4, wait_for
 from peers import TLS, UDP_ECHO
 from tlspeers import AGAIN, API4, API6, NEW, NOBODY4, SITE4, SITE6, WHOLE, ask, case
 
@@ -312,13 +312,13 @@ def test_quic(msb, servers):
 DOT = """
 import ssl, struct
 sys.path.insert(0, "/")
-def ask(address, name):
+def ask(address, name, server=None):
     question = struct.pack("!6H", 7, 0x100, 1, 0, 0, 0) + b"".join(
         bytes([len(l)]) + l.encode() for l in name.split(".")) + struct.pack("!BHH", 0, 1, 1)
     try:
         with socket.create_connection((address, 853), 20) as s:
             context = ssl.create_default_context()
-            with context.wrap_socket(s, server_hostname=address) as t:
+            with context.wrap_socket(s, server_hostname=server or address) as t:
                 t.sendall(struct.pack("!H", len(question)) + question)
                 f = t.makefile("rb")
                 answer = f.read(struct.unpack("!H", f.read(2))[0])
@@ -327,19 +327,41 @@ def ask(address, name):
         return e.reason
     except OSError as e:
         return error(e)
+"""
+DOT_GATEWAY = DOT + """
 for name in ("v4.example.com", "evil.example.com"):
     print(ask(gateway("gateway4"), name))
+"""
+DOT_SERVER = DOT + """
+for server, name in (("api.example.com", "v4.example.com"), ("second.example.com", "short.example.com"),
+                     ("stranger.example.com", "short.example.com"), ("api.example.com", "evil.example.com")):
+    print(ask(sys.argv[1], name, server))
 """
 
 
 def test_dns_over_tls(msb, dnsmasq, intercept):
     """Refused as long as it cannot be looked at; else answered, by the rules there are for names."""
-    assert msb.python(msb.boot(), DOT).splitlines() == ["ECONNREFUSED"] * 2
+    assert msb.python(msb.boot(), DOT_GATEWAY).splitlines() == ["ECONNREFUSED"] * 2
     box = msb.boot(*intercept, "--net-rule", "deny@evil.example.com,allow@public")
-    good, bad = msb.python(box, DOT).splitlines()
+    good, bad = msb.python(box, DOT_GATEWAY).splitlines()
     assert good == f"(0, '{PUBLIC4}')" and bad.startswith("(3,"), msb.log(box)[-2000:]
     asked = [name for _, name in dnsmasq.asked()]
     assert "v4.example.com" in asked and "evil.example.com" not in asked
+
+
+def test_dns_over_tls_to_a_server(msb, dnsmasq, servers, intercept):
+    """One the guest chose is asked over TLS, too: if it may be reached, and proves to be who it is said to be."""
+    at = f"OPENSSL-LISTEN:853,bind={API4},cert={servers.pair.cert},key={servers.pair.key}"
+    socat, _ = servers.world.start("socat", at + ",verify=0,fork,reuseaddr", f"TCP:{DNS4}:53")
+    servers.world.listening(853, API4)
+    box = msb.boot(*intercept, "--net-rule", "deny@evil.example.com,deny@second.example.com,allow@public")
+    good, denied, stranger, blocked = msb.python(box, DOT_SERVER, API4).splitlines()
+    assert good == f"(0, '{PUBLIC4}')", msb.log(box)[-2000:]
+    assert denied == "ECONNRESET" or "EOF" in denied, "its name is denied"
+    assert stranger.startswith("(2,"), "its certificate is for others"
+    assert blocked.startswith("(3,"), "the question is"
+    assert {name for _, name in dnsmasq.asked()} == {"v4.example.com"}
+    socat.kill()
 
 
 def test_not_tls(msb, box, servers):
