@@ -257,6 +257,35 @@ static void test_bulk(void **state)
 	free(data);
 }
 
+/* The hello, too, and each record comes byte by byte. */
+static void test_small_pieces(void **state)
+{
+	struct tls_bench *b = *state;
+
+	tls_bench_new(b);
+	b->segment = 1;
+	tls_bench_open(b, BENCH_NAME, H2_H1);
+	for (int i = 0; i < 3; i++)
+		both_ways(b);
+}
+
+/* What is said as soon as the guest may, with the last of its handshake. */
+static void test_words_with_the_handshake(void **state)
+{
+	static const char words[] = "at once";
+	struct tls_bench *b = *state;
+	char got[sizeof(words)];
+
+	tls_bench_new(b);
+	b->early = words;
+	tls_bench_open(b, BENCH_NAME, NULL);
+	for (int i = 0; SSL_read(b->server, got, sizeof(got)) <= 0; i++) {
+		assert_true(i < 1000);
+		tls_bench_step(b);
+	}
+	assert_memory_equal(got, words, sizeof(words) - 1);
+}
+
 /* Both sides write until nobody takes any more; then both read it all. */
 static void test_slow_readers(void **state)
 {
@@ -553,6 +582,7 @@ static void test_garbage_after_the_handshake(void **state)
 static void assert_closed_at_once(struct tls_bench *b, const char *words)
 {
 	tls_bench_until(b, tls_bench_over);
+	tls_bench_step(b);
 	assert_true(b->c.reset);
 	assert_int_equal(b->fd, -1);
 	if (!strstr(b->g->log, words))
@@ -647,6 +677,8 @@ int main(void)
 		T(test_not_verified),
 		T(test_server_alert_is_passed_on),
 		T(test_bulk),
+		T(test_small_pieces),
+		T(test_words_with_the_handshake),
 		T(test_slow_readers),
 		T(test_resumption_with_the_server),
 		T(test_resumption_by_the_guest),

@@ -200,6 +200,7 @@ static void receive(struct tls_bench *b)
 
 static void transmit(struct tls_bench *b)
 {
+	const size_t max = b->segment ? b->segment : SEGMENT;
 	uint8_t seg[SEGMENT];
 
 	while (b->out && !b->c.reset && BIO_ctrl_pending(b->out)) {
@@ -210,10 +211,10 @@ static void transmit(struct tls_bench *b)
 
 		if (!room)
 			break;
-		n = BIO_read(b->out, seg,
-			     room < SEGMENT ? (int)room : (int)SEGMENT);
+		n = BIO_read(b->out, seg, room < max ? (int)room : (int)max);
 		assert_true(n > 0);
 		conn_send(&b->c, 0, seg, (size_t)n);
+		guest_turn(b->g);
 	}
 }
 
@@ -227,8 +228,11 @@ void tls_bench_step(struct tls_bench *b)
 	ERR_clear_error();
 	if (b->server && !SSL_is_init_finished(b->server))
 		(void)SSL_do_handshake(b->server);
-	if (b->client && !SSL_is_init_finished(b->client))
-		(void)SSL_do_handshake(b->client);
+	if (b->client && !SSL_is_init_finished(b->client) &&
+	    SSL_do_handshake(b->client) == 1 && b->early)
+		assert_int_equal(
+			SSL_write(b->client, b->early, (int)strlen(b->early)),
+			(int)strlen(b->early));
 	transmit(b);
 	assert_int_equal(loop_turn(b->g->loop, 0), 0);
 }

@@ -37,8 +37,10 @@ struct tls_bench {
 	BIO *in, *out;
 	int fd; /* of the server, -1 */
 	SSL *server;
-	bool paused;   /* the guest reads nothing */
-	uint8_t alert; /* the client's last, received */
+	const char *early; /* said when the client's handshake is over */
+	size_t segment;	   /* bytes the guest sends at once; 0: many */
+	bool paused;	   /* the guest reads nothing */
+	uint8_t alert;	   /* the client's last, received */
 	bool alerted;
 };
 
