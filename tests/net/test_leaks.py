@@ -337,6 +337,12 @@ def test_smuggling(msb, boot, servers):
                             case(API, b"\r\n\r\n" + ask(EVIL, fields=[f"X-Key: {PLACE}"])))
     assert good["got"].startswith(b"HTTP/1.1 200") and not bad["got"]
     assert [r["X-Key"] for r in servers.recorder.requests()] == [VALUE]
+    # an upgrade that the server did not agree to
+    upgrade = ask(API, "/in", fields=["Connection: Upgrade", "Upgrade: websocket"], close=False)
+    for first, behind in ((b"", b""), (b"\r\n", b""), (b" ", b""), (b"", ask(API))):
+        msb.clients(box, case(API, upgrade, first + ask(EVIL, "/hidden", fields=[f"X-Key: {PLACE}"]) + behind))
+    for c in servers.recorder.take():
+        assert [r.target for r in c.requests] == ["/in"] and b"hidden" not in bytes(c.data)
 
 
 def test_bombs(msb, boot, servers):

@@ -8,7 +8,8 @@ import pytest
 
 from conftest import DNS4, OTHER4, PUBLIC4, wait_for
 from peers import TLS, UDP_ECHO
-from tlspeers import AGAIN, API4, API6, NEW, NOBODY4, SITE4, SITE6, WHOLE, ask, case
+from tlspeers import (AGAIN, API4, API6, HEADERS, HELLO, NEW, NOBODY4, SITE4, SITE6, WHOLE, ask, case,
+                      request)
 
 OURS = "microsandbox CA"
 ALERT = re.compile("ALERT|alert")
@@ -297,6 +298,20 @@ def test_rules_about_names(msb, servers, intercept):
     hosts = {r["Host"] for r in servers.recorder.requests()}
     assert hosts == {api, "below.example.com"}
     msb.told(box, "evil.example.com")
+
+
+def test_rules_about_names_and_http2(msb, servers, intercept):
+    """A connection may be for many hosts: each request must be for that of the hello."""
+    site, other = "site.example.com", "other-site.example.com"
+    box = msb.boot(*intercept, "--net-rule", f"allow@{site}")
+    clean = request(1, site)
+    results = msb.clients(box, *[case(site, HELLO + frames, alpn=["h2"], streams=[1, 3]) for frames in (
+        clean + request(3, site), request(1, other) + request(3, site),
+        clean + request(3, site, fields=[("host", other)]), clean + request(3, other))])
+    assert {f[2] for f in results[0]["frames"] if f[0] == HEADERS} == {1, 3}
+    for r in results[1:]:
+        assert 3 not in {f[2] for f in r["frames"] if f[0] == HEADERS} and r["error"] != "silence"
+    assert {r["Host"] for r in servers.recorder.requests()} == {site}
 
 
 def test_quic(msb, servers):
