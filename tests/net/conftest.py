@@ -286,3 +286,12 @@ def servers(the_servers):
     the_servers.forget()
     yield the_servers
     the_servers.recorder.released.set()
+
+
+@pytest.fixture
+def boot(msb, servers):
+    """boot(options…): a sandbox that has a secret, for API if no other is named."""
+    def run(*options, value=tlspeers.VALUE, secret=f"API_KEY@{tlspeers.API}"):
+        return msb.boot("--secret", secret, "--tls-upstream-ca-cert", servers.ca, *options,
+                        API_KEY=value)
+    return run

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Placeholders sent where their secrets may not go, in every way a request can carry them; and requests that
 two servers would read in two ways. The value never leaves, and what the user sees is what was asked for."""
-import base64
 import json
 
 import pytest
 
 from conftest import wait_for
 from recorder import holds
-from tlspeers import (CONTINUATION, END_HEADERS, END_STREAM, HEADERS, HELLO, PREFACE, SETTINGS, ask, block,
-                      case, chunked, frame, request)
+from tlspeers import (API, CONTINUATION, END_HEADERS, END_STREAM, EVIL, HEADERS, HELLO, PLACE, PREFACE, SETTINGS,
+                      SITE, VALUE, ask, block, case, chunked, credentials, frame, request)
 
-VALUE = "sk-live.Of-the-Real-Value_0123456789"
-PLACE = "$MSB_API_KEY"
-API, EVIL, SITE = "api.example.com", "evil.example.com", "site.example.com"
 TE = "Transfer-Encoding: chunked"
 ACTIONS = ["block", "block-and-log", "block-and-terminate"]
 
@@ -24,10 +20,6 @@ def percent(text):
 
 def json_escaped(text):
     return "".join(f"\\u{ord(c):04X}" for c in text)
-
-
-def credentials(text):
-    return base64.b64encode(text.encode()).decode()
 
 
 def single(data):
@@ -119,13 +111,6 @@ def leaks2(host, place=PLACE):
         frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\0\5x-key" + bytes([len(place)]) + place.encode()),
         "second stream": request(1, host) + request(3, host, fields=[("x-key", place)]),
     }
-
-
-@pytest.fixture
-def boot(msb, servers):
-    def run(*options, secret=f"API_KEY@{API}"):
-        return msb.boot("--secret", secret, "--tls-upstream-ca-cert", servers.ca, *options, API_KEY=VALUE)
-    return run
 
 
 def cases_of(shapes, host, **kw):

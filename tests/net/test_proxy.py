@@ -9,11 +9,8 @@ import threading
 import pytest
 
 from conftest import OTHER4, PUBLIC4, func
-from tlspeers import SITE4, ask, case
+from tlspeers import API, EVIL, PLACE, SITE, SITE4, VALUE, ask, case
 
-VALUE = "sk-live.Of-the-Real-Value_0123456789"
-PLACE = "$MSB_API_KEY"
-API, SITE, EVIL = "api.example.com", "site.example.com", "evil.example.com"
 BEARER = f"Authorization: Bearer {PLACE}"
 SHELL_BEARER = "Authorization: Bearer $API_KEY"
 PROXY, STRICT = 3128, 3129  # ports; the second one wants to know who asks

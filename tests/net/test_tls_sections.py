@@ -8,10 +8,10 @@ import pytest
 from conftest import SANITIZED, wait_for
 from recorder import holds
 from test_leaks import dropped, nothing_left
-from tlspeers import SITE4, ask, case
+from tlspeers import API, EVIL, SECOND, SITE4, VALUE, ask, case
 
-VALUE, OTHER_VALUE = "sk-live.Of-the-Real-Value_0123456789", "another-value.entirely"
-API, SECOND, EVIL, X = "api.example.com", "second.example.com", "evil.example.com", "x.below.example.com"
+OTHER_VALUE = "another-value.entirely"
+X = "x.below.example.com"
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the library wants its sanitizer to be there first")
 

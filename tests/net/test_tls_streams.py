@@ -8,10 +8,9 @@ import pytest
 
 from conftest import DEADLINE, SANITIZED, wait_for
 from peers import pattern
-from tlspeers import API4, DEMANDING, NEW, OLD, ask, case
+from tlspeers import API, API4, DEMANDING, NEW, OLD, ask, case
 
 MIB = 1 << 20
-API = "api.example.com"
 OPTIONS = ["--tls-intercept-port", 443, "--tls-intercept-port", OLD, "--tls-intercept-port", NEW]
 WITHOUT_RULES = ["--net-default", "allow"]  # nothing that would have requests looked at
 # Python for the guest: a TLS connection that is used by hand

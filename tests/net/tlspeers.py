@@ -29,6 +29,9 @@ NAMES = {**{n: [SITE4, SITE6] for n in SITES}, **{n: [API4, API6] for n in APIS 
 # ports of API: TLS 1.2, 1.3, both, both with a certificate of the client's; without, behind nginx
 OLD, NEW, AGAIN, DEMANDING, PLAIN_BEHIND = 8442, 8443, 9443, 8444, 8081
 PASSWORD = "pass.word-0123456789"  # of someone, below /locked
+# what tests keep secret, and what the guest has instead
+VALUE, PLACE = "sk-live.Of-the-Real-Value_0123456789", "$MSB_API_KEY"
+API, SITE, SECOND, EVIL = APIS[0], SITES[0], APIS[1], APIS[2]
 WHOLE = 135_000  # octets of the file that nginx has
 
 NGINX = """
@@ -200,6 +203,10 @@ def chunked(*pieces, trailers=""):
     pieces = [p.encode() if isinstance(p, str) else p for p in pieces]
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + \
         f"0\r\n{trailers}\r\n".encode()
+
+
+def credentials(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 # --- HTTP/2 by hand ---
