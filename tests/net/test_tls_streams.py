@@ -8,7 +8,7 @@ import pytest
 
 from conftest import DEADLINE, SANITIZED, wait_for
 from peers import pattern
-from tlspeers import API, API4, DEMANDING, NEW, OLD, ask, case
+from tlspeers import API, API4, DEMANDING, NEW, OLD, S_SERVER, ask, case
 
 MIB = 1 << 20
 OPTIONS = ["--tls-intercept-port", 443, "--tls-intercept-port", OLD, "--tls-intercept-port", NEW]
@@ -275,6 +275,20 @@ ask; answers 1; echo k >&3; updates 1; ask; answers 2; echo K >&3; updates 2; as
 grep -a -c '"sha256"' out
 grep -a -o KEYUPDATE out""")
     assert p.stdout.splitlines() == ["3", "KEYUPDATE", "KEYUPDATE"], p.stdout
+
+
+def test_openssl_at_both_ends(msb, options):
+    """Its server tells what it was asked for, which is what the sandbox speaks."""
+    box = msb.boot(*options, "--tls-intercept-port", S_SERVER)
+    p = msb.sh(box, f"""
+for v in 1_2 1_3; do
+    printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -tls$v -quiet -verify_return_error \\
+        -servername {API} -connect {API4}:{S_SERVER} 2>&1 | grep -a -E '^HTTP|CN = |Protocol  *:'
+done""")
+    lines = [line.strip() for line in p.stdout.splitlines()]
+    assert lines.count("HTTP/1.0 200 ok") == 2, p.stdout + msb.log(box)[-2000:]
+    assert sum(line.startswith("Protocol") and line.endswith("TLSv1.3") for line in lines) == 2, lines
+    assert any("microsandbox CA" in line for line in lines)
 
 
 def test_sessions_are_resumed(msb, box, servers):

@@ -28,6 +28,7 @@ NAMES = {**{n: [SITE4, SITE6] for n in SITES}, **{n: [API4, API6] for n in APIS 
          "nobody.example.com": [NOBODY4], "four.example.com": [API4]}
 # ports of API: TLS 1.2, 1.3, both, both with a certificate of the client's; without, behind nginx
 OLD, NEW, AGAIN, DEMANDING, PLAIN_BEHIND = 8442, 8443, 9443, 8444, 8081
+S_SERVER = 8445  # another one: openssl's
 PASSWORD = "pass.word-0123456789"  # of someone, below /locked
 # what tests keep secret, and what the guest has instead
 VALUE, PLACE = "sk-live.Of-the-Real-Value_0123456789", "$MSB_API_KEY"
@@ -144,6 +145,9 @@ class Servers:
         self.world.start(shutil.which("fcgiwrap"), "-s", f"unix:{base}/git.sock", env=env)
         self.world.start(shutil.which("nginx"), "-c", base / "nginx.conf", "-p", base)
         self.world.listening(443, SITE4)
+        self.world.start(shutil.which("openssl"), "s_server", "-accept", f"{API4}:{S_SERVER}", "-www",
+                         "-quiet", "-cert", self.pair.cert, "-key", self.pair.key)
+        self.world.listening(S_SERVER, API4)
 
     def make_repository(self, place):
         """A bare repository that takes pushes, with a commit."""
