@@ -71,6 +71,16 @@ static bool is_misjudged(const struct fs_server *s, const struct fs_inode *in,
 	       (replaced || (changed && !truncated));
 }
 
+/*
+ * The guest's page cache cuts a write where pages end, and others may append in
+ * between. Around it a write is one request. Nobody can map what is only
+ * written.
+ */
+static bool only_appends(uint32_t flags)
+{
+	return (flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
+}
+
 int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 		  uint32_t flags, const struct statx *st,
 		  struct fuse_open_out *ret)
@@ -79,7 +89,7 @@ int fs_open_reply(struct fs_server *s, struct fs_inode *in, int *fd,
 		in->key.major == s->dev_major && in->key.minor == s->dev_minor;
 
 	*ret = (struct fuse_open_out){ 0 };
-	if (s->cache == FS_CACHE_NEVER)
+	if (s->cache == FS_CACHE_NEVER || only_appends(flags))
 		ret->open_flags |= FOPEN_DIRECT_IO;
 	else if (s->cache == FS_CACHE_ALWAYS || (st && is_unchanged(s, in, st)))
 		ret->open_flags |= FOPEN_KEEP_CACHE;

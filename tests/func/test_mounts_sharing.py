@@ -101,3 +101,24 @@ def test_between_sandboxes_names_coordinate_and_locks_do_not(guest):
     both = [guest.msb.popen("exec", name, "--", "/usr/bin/python3", "-S", "-c", script, text=True)
             for name in ("one", "two")]
     assert sum(int(p.communicate(timeout=DEADLINE)[0]) for p in both) == 300
+
+
+def test_what_two_sandboxes_append_stays_in_pieces(guest):
+    """Whatever pages the pieces cross: 5000 bytes lie in two or three."""
+    script = """
+        fd = os.open("/m/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+        for i in range(400):
+            assert os.write(fd, b"NAME" * 5000) == 5000
+        """
+    procs = []
+    for name in "ab":
+        guest.start(name)
+        procs.append(guest.msb.popen(
+            "exec", name, "--", "/usr/bin/python3", "-S", "-c",
+            PRELUDE + textwrap.dedent(script).replace("NAME", name), text=True))
+    for p in procs:
+        assert p.wait(DEADLINE) == 0, p.stderr.read()
+    data = (guest.data / "log").read_bytes()
+    pieces = [data[i:i + 5000] for i in range(0, len(data), 5000)]
+    assert len(pieces) == 800 and all(len(set(p)) == 1 for p in pieces)
+    assert guest.python("print(open('/m/log').read().count('a'))", "a") == "2000000\n"

@@ -535,6 +535,14 @@ static void t_keep_cache(void **state)
 	assert_int_equal(client_open(&c, e.nodeid, O_RDONLY, &o), 0);
 	assert_false(o.open_flags & FOPEN_KEEP_CACHE);
 	client_stop(&c);
+	/* what is only appended to */
+	client_start(&c, (struct fs_config){ 0 });
+	assert_int_equal(client_lookup(&c, ROOT, "f", &e), 0);
+	assert_int_equal(client_open(&c, e.nodeid, O_WRONLY | O_APPEND, &o), 0);
+	assert_true(o.open_flags & FOPEN_DIRECT_IO);
+	assert_int_equal(client_open(&c, e.nodeid, O_RDWR | O_APPEND, &o), 0);
+	assert_false(o.open_flags & FOPEN_DIRECT_IO);
+	client_stop(&c);
 	/* a file nobody changes */
 	(void)close(c.dirfd);
 	c.dirfd = open("/proc/self/root/etc", O_RDONLY | O_DIRECTORY);
