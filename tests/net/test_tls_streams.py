@@ -315,8 +315,8 @@ def test_large_uploads_of_http2(msb, options, servers, filtered):
     box = msb.boot(*options, *rules)
     p = msb.sh(box, """
 cd /tmp; head -c 30000000 /dev/urandom > big
-for i in 1 2; do curl -sS --http2 -T big -w ' %{http_version}\\n' https://site.example.com/ & done; wait
-sha256sum < big""")
+for i in 1 2; do curl -sS --http2 -T big -w ' %{http_version}\\n' https://site.example.com/ > $i & done; wait
+cat 1 2; sha256sum < big""")
     *answers, digest = p.stdout.splitlines()
     assert len(answers) == 2, p.stderr + msb.log(box)[-2000:]
     for answer in answers:
