@@ -43,6 +43,7 @@ typedef struct msb_volume_list msb_volume_list_t;
 typedef struct msb_fs msb_fs_t; /* files of a running guest */
 typedef struct msb_snapshot msb_snapshot_t;
 typedef struct msb_snapshot_list msb_snapshot_list_t;
+typedef struct msb_log msb_log_t; /* what a sandbox has logged, being read */
 
 /* ---- errors -------------------------------------------------------------- */
 
@@ -77,6 +78,10 @@ typedef enum {
 	MSB_ERR_SNAPSHOT_SOURCE,
 	MSB_ERR_SNAPSHOT_IMAGE_MISSING,
 	MSB_ERR_SNAPSHOT_INTEGRITY,
+	MSB_ERR_MISSED_ROTATION,
+	MSB_ERR_INVALID_CURSOR,
+	MSB_ERR_METRICS_DISABLED,
+	MSB_ERR_METRICS_UNAVAILABLE,
 } msb_error_kind_t;
 
 msb_error_kind_t msb_error_kind(const msb_error_t *e);
@@ -597,6 +602,108 @@ bool msb_exec_is_tty(const msb_exec_t *x);
 /* Is path a directory in the guest? 1 yes, 0 no, negative: error. */
 int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 		       msb_error_t **ret_err);
+
+/* ---- logs (docs/logs.md) ------------------------------------------------- */
+
+/* Where an entry comes from. */
+enum {
+	MSB_LOG_STDOUT = 1 << 0,
+	MSB_LOG_STDERR = 1 << 1,
+	MSB_LOG_OUTPUT = 1 << 2, /* of a terminal: both in one */
+	MSB_LOG_SYSTEM = 1 << 3, /* markers, the runtime's log, the console */
+};
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	unsigned sources;   /* MSB_LOG_*; 0: all but MSB_LOG_SYSTEM */
+	bool has_since, has_until, has_tail;
+	int64_t since_unix_ns; /* entries of this time and later */
+	int64_t until_unix_ns; /* entries before this time */
+	uint64_t tail;	       /* the last so many of those there are now */
+	/* From msb_log_cursor() of the same sources: go on behind that entry.
+	 * Not together with tail. MSB_ERR_INVALID_CURSOR when what it points
+	 * to is gone, or was never there. */
+	const char *cursor;
+	/* Only entries whose data holds these bytes. */
+	const void *contains;
+	size_t contains_len;
+	bool follow; /* wait for more, until the sandbox has ended */
+} msb_log_options_t;
+/* Of a sandbox that runs, is stopped or has crashed; also of one whose record
+ * is lost. o may be NULL. */
+int msb_log_open(msb_t *m, const char *sandbox, const msb_log_options_t *o,
+		 msb_log_t **ret, msb_error_t **ret_err);
+void msb_log_free(msb_log_t *l);
+
+typedef struct {
+	size_t struct_size; /* set by the caller to sizeof(...) */
+	unsigned source;    /* one of MSB_LOG_* */
+	int64_t time_unix_ns;
+	uint64_t session; /* counts the commands of one boot; 0: none */
+	const void *data; /* any bytes; valid until the next call with l */
+	size_t len;
+} msb_log_entry_t;
+/*
+ * The next entry, in the order of time; entries of one file keep their order
+ * whatever the clock did. 1, or 0: there is none now, also within timeout_ms
+ * (-1: however long) when following. MSB_ERR_MISSED_ROTATION: entries that this
+ * follower had not read yet are gone.
+ */
+int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
+		 msb_error_t **ret_err);
+/* After a 0: nothing will follow, whoever waits. */
+bool msb_log_ended(const msb_log_t *l);
+/* For a loop of the caller's own: readable when msb_log_next with a timeout of
+ * 0 is worth a call, which also is so every 100 ms. -1 when not following. */
+int msb_log_fd(const msb_log_t *l);
+/* The last entry as a line of JSON (docs/json.md), without its newline; valid
+ * until the next call with l. */
+int msb_log_json(msb_log_t *l, const char **ret, size_t *ret_len,
+		 msb_error_t **ret_err);
+/* The place behind the last entry, as text; to be freed with msb_free(). */
+int msb_log_cursor(const msb_log_t *l, char **ret, msb_error_t **ret_err);
+/* Why the last boot failed, as JSON text (docs/json.md), or *ret = NULL; to be
+ * freed with msb_free(). */
+int msb_log_boot_error(const msb_log_t *l, char **ret, msb_error_t **ret_err);
+
+/* ---- metrics (docs/metrics.md) ------------------------------------------- */
+
+/* How often the runtime takes a sample; 0: never. Default: config.json, 1000.
+ */
+int msb_config_set_metrics_interval_ms(msb_config_t *c, uint32_t ms,
+				       msb_error_t **e);
+
+typedef enum {
+	MSB_METRICS_RUNNING,
+	MSB_METRICS_STALLED, /* no sample for three intervals */
+	MSB_METRICS_EXITED,  /* the last sample of a sandbox that is gone */
+} msb_metrics_state_t;
+typedef struct {
+	size_t struct_size;
+	const char *name; /* of the sandbox; valid until the function returns,
+			     or as long as the sandbox's handle */
+	msb_metrics_state_t state;
+	unsigned cpus;
+	int64_t started_unix_ms, sampled_unix_ms;
+	uint64_t uptime_ms;   /* at the time of the sample */
+	uint64_t cpu_time_us; /* of the host, for all of it, since the start */
+	double cpu_percent;   /* over the last interval; 100 is one whole CPU */
+	uint64_t memory_bytes; /* of the host */
+	uint64_t memory_limit_bytes;
+	uint64_t guest_memory_bytes; /* in use, as the guest says; 0: unknown */
+	uint64_t guest_memory_total_bytes;
+	uint64_t disk_read_bytes, disk_write_bytes; /* by the guest */
+	uint64_t net_rx_bytes, net_tx_bytes;	    /* of the guest */
+} msb_metrics_t;
+/* The latest sample. MSB_ERR_METRICS_DISABLED, or
+ * MSB_ERR_METRICS_UNAVAILABLE: it does not run, or there is none yet. */
+int msb_sandbox_metrics(msb_sandbox_t *s, msb_metrics_t *ret,
+			msb_error_t **ret_err);
+/*
+ * Calls fn for every sandbox of this home that runs and has a sample, by name;
+ * non-zero ends it, which is no error. Reads shared memory only.
+ */
+int msb_metrics_all(msb_t *m, int (*fn)(void *ctx, const msb_metrics_t *sample),
+		    void *ctx, msb_error_t **ret_err);
 
 /* ---- images -------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ static_assert((int)MSB_ERR_BOOT == (int)ERR_BOOT, "error kinds differ");
 static_assert((int)MSB_ERR_FS == (int)ERR_FS, "error kinds differ");
 static_assert((int)MSB_ERR_IMAGE_IN_USE == (int)ERR_IMAGE_IN_USE,
 	      "error kinds differ");
-static_assert((int)MSB_ERR_SNAPSHOT_INTEGRITY + 1 == (int)ERR_KIND_COUNT,
+static_assert((int)MSB_ERR_METRICS_UNAVAILABLE + 1 == (int)ERR_KIND_COUNT,
 	      "error kinds differ");
 
 struct msb_error {
@@ -54,6 +54,10 @@ static const char *const kind_labels[] = {
 	[ERR_SNAPSHOT_SOURCE] = "",
 	[ERR_SNAPSHOT_IMAGE_MISSING] = "snapshot image missing from cache",
 	[ERR_SNAPSHOT_INTEGRITY] = "snapshot integrity check failed",
+	[ERR_MISSED_ROTATION] = "log stream missed rotation",
+	[ERR_INVALID_CURSOR] = "invalid log cursor",
+	[ERR_METRICS_DISABLED] = "metrics disabled for sandbox",
+	[ERR_METRICS_UNAVAILABLE] = "",
 };
 static_assert(ARRAY_SIZE(kind_labels) == ERR_KIND_COUNT,
 	      "kind_labels[] doesn't match enum err_kind");

@@ -39,6 +39,10 @@ static const char *const kind_names[] = {
 	[ERR_SNAPSHOT_SOURCE] = "snapshot_sandbox_running",
 	[ERR_SNAPSHOT_IMAGE_MISSING] = "snapshot_image_missing",
 	[ERR_SNAPSHOT_INTEGRITY] = "snapshot_integrity",
+	[ERR_MISSED_ROTATION] = "missed_rotation",
+	[ERR_INVALID_CURSOR] = "invalid_cursor",
+	[ERR_METRICS_DISABLED] = "metrics_disabled",
+	[ERR_METRICS_UNAVAILABLE] = "metrics_unavailable",
 };
 static_assert(ARRAY_SIZE(kind_names) == ERR_KIND_COUNT,
 	      "kind_names[] doesn't match enum err_kind");
