@@ -693,16 +693,24 @@ typedef struct {
 	uint64_t guest_memory_total_bytes;
 	uint64_t disk_read_bytes, disk_write_bytes; /* by the guest */
 	uint64_t net_rx_bytes, net_tx_bytes;	    /* of the guest */
+	/* Bytes per second between the last two samples, as cpu_percent. */
+	uint64_t disk_read_rate, disk_write_rate, net_rx_rate, net_tx_rate;
+	uint32_t interval_ms; /* between samples */
 } msb_metrics_t;
 /* The latest sample. MSB_ERR_METRICS_DISABLED, or
  * MSB_ERR_METRICS_UNAVAILABLE: it does not run, or there is none yet. */
 int msb_sandbox_metrics(msb_sandbox_t *s, msb_metrics_t *ret,
 			msb_error_t **ret_err);
+/* Also the last samples of sandboxes that have ended, where they are not
+ * overwritten yet; a sandbox that runs again has only its newest. */
+#define MSB_METRICS_WITH_EXITED (1u << 0)
 /*
  * Calls fn for every sandbox of this home that runs and has a sample, by name;
- * non-zero ends it, which is no error. Reads shared memory only.
+ * non-zero ends it, which is no error. flags: MSB_METRICS_WITH_EXITED, or 0.
+ * Reads shared memory only.
  */
-int msb_metrics_all(msb_t *m, int (*fn)(void *ctx, const msb_metrics_t *sample),
+int msb_metrics_all(msb_t *m, unsigned flags,
+		    int (*fn)(void *ctx, const msb_metrics_t *sample),
 		    void *ctx, msb_error_t **ret_err);
 
 /* ---- images -------------------------------------------------------------- */
