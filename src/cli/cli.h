@@ -49,6 +49,7 @@ enum {
 	O_HOSTNAME,
 	O_IDLE_TIMEOUT,
 	O_INPUT,
+	O_INSTALLED,
 	O_INSECURE,
 	O_INIT,
 	O_INIT_ARG,
@@ -59,6 +60,7 @@ enum {
 	O_IPV6_POOL,
 	O_KIND,
 	O_LABEL,
+	O_LIST,
 	O_LOG_LEVEL,
 	O_MAX_CONNECTIONS,
 	O_MAX_DURATION,
@@ -76,6 +78,7 @@ enum {
 	O_NET_RULE,
 	O_NO_BLOCK_QUIC,
 	O_NO_NET,
+	O_NO_PULL,
 	O_NO_REBIND,
 	O_NO_TTY,
 	O_PLAIN_TAR,
@@ -112,6 +115,7 @@ enum {
 	O_TLS_PORT,
 	O_TLS_UPSTREAM_CA,
 	O_TLS_UPSTREAM_CA_FOR,
+	O_TMP,
 	O_TMPFS,
 	O_TRUST_HOST_CAS,
 	O_TTY,
@@ -173,6 +177,7 @@ int cmd_image_list(struct cli *cli);
 int cmd_image_prune(struct cli *cli);
 int cmd_image_remove(struct cli *cli);
 int cmd_inspect(struct cli *cli);
+int cmd_install(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_load(struct cli *cli);
 int cmd_net_explain(struct cli *cli);
@@ -195,6 +200,7 @@ int cmd_snapshot_verify(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_status(struct cli *cli);
 int cmd_stop(struct cli *cli);
+int cmd_uninstall(struct cli *cli);
 int cmd_volume_create(struct cli *cli);
 int cmd_volume_inspect(struct cli *cli);
 int cmd_volume_list(struct cli *cli);

@@ -118,7 +118,9 @@ static int run_held(struct cli *cli, msb_sandbox_t *s, bool with_entrypoint,
 static int reuse(struct cli *cli, msb_sandbox_t *s,
 		 const struct command_options *o)
 {
-	bool flags = newbox_has_creation_options(cli);
+	/* an installed command always gives them */
+	bool flags =
+		!cli_has(cli, O_INSTALLED) && newbox_has_creation_options(cli);
 	bool snapshot = cli_has(cli, O_SNAPSHOT);
 	int code;
 

@@ -358,6 +358,11 @@ static const struct option run_options[] = {
 	TIMEOUT_OPTION,
 	RLIMIT_OPTION("Resource limit of the command (e.g. nofile=1024)"),
 	DETACH_KEYS_OPTION,
+	{ .id = O_INSTALLED,
+	  .kind = OPT_SWITCH,
+	  .name = "installed",
+	  .help = "Not a word about options that an existing sandbox ignores",
+	  .flags = OPT_HIDDEN },
 	END,
 };
 
@@ -614,6 +619,24 @@ static const struct command commands[] = {
 	{ .name = "net",
 	  .summary = "Network policies",
 	  .sub = cli_net_commands },
+	{ .name = "install",
+	  .summary = "Make a command of the host that runs a sandbox",
+	  .details = "Words that the command is called with come after "
+		     "those given here, or take the\nplace of the image's "
+		     "own. Its sandbox is made by the first call and kept, "
+		     "unless\n--tmp is given.",
+	  .groups = { cli_install_options },
+	  .words = { IMAGE_WORD },
+	  .rest = "What it runs; default: what the image says",
+	  .run = cmd_install },
+	{ .name = "uninstall",
+	  .summary = "Remove commands made by msb install; their sandboxes "
+		     "stay",
+	  .words = { { .name = "NAME",
+		       .required = true,
+		       .many = true,
+		       .help = "Names of installed commands" } },
+	  .run = cmd_uninstall },
 	{ .name = "doctor",
 	  .summary = "Check what this host offers, and say what is missing",
 	  .groups = { format_options },
@@ -625,8 +648,6 @@ static const struct command commands[] = {
 	NOT_YET("metrics", NULL),
 	NOT_YET("logs", NULL),
 	NOT_YET("ssh", NULL),
-	NOT_YET("install", NULL),
-	NOT_YET("uninstall", NULL),
 	NOT_YET("self", NULL),
 	NOT_YET("update", "upgrade"),
 	NOT_YET("downgrade", NULL),

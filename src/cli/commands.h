@@ -32,6 +32,7 @@ extern const struct command cli_snapshot_commands[];
 extern const struct command cli_volume_commands[];
 extern const struct option cli_image_list_options[];
 extern const struct option cli_image_remove_options[];
+extern const struct option cli_install_options[];
 extern const struct option cli_load_options[];
 extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];

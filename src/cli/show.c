@@ -142,7 +142,7 @@ int show_table(struct table *t, const char *when_empty)
 	buf_init(&b, OUTPUT_MAX);
 	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
 		b.failed = true;
-	if (!t->rows && !b.failed) {
+	if (!t->rows && !b.failed && when_empty) {
 		struct buf line;
 
 		buf_init(&line, 256);

@@ -33,7 +33,8 @@ char *show_command(const struct json *config);
 /* Warn of each jail layer that the machine of s, just started, runs without. */
 void show_relaxed_layers(const msb_sandbox_t *s);
 
-/* Print a table, or when_empty on stderr, and free it: exit code. */
+/* Print a table, or when_empty (if not NULL) on stderr, and free it: exit code.
+ */
 int show_table(struct table *t, const char *when_empty);
 
 /* What inspect prints: keys and values, in sections. */
