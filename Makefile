@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all run test test-kvm agent-arm64 bench kernels install clean help
+.PHONY: all run test test-kvm agent-arm64 bench kernels install deb tarball clean help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -45,6 +45,16 @@ kernels: ## rebuild the guest kernels from the Debian source package
 install: all ## install below PREFIX (default /usr/local)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
 	@meson install -C $(BUILD) --quiet
+
+deb: ## make the Debian packages in BUILD/dist
+	@scripts/install-packages.sh build rootfs package
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 packaging/deb.py --build $(BUILD)
+
+tarball: ## make the static tarball in BUILD/dist, with SHA256SUMS and latest
+	@scripts/install-packages.sh build rootfs package
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 packaging/tarball.py --build $(BUILD)
 
 clean:
 	rm -rf build build-*
