@@ -160,6 +160,10 @@ int msb_config_set_log_level(msb_config_t *c, const char *level,
 			     msb_error_t **e);
 int msb_config_add_env(msb_config_t *c, const char *key, const char *value,
 		       msb_error_t **e);
+/* Found again by msb_sandbox_list_labelled(); the same key replaces. Those of
+ * the image are below them. */
+int msb_config_add_label(msb_config_t *c, const char *key, const char *value,
+			 msb_error_t **e);
 /* resource: "nofile", "nproc", ...; UINT64_MAX = unlimited. Applies to PID 1
  * and everything below it. */
 int msb_config_add_rlimit(msb_config_t *c, const char *resource, uint64_t soft,
@@ -484,6 +488,8 @@ const char *msb_sandbox_exit_reason(const msb_sandbox_t *s);
 /* What led to that reason, if the runtime said so: "secret-violation", or "".
  * buf is always terminated. */
 void msb_sandbox_exit_cause(const msb_sandbox_t *s, char *buf, size_t len);
+/* KEY=VALUE, sorted; NULL past the end. */
+const char *msb_sandbox_label(const msb_sandbox_t *s, size_t i);
 /* Stored configuration as JSON text (see docs/json.md); owned by s. */
 const char *msb_sandbox_config_json(const msb_sandbox_t *s);
 /*
@@ -509,6 +515,9 @@ const char *msb_sandbox_agent_socket(const msb_sandbox_t *s);
 
 /* All stored sandboxes after mending, newest first. */
 int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err);
+/* Of these, those that have all of the labels: KEY, or KEY=VALUE. */
+int msb_sandbox_list_labelled(msb_t *m, const char *const *labels, size_t n,
+			      msb_list_t **ret, msb_error_t **ret_err);
 size_t msb_list_count(const msb_list_t *l);
 const msb_sandbox_t *msb_list_item(const msb_list_t *l,
 				   size_t i); /* borrowed */

@@ -143,6 +143,12 @@ struct msb_exec_options {
 
 /* ---- sandboxes ----------------------------------------------------------- */
 
+/* Of the row of a handle; read when somebody asks. */
+struct known_labels {
+	bool known;
+	struct strv v;
+};
+
 struct msb_sandbox {
 	msb_t *m;		/* borrowed */
 	struct sandbox_row row; /* as of the last refresh */
@@ -150,6 +156,7 @@ struct msb_sandbox {
 	int pid;
 	char *dir, *log_dir, *agent_sock; /* absolute paths */
 	char *machine_json;
+	struct known_labels *labels; /* owned */
 	/* What keeps the sandbox attached to this process, -1 = nothing. */
 	int watchdog_fd;
 	int users_fd; /* shared lock on users.lock: held, see hold.c */

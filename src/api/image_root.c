@@ -13,6 +13,7 @@
 #include "api/snapshot_int.h"
 #include "base/user.h"
 #include "image/ext4.h"
+#include "store/labels.h"
 
 #define TMP_SHARE 4u /* of the memory */
 #define TMP_MIN_MIB 1u
@@ -74,6 +75,18 @@ static int inherit_env(struct sandbox_config *c, const struct strv *env)
 	return 0;
 }
 
+/* Likewise. Labels that a sandbox cannot have are left to the image. */
+static int inherit_labels(struct sandbox_config *c, const struct strv *labels)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc != -ENOMEM && i < labels->n; i++)
+		if (!labels_have(&c->labels, labels->v[i]))
+			rc = labels_add(&c->labels, labels->v[i], NULL);
+	labels_sort(&c->labels);
+	return rc == -ENOMEM ? rc : 0;
+}
+
 static int inherit_words(struct strv *to, const struct strv *from)
 {
 	return to->n ? 0 : strv_copy(to, from);
@@ -124,6 +137,8 @@ static int inherit(struct sandbox_config *c, const struct oci_config *from,
 {
 	int rc = inherit_env(c, &from->env);
 
+	if (!rc)
+		rc = inherit_labels(c, &from->labels);
 	if (!rc)
 		rc = inherit_words(&c->entrypoint, &from->entrypoint);
 	if (!rc)

@@ -16,11 +16,6 @@
 #define MACHINE_TRIES 250u /* half a second */
 #define MACHINE_NEW_MS 10000
 
-struct msb_list {
-	msb_sandbox_t **items;
-	size_t n;
-};
-
 int row_find(msb_t *m, const char *name, struct sandbox_row *ret,
 	     struct err *err)
 {
@@ -151,6 +146,8 @@ static void await_machine(msb_sandbox_t *s)
 void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row)
 {
 	sandbox_row_fini(&s->row);
+	strv_fini(&s->labels->v);
+	s->labels->known = false;
 	s->row = *row;
 	memset(row, 0, sizeof(*row));
 }
@@ -159,8 +156,11 @@ msb_sandbox_t *sandbox_new(msb_t *m, struct sandbox_row *row)
 {
 	msb_sandbox_t *s = calloc(1, sizeof(*s));
 
-	if (!s) {
+	if (s)
+		s->labels = calloc(1, sizeof(*s->labels));
+	if (!s || !s->labels) {
 		sandbox_row_fini(row);
+		free(s);
 		return NULL;
 	}
 	s->m = m;
@@ -190,6 +190,8 @@ void msb_sandbox_free(msb_sandbox_t *s)
 		return;
 	sandbox_detach_fds(s);
 	sandbox_row_fini(&s->row);
+	strv_fini(&s->labels->v);
+	free(s->labels);
 	free(s->log_dir);
 	free(s->agent_sock);
 	free(s->machine_json);
@@ -245,84 +247,6 @@ int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
 	sandbox_look(s);
 	await_machine(s);
 	return 0;
-}
-
-/* ---- all of them -------------------------------------------------------- */
-
-static int list_add(msb_list_t *l, msb_t *m, struct sandbox_row *row,
-		    struct err *err)
-{
-	int rc = reconcile_row(m, row, NULL);
-
-	if (!rc)
-		return 0; /* it is gone */
-	/* A row that cannot be mended now is still shown. */
-	l->items[l->n] = sandbox_new(m, row);
-	if (!l->items[l->n])
-		return api_no_memory(err);
-	l->n++;
-	return 0;
-}
-
-static int list_fill(msb_list_t *l, msb_t *m, struct err *err)
-{
-	struct sandbox_row *rows = NULL;
-	struct catalogue *cat;
-	size_t n = 0;
-	int rc = api_catalogue(m, false, &cat, err);
-
-	if (rc || !cat)
-		return rc;
-	rc = catalogue_list(cat, &rows, &n, err);
-	if (rc)
-		return rc;
-	l->items = calloc(n + 1, sizeof(msb_sandbox_t *));
-	if (!l->items) {
-		sandbox_rows_free(rows, n);
-		return api_no_memory(err);
-	}
-	for (size_t i = 0; !rc && i < n; i++)
-		rc = list_add(l, m, &rows[i], err);
-	sandbox_rows_free(rows, n);
-	return rc;
-}
-
-int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
-{
-	msb_list_t *l = calloc(1, sizeof(*l));
-	struct err err = { 0 };
-	int rc;
-
-	if (!l)
-		return api_fail_err(&err, api_no_memory(&err), ret_err);
-	api_children_reap(m);
-	rc = list_fill(l, m, &err);
-	if (rc) {
-		msb_list_free(l);
-		return api_fail_err(&err, rc, ret_err);
-	}
-	*ret = l;
-	return 0;
-}
-
-size_t msb_list_count(const msb_list_t *l)
-{
-	return l->n;
-}
-
-const msb_sandbox_t *msb_list_item(const msb_list_t *l, size_t i)
-{
-	return i < l->n ? l->items[i] : NULL;
-}
-
-void msb_list_free(msb_list_t *l)
-{
-	if (!l)
-		return;
-	for (size_t i = 0; i < l->n; i++)
-		msb_sandbox_free(l->items[i]);
-	free(l->items);
-	free(l);
 }
 
 /* ---- facts -------------------------------------------------------------- */

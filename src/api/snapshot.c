@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/labels.h"
+#include "store/labels.h"
 #include "api/snapshot_int.h"
 #include "base/clock.h"
 #include "base/io.h"

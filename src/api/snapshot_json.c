@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/labels.h"
+#include "store/labels.h"
 #include "api/snapshot_int.h"
 
 #define SCHEMA 1

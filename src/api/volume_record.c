@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/labels.h"
+#include "store/labels.h"
 #include "api/volume_int.h"
 
 #define CAPACITY_MIB_MAX (16ull << 20) /* 16 TiB */

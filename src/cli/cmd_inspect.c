@@ -40,6 +40,19 @@ static void put_env(struct page *p, const struct json *env)
 	}
 }
 
+static void put_labels(struct page *p, const msb_sandbox_t *s)
+{
+	const char *label = msb_sandbox_label(s, 0);
+
+	if (label)
+		page_section(p, "Labels");
+	for (size_t i = 0; (label = msb_sandbox_label(s, i)); i++) {
+		(void)buf_str(&p->b, "  ");
+		text_put_safe(&p->b, label);
+		(void)buf_str(&p->b, "\n");
+	}
+}
+
 static void put_policies(struct page *p, const struct json *m)
 {
 	const char *stat_virt = jval_str(jval_get(m, "stat_virtualization"));
@@ -208,6 +221,7 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 		      " MiB");
 	page_line(&p, "Workdir", jval_str(jval_get(config, "workdir")));
 	page_line(&p, "Shell", jval_str(jval_get(config, "shell")));
+	put_labels(&p, s);
 	put_env(&p, jval_get(config, "env"));
 	put_mounts(&p, jval_get(config, "mounts"));
 	network_page(&p, network);

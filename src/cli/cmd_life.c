@@ -2,6 +2,7 @@
 /* msb start, stop, restart, remove. */
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/select.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -15,15 +16,25 @@ static int failed(const struct cli *cli, msb_error_t *e, const char *log_dir)
 	return 1;
 }
 
+static bool is_up(msb_status_t status)
+{
+	return status == MSB_STATUS_RUNNING || status == MSB_STATUS_DRAINING;
+}
+
+static bool is_down(msb_status_t status)
+{
+	return !is_up(status);
+}
+
 static int start_one(struct cli *cli, const char *name)
 {
 	uint64_t begin = clock_mono_ms();
 	msb_error_t *e = NULL;
 	msb_sandbox_t *s;
-	int rc;
+	int rc = select_get(cli, name, cli_has(cli, O_QUIET), &s);
 
-	if (msb_sandbox_get(cli->m, name, &s, &e) < 0)
-		return failed(cli, e, NULL);
+	if (rc <= 0)
+		return rc;
 	ui_spinner_start(cli_has(cli, O_QUIET), "Starting", name);
 	rc = msb_sandbox_start(s, false, &e);
 	ui_spinner_stop();
@@ -39,7 +50,7 @@ static int start_one(struct cli *cli, const char *name)
 
 int cmd_start(struct cli *cli)
 {
-	return cli_each(cli, start_one);
+	return select_each(cli, is_down, start_one);
 }
 
 static const char *stop_note(msb_stop_result_t result)
@@ -83,14 +94,11 @@ static int stop_one(struct cli *cli, const char *name)
 {
 	uint64_t begin = clock_mono_ms();
 	msb_stop_result_t result;
-	msb_error_t *e = NULL;
 	msb_sandbox_t *s;
-	int rc;
+	int rc = select_get(cli, name, false, &s);
 
-	if (msb_sandbox_get(cli->m, name, &s, &e) < 0) {
-		ui_library_error(e, NULL);
-		return 1;
-	}
+	if (rc <= 0)
+		return rc;
 	rc = stop(cli, s, &result);
 	if (!rc && !cli_has(cli, O_QUIET))
 		ui_success("Stopped", name, stop_note(result),
@@ -101,7 +109,7 @@ static int stop_one(struct cli *cli, const char *name)
 
 int cmd_stop(struct cli *cli)
 {
-	return cli_each(cli, stop_one);
+	return select_each(cli, is_up, stop_one);
 }
 
 static int restart_one(struct cli *cli, const char *name)
@@ -110,12 +118,10 @@ static int restart_one(struct cli *cli, const char *name)
 	msb_stop_result_t result;
 	msb_error_t *e = NULL;
 	msb_sandbox_t *s;
-	int rc;
+	int rc = select_get(cli, name, false, &s);
 
-	if (msb_sandbox_get(cli->m, name, &s, &e) < 0) {
-		ui_library_error(e, NULL);
-		return 1;
-	}
+	if (rc <= 0)
+		return rc;
 	/* better not to stop what cannot be started again */
 	rc = msb_sandbox_check_start(s, &e);
 	if (rc < 0)
@@ -140,7 +146,7 @@ static int restart_one(struct cli *cli, const char *name)
 
 int cmd_restart(struct cli *cli)
 {
-	return cli_each(cli, restart_one);
+	return select_each(cli, NULL, restart_one);
 }
 
 static int remove_one(struct cli *cli, const char *name)
@@ -148,10 +154,10 @@ static int remove_one(struct cli *cli, const char *name)
 	uint64_t begin = clock_mono_ms();
 	msb_error_t *e = NULL;
 	msb_sandbox_t *s;
-	int rc;
+	int rc = select_get(cli, name, cli_has(cli, O_QUIET), &s);
 
-	if (msb_sandbox_get(cli->m, name, &s, &e) < 0)
-		return failed(cli, e, NULL);
+	if (rc <= 0)
+		return rc;
 	rc = msb_sandbox_remove(s, cli_has(cli, O_FORCE), &e);
 	if (rc < 0)
 		rc = failed(cli, e, NULL);
@@ -163,5 +169,5 @@ static int remove_one(struct cli *cli, const char *name)
 
 int cmd_remove(struct cli *cli)
 {
-	return cli_each(cli, remove_one);
+	return select_each(cli, NULL, remove_one);
 }

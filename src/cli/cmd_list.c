@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/network.h"
+#include "cli/select.h"
 #include "cli/show.h"
 #include "cli/ui.h"
 
@@ -94,11 +95,10 @@ static int list_table(const struct cli *cli, const msb_list_t *l)
 
 int cmd_list(struct cli *cli)
 {
-	msb_error_t *e = NULL;
 	msb_list_t *l;
 	int code;
 
-	if (!cli_open(cli) || !cli_ok(msb_sandbox_list(cli->m, &l, &e), &e))
+	if (!cli_open(cli) || !select_list(cli, &l))
 		return 1;
 	if (cli_has(cli, O_FORMAT))
 		code = list_json(cli, l);
@@ -252,12 +252,11 @@ static int status_one(struct cli *cli)
 static int status_all(struct cli *cli)
 {
 	const msb_sandbox_t **shown;
-	msb_error_t *e = NULL;
 	msb_list_t *l;
 	size_t n = 0;
 	int code;
 
-	if (!cli_ok(msb_sandbox_list(cli->m, &l, &e), &e))
+	if (!select_list(cli, &l))
 		return 1;
 	shown = calloc(msb_list_count(l) + 1, sizeof(const msb_sandbox_t *));
 	if (!shown) {
@@ -284,6 +283,8 @@ int cmd_status(struct cli *cli)
 {
 	if (cli->args.nwords && cli_has(cli, O_ALL))
 		return cli_usage(cli, "'--all' cannot be used with a name");
+	if (cli->args.nwords && cli_has(cli, O_LABEL))
+		return cli_usage(cli, "'--label' cannot be used with a name");
 	if (!cli_open(cli))
 		return 1;
 	return cli->args.nwords ? status_one(cli) : status_all(cli);

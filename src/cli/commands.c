@@ -181,6 +181,13 @@ static const struct option sandbox_options[] = {
 	  .value = "KEY[=VALUE]",
 	  .help = "Set an environment variable, or pass on the host's",
 	  .flags = OPT_CREATION },
+	{ .id = O_LABEL,
+	  .kind = OPT_LIST,
+	  .letter = 'l',
+	  .name = "label",
+	  .value = "K=V",
+	  .help = "Label to find the sandbox by; repeatable",
+	  .flags = OPT_CREATION },
 	{ .id = O_WORKDIR,
 	  .kind = OPT_TEXT,
 	  .letter = 'w',
@@ -328,23 +335,7 @@ static const struct option sandbox_options[] = {
 
 static const struct option later_options[] = {
 	LATER(OPT_TEXT, "root-disk"),
-	{ .id = O_UNAVAILABLE + __COUNTER__,
-	  .kind = OPT_LIST,
-	  .letter = 'l',
-	  .name = "label",
-	  .value = "VALUE",
-	  .flags = OPT_UNAVAILABLE },
 	LATER(OPT_TEXT, "security"),
-	END,
-};
-
-static const struct option label_options[] = {
-	{ .id = O_UNAVAILABLE + __COUNTER__,
-	  .kind = OPT_LIST,
-	  .letter = 'l',
-	  .name = "label",
-	  .value = "VALUE",
-	  .flags = OPT_UNAVAILABLE },
 	END,
 };
 
@@ -475,11 +466,6 @@ static const struct option format_options[] = {
 	{                                                                      \
 		.name = "NAME", .required = true, .help = "Name of a sandbox"  \
 	}
-#define NAMES_WORD                                                             \
-	{                                                                      \
-		.name = "NAME", .required = true, .many = true,                \
-		.help = "Names of sandboxes"                                   \
-	}
 #define NOT_YET(name_, ...)                                                    \
 	{                                                                      \
 		.name = (name_), .aliases = { __VA_ARGS__ },                   \
@@ -508,18 +494,18 @@ static const struct command commands[] = {
 	  .run = cmd_create },
 	{ .name = "start",
 	  .summary = "Start stopped sandboxes",
-	  .groups = { quiet_options, label_options },
-	  .words = { NAMES_WORD },
+	  .groups = { quiet_options, cli_select_options },
+	  .words = { SELECTED_WORD },
 	  .run = cmd_start },
 	{ .name = "stop",
 	  .summary = "Stop running sandboxes",
-	  .groups = { stop_options, label_options },
-	  .words = { NAMES_WORD },
+	  .groups = { stop_options, cli_select_options },
+	  .words = { SELECTED_WORD },
 	  .run = cmd_stop },
 	{ .name = "restart",
 	  .summary = "Stop sandboxes and start them again",
-	  .groups = { stop_options, label_options },
-	  .words = { NAMES_WORD },
+	  .groups = { stop_options, cli_select_options },
+	  .words = { SELECTED_WORD },
 	  .run = cmd_restart },
 	{ .name = "exec",
 	  .summary = "Run a command in a sandbox",
@@ -541,12 +527,12 @@ static const struct command commands[] = {
 	{ .name = "list",
 	  .aliases = { "ls" },
 	  .summary = "List all sandboxes",
-	  .groups = { list_options, label_options },
+	  .groups = { list_options, cli_select_options },
 	  .run = cmd_list },
 	{ .name = "status",
 	  .aliases = { "ps" },
 	  .summary = "Show running sandboxes and what they run",
-	  .groups = { status_options, label_options },
+	  .groups = { status_options, cli_select_options },
 	  .words = { { .name = "NAME",
 		       .help = "Only this sandbox, in whatever state" } },
 	  .run = cmd_status },
@@ -558,8 +544,8 @@ static const struct command commands[] = {
 	{ .name = "remove",
 	  .aliases = { "rm" },
 	  .summary = "Remove sandboxes and all their state",
-	  .groups = { remove_options, label_options },
-	  .words = { NAMES_WORD },
+	  .groups = { remove_options, cli_select_options },
+	  .words = { SELECTED_WORD },
 	  .run = cmd_remove },
 	{ .name = "pull",
 	  .summary = "Download an image",

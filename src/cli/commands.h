@@ -38,10 +38,17 @@ extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];
 extern const struct option cli_pull_options[];
 extern const struct option cli_save_options[];
+extern const struct option cli_select_options[];
 #define IMAGE_REFERENCE_WORD                                                   \
 	{                                                                      \
 		.name = "REFERENCE", .required = true,                         \
 		.help = "Image, such as alpine or ghcr.io/org/app:v1"          \
+	}
+/* With cli_select_options. */
+#define SELECTED_WORD                                                          \
+	{                                                                      \
+		.name = "NAME", .many = true,                                  \
+		.help = "Names of sandboxes; or --label"                       \
 	}
 #define IMAGE_REFERENCES_WORD                                                  \
 	{                                                                      \

@@ -120,6 +120,32 @@ static bool add_env(struct cli *cli, struct newbox *b, int id, add_env_fn add)
 	return true;
 }
 
+static bool add_labels(struct cli *cli, struct newbox *b)
+{
+	const char *text;
+	size_t pos = 0;
+
+	while ((text = args_next(&cli->args, O_LABEL, &pos))) {
+		autofree char *key = strndup(text, strcspn(text, "="));
+		msb_error_t *e = NULL;
+		size_t len = key ? strlen(key) : 0;
+
+		if (!key) {
+			ui_error("out of memory");
+			return false;
+		}
+		if (text[len] != '=') {
+			ui_error("invalid --label '%s': expected K=V", text);
+			return false;
+		}
+		if (!cli_ok(msb_config_add_label(b->config, key, text + len + 1,
+						 &e),
+			    &e))
+			return false;
+	}
+	return true;
+}
+
 /* What every kind of mount has. */
 static msb_mount_options_t mount_options(const struct mount_arg *m)
 {
@@ -473,11 +499,12 @@ static bool build(struct cli *cli, struct newbox *b)
 	return set_machine(cli, b) && set_shell(cli, b) &&
 	       set_replace(cli, b) &&
 	       add_env(cli, b, O_ENV, msb_config_add_env) &&
-	       add_mounts(cli, b) && add_scripts(cli, b) &&
-	       set_image_options(cli, b) && set_upper_size(cli, b) &&
-	       set_init(cli, b) && set_log_level(cli, b) &&
-	       set_durations(cli, b) && network_set(cli, b->config) &&
-	       set_names(cli, b) && network_warn(b->config);
+	       add_labels(cli, b) && add_mounts(cli, b) &&
+	       add_scripts(cli, b) && set_image_options(cli, b) &&
+	       set_upper_size(cli, b) && set_init(cli, b) &&
+	       set_log_level(cli, b) && set_durations(cli, b) &&
+	       network_set(cli, b->config) && set_names(cli, b) &&
+	       network_warn(b->config);
 }
 
 bool newbox_build(struct cli *cli, struct newbox *ret)

@@ -73,6 +73,7 @@ void sandbox_config_fini(struct sandbox_config *c)
 	free(c->hostname);
 	free(c->user);
 	strv_fini(&c->env);
+	strv_fini(&c->labels);
 	strv_fini(&c->entrypoint);
 	strv_fini(&c->cmd);
 	for (size_t i = 0; i < c->nscripts; i++) {

@@ -125,6 +125,7 @@ struct sandbox_config {
 	char *log_level;			 /* NULL = default */
 	char *workdir, *shell, *hostname, *user; /* NULL = unset */
 	struct strv env;			 /* KEY=VALUE, keys unique */
+	struct strv labels;			 /* KEY=VALUE, sorted */
 	struct strv entrypoint, cmd;
 	struct script_config *scripts;
 	size_t nscripts;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/labels.h"
 #include "store/sandbox_config_int.h"
 
 /* In all of this file a NULL value means out of memory. */
@@ -219,6 +220,7 @@ char *sandbox_config_to_json(const struct sandbox_config *c)
 		{ "hostname", opt_text(c->hostname) },
 		{ "user", opt_text(c->user) },
 		{ "env", env_list(&c->env) },
+		{ "labels", labels_to_json(&c->labels) },
 		{ "entrypoint", opt_text_list(&c->entrypoint) },
 		{ "cmd", opt_text_list(&c->cmd) },
 		{ "scripts", script_map(c) },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/labels.h"
 #include "store/sandbox_config_int.h"
 
 const char *const config_stat_virt[] = { [STAT_VIRT_STRICT] = "strict",
@@ -376,6 +377,17 @@ static int get_network(json_t *o, struct sandbox_config *c, struct err *err)
 	return 0;
 }
 
+static int get_labels(const json_t *o, struct strv *ret, struct err *err)
+{
+	const json_t *labels = json_object_get(o, "labels");
+
+	if (!labels || json_is_null(labels))
+		return 0;
+	if (!json_is_object(labels))
+		return bad_value(err, "labels", "is not an object");
+	return labels_from_json(labels, ret, err);
+}
+
 static int get_oci(const json_t *o, struct root_config *r, struct err *err)
 {
 	int rc = get_text(o, "reference", &r->reference, err);
@@ -473,6 +485,8 @@ int sandbox_config_from_json(const char *text, struct sandbox_config *c,
 		rc = get_root(o, &c->root, err);
 	if (!rc)
 		rc = get_env(o, "env", &c->env, err);
+	if (!rc)
+		rc = get_labels(o, &c->labels, err);
 	if (!rc)
 		rc = get_texts(o, "entrypoint", &c->entrypoint, err);
 	if (!rc)

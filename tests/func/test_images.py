@@ -316,6 +316,15 @@ def test_listing(load):
     assert app["size_bytes"] > 500_000 and app["created_at"].endswith("+00:00")
 
 
+def test_labels_of_images_are_below_the_users(load):
+    msb = load.msb
+    load("local/app", Labels={"a": "image", "b": "image", "": "no key"})
+    msb.ok("create", "-q", "-n", "box", "-l", "b=mine", "-l", "c=mine", "local/app")
+    assert msb.json("inspect", "box")["config"]["labels"] == {
+        "a": "image", "b": "mine", "c": "mine"}
+    assert msb.ok("ls", "-q", "-l", "a=image", "-l", "b=mine") == "box\n"
+
+
 def test_inspecting(load):
     msb = load.msb
     digest = load("local/app", tar_with({"a": b"1"}), Entrypoint=["/bin/e", "x"], Cmd=["c"],

@@ -197,6 +197,7 @@ void msb_config_free(msb_config_t *c)
 	free(c->workdir);
 	free(c->entrypoint);
 	strv_fini(&c->env);
+	strv_fini(&c->labels);
 	free(c);
 }
 
@@ -460,6 +461,7 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 		c->entrypoint ? "\"" : "", c->entrypoint ? c->entrypoint : "",
 		c->entrypoint ? "\"" : "", c->ephemeral ? "true" : "false");
 	store(s);
+	fake_keep_labels(m, name, &c->labels);
 	*ret = s;
 	return 0;
 }
@@ -623,7 +625,8 @@ const char *msb_sandbox_log_dir(const msb_sandbox_t *s)
 	return "/nonexistent/logs";
 }
 
-int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
+int msb_sandbox_list_labelled(msb_t *m, const char *const *labels, size_t n,
+			      msb_list_t **ret, msb_error_t **ret_err)
 {
 	static const char *const names[] = { "zeta", "alpha", "box",
 					     "msb-0badcafe" };
@@ -631,6 +634,8 @@ int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
 
 	(void)ret_err;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!fake_has_labels(m, names[i], labels, n))
+			continue;
 		l->items[l->n] = load(m, names[i]);
 		if (l->items[l->n])
 			l->n++;

@@ -18,7 +18,7 @@ struct msb_config {
 	char *name, *image, *shell, *workdir, *entrypoint;
 	bool named, ephemeral, replace;
 	unsigned cpus, memory_mib;
-	struct strv env;
+	struct strv env, labels;
 };
 
 /* Append a line to $MSB_HOME/calls. */
@@ -28,5 +28,11 @@ int fake_fail(msb_error_t **e, msb_error_kind_t kind, int sys,
 	      const char *prefix, const char *message);
 
 msb_t *fake_home(const msb_sandbox_t *s);
+
+/* Labels, by the names of sandboxes. */
+void fake_keep_labels(const msb_t *m, const char *name,
+		      const struct strv *labels);
+bool fake_has_labels(const msb_t *m, const char *name,
+		     const char *const *labels, size_t n);
 
 #endif

@@ -101,7 +101,7 @@ class Usage(Base):
         self.expect(125, "--shell", "run", "-v", "x", "--shell", "a b", "./rootfs")
 
     def test_what_comes_later_is_refused_by_name(self):
-        for flag in (["--security", "x"], ["--root-disk", "x"], ["--label", "a=b"]):
+        for flag in (["--security", "x"], ["--root-disk", "x"]):
             name = flag[0]
             self.expect(125, f"{name} is not available yet", "run", *flag, "./rootfs")
             self.expect(1, f"{name} is not available yet", "create", *flag, "./rootfs")

@@ -16,7 +16,8 @@ static const char minimal[] =
 	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":null,\"init\":null,"
-	"\"log_level\":null,\"manifest_digest\":null,\"memory_mib\":512,"
+	"\"labels\":{},\"log_level\":null,\"manifest_digest\":null,\"memory_"
+	"mib\":512,"
 	"\"mounts\":[],\"name\":null,\"network\":null,"
 	"\"policy\":{\"idle_timeout_secs\":null,\"max_duration_secs\":null},"
 	"\"rlimits\":[],\"scripts\":{},\"shell\":null,\"user\":null,"
@@ -27,7 +28,8 @@ static const char full[] =
 	"\"relaxed\",\"engine_mode\":\"seccomp\",\"entrypoint\":[\"e\",\"\"],"
 	"\"env\":[[\"A\",\"b=c\"],[\"E\",\"\"]],\"ephemeral\":true,"
 	"\"hostname\":\"h\",\"image\":{\"Bind\":\"/r\"},\"init\":{\"args\":"
-	"[\"-x\"],\"cmd\":\"auto\",\"env\":[[\"I\",\"1\"]]},\"log_level\":"
+	"[\"-x\"],\"cmd\":\"auto\",\"env\":[[\"I\",\"1\"]]},\"labels\":"
+	"{\"a\":\"1\",\"b\":\"\"},\"log_level\":"
 	"\"debug\",\"manifest_digest\":null,\"memory_mib\":256,\"mounts\":[{"
 	"\"guest\":\"/t\","
 	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":false,"
@@ -92,7 +94,8 @@ static const char other_kinds[] =
 	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":%s,\"init\":null,"
-	"\"log_level\":null,\"manifest_digest\":%s,\"memory_mib\":512,"
+	"\"labels\":{},\"log_level\":null,\"manifest_digest\":%s,\"memory_"
+	"mib\":512,"
 	"\"mounts\":[%s],\"name\":null,\"network\":null,\"policy\":"
 	"{\"idle_timeout_secs\":null,\"max_duration_secs\":null},\"rlimits\":[]"
 	",\"scripts\":{},"
@@ -195,6 +198,8 @@ static void broken_records_are_refused(void **state)
 		{ "{\"memory_mib\":4294967296}", "'memory_mib' is not" },
 		{ "{\"name\":5}", "'name' is not a string" },
 		{ "{\"network\":[]}", "'network' is not an object" },
+		{ "{\"labels\":[]}", "'labels' is not an object" },
+		{ "{\"labels\":{\"a\":1}}", "label 'a' is no text" },
 		{ "{\"env\":{}}", "'env' is not a list" },
 		{ "{\"env\":[[\"a\"]]}", "'env' holds what is not [key" },
 		{ "{\"cmd\":[1]}", "'cmd' holds what is not text" },
