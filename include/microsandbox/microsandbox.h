@@ -608,6 +608,16 @@ int msb_sandbox_attach(msb_sandbox_t *s, msb_exec_t **ret,
 		       msb_error_t **ret_err);
 bool msb_exec_is_tty(const msb_exec_t *x);
 
+/*
+ * Does the guest's agent answer within timeout_ms? *ret_us (not NULL): how long
+ * the answer took. To be asked does not keep a sandbox from being idle.
+ */
+int msb_sandbox_ping(msb_sandbox_t *s, uint64_t timeout_ms, uint64_t *ret_us,
+		     msb_error_t **ret_err);
+/* The same, and the time to its idle limit begins anew. */
+int msb_sandbox_touch(msb_sandbox_t *s, uint64_t timeout_ms,
+		      msb_error_t **ret_err);
+
 /* Is path a directory in the guest? 1 yes, 0 no, negative: error. */
 int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 		       msb_error_t **ret_err);

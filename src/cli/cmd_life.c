@@ -16,14 +16,9 @@ static int failed(const struct cli *cli, msb_error_t *e, const char *log_dir)
 	return 1;
 }
 
-static bool is_up(msb_status_t status)
-{
-	return status == MSB_STATUS_RUNNING || status == MSB_STATUS_DRAINING;
-}
-
 static bool is_down(msb_status_t status)
 {
-	return !is_up(status);
+	return !status_is_up(status);
 }
 
 static int start_one(struct cli *cli, const char *name)
@@ -109,7 +104,7 @@ static int stop_one(struct cli *cli, const char *name)
 
 int cmd_stop(struct cli *cli)
 {
-	return select_each(cli, is_up, stop_one);
+	return select_each(cli, status_is_up, stop_one);
 }
 
 static int restart_one(struct cli *cli, const char *name)

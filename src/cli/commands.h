@@ -36,6 +36,7 @@ extern const struct option cli_install_options[];
 extern const struct option cli_load_options[];
 extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];
+extern const struct option cli_ping_options[];
 extern const struct option cli_pull_options[];
 extern const struct option cli_save_options[];
 extern const struct option cli_select_options[];

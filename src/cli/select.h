@@ -7,6 +7,11 @@
 
 #include "cli/cli.h"
 
+static inline bool status_is_up(msb_status_t status)
+{
+	return status == MSB_STATUS_RUNNING || status == MSB_STATUS_DRAINING;
+}
+
 /* All sandboxes, or those with every --label given; false after a message. */
 bool select_list(struct cli *cli, msb_list_t **ret);
 

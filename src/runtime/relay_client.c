@@ -62,6 +62,7 @@ void client_drop(struct relay_client *c, const char *why)
 {
 	struct relay *r = c->relay;
 	unsigned before = r->live;
+	bool worked = c->nsessions > 0;
 
 	if (c->dead)
 		return;
@@ -90,7 +91,8 @@ void client_drop(struct relay_client *c, const char *why)
 	buf_fini(&c->later);
 	list_add_tail(&r->graveyard, &c->grave);
 	loop_defer(r->cfg.loop, &r->bury, r->bury.run);
-	relay_activity(r);
+	if (worked) /* who only asked whether we live did not */
+		relay_activity(r);
 	if (before && !r->live)
 		r->cfg.on_quiet(r->cfg.ctx);
 }

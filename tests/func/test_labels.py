@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of sandboxes, from making one to selecting many."""
+"""Labels of sandboxes, from making one to selecting many; ping and touch."""
+import os
+import re
+import signal
+
+from conftest import wait_for
 
 
 def names(msb, *args):
@@ -21,3 +26,37 @@ def test_labels_from_create_to_remove(msb):
     assert sorted(msb.ok("ps", "-q", "-l", "app").split()) == ["web"]
     msb.ok("rm", "-f", "-q", "--label", "app=shop")
     assert names(msb) == ["other"]
+
+
+def test_ping_and_touch(msb):
+    msb.create("up", "-l", "a=1")
+    msb.create("down", "-l", "a=1")
+    msb.ok("stop", "-q", "down")
+    assert re.fullmatch(r"up: \d+\.\d{3} ms\n", msb.ok("ping", "up"))
+    assert msb.ok("ping", "-l", "a").startswith("up: ")  # those that run
+    assert "Touched      up" in msb("touch", "-l", "a=1").stderr
+    for command in ("ping", "touch"):
+        p = msb(command, "down", "up")
+        assert p.returncode == 1 and "sandbox 'down' is not running" in p.stderr
+    # an agent that cannot answer is told from one that is gone
+    os.kill(msb.runtime_pid("up"), signal.SIGSTOP)
+    try:
+        p = msb("ping", "-t", "1", "up")
+        assert p.returncode == 1 and p.stdout == ""
+        assert "error: " in p.stderr
+    finally:
+        os.kill(msb.runtime_pid("up"), signal.SIGCONT)
+    assert msb.ok("ping", "up").startswith("up: ")
+
+
+def test_touch_puts_off_the_idle_limit_and_ping_does_not(msb):
+    for name in ("touched", "pinged"):
+        msb.create(name, "--idle-timeout", "3s")
+    def touch():
+        msb.ok("touch", "-q", "touched")
+        msb("ping", "-q", "pinged")
+        return msb.status("pinged") == "Stopped"
+    wait_for(touch, "the idle limit of the sandbox that is only pinged")
+    assert msb.status("touched") == "Running"
+    assert msb.json("inspect", "pinged")["exit_reason"] == "IdleTimeout"
+    wait_for(lambda: msb.status("touched") == "Stopped", "its idle limit")

@@ -2,6 +2,7 @@
 /*
  * Labels of the stand-in's sandboxes, each in a line of $MSB_HOME/labels-NAME.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,4 +89,30 @@ bool fake_has_labels(const msb_t *m, const char *name,
 int msb_sandbox_list(msb_t *m, msb_list_t **ret, msb_error_t **ret_err)
 {
 	return msb_sandbox_list_labelled(m, NULL, 0, ret, ret_err);
+}
+
+/* ---- asking agents ------------------------------------------------------- */
+
+static int answer(msb_sandbox_t *s, const char *call, uint64_t timeout_ms,
+		  msb_error_t **ret_err)
+{
+	fake_called(fake_home(s), "%s %s %llu", call, msb_sandbox_name(s),
+		    (unsigned long long)timeout_ms);
+	if (msb_sandbox_status(s) == MSB_STATUS_RUNNING)
+		return 0;
+	return fake_fail(ret_err, MSB_ERR_SANDBOX_STATE, ENOTCONN, "",
+			 "sandbox is not running");
+}
+
+int msb_sandbox_ping(msb_sandbox_t *s, uint64_t timeout_ms, uint64_t *ret_us,
+		     msb_error_t **ret_err)
+{
+	*ret_us = 1042;
+	return answer(s, "ping", timeout_ms, ret_err);
+}
+
+int msb_sandbox_touch(msb_sandbox_t *s, uint64_t timeout_ms,
+		      msb_error_t **ret_err)
+{
+	return answer(s, "touch", timeout_ms, ret_err);
 }

@@ -51,7 +51,7 @@ class Labels(Base):
         self.assertEqual(self.status(), {"box": "Running"})
 
     def test_nothing_selected_is_no_failure(self):
-        for command in ("start", "stop", "restart", "rm"):
+        for command in ("start", "stop", "restart", "rm", "ping", "touch"):
             p = self.msb(command, "-l", "none=x")
             self.assertEqual((p.returncode, p.stdout, p.stderr),
                              (0, "", "No such sandboxes found.\n"))
@@ -59,7 +59,7 @@ class Labels(Base):
             self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", ""))
 
     def test_names_or_labels(self):
-        for command in ("start", "stop", "restart", "rm"):
+        for command in ("start", "stop", "restart", "rm", "ping", "touch"):
             p = self.msb(command, "box", "-l", "app")
             self.assertEqual(p.returncode, 2)
             self.assertIn("'--label' cannot be used with names", p.stderr)
@@ -83,6 +83,23 @@ class Labels(Base):
         self.assertEqual(p.returncode, 0)
         self.assertIn("warn:", p.stderr)
         self.assertEqual(self.names("ls", "-l", "a"), [])
+
+    def test_ping_and_touch(self):
+        p = self.msb("ping", "box", "alpha")
+        self.assertEqual((p.returncode, p.stdout, p.stderr),
+                         (0, "box: 1.042 ms\nalpha: 1.042 ms\n", ""))
+        self.assertEqual(self.ok("ping", "-q", "-t", "7", "-l", "app"), "")
+        p = self.msb("touch", "box")
+        self.assertEqual((p.returncode, p.stdout, p.stderr), (0, "", "   ✓ Touched      box\n"))
+        self.ok("stop", "-q", "box")
+        self.assertEqual(self.calls(), ["ping box 5000", "ping alpha 5000", "ping zeta 7000",
+                                        "ping alpha 7000", "touch box 5000", "stop box 10000"])
+        for command in ("ping", "touch"):
+            p = self.msb(command, "nobody", "box", "zeta")
+            self.assertEqual(p.returncode, 1)
+            self.assertIn("sandbox not found: nobody", p.stderr)
+            self.assertIn("not running", p.stderr)
+            self.assertEqual(self.calls()[-1], f"{command} zeta 5000")
 
 
 if __name__ == "__main__":

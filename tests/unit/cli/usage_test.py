@@ -5,7 +5,7 @@ import unittest
 
 from fakecli import DATA, Base
 
-COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "status",
+COMMANDS = ["run", "create", "start", "stop", "restart", "exec", "attach", "list", "ping", "touch", "status",
             "inspect", "remove", "copy", "volume", "snapshot", "pull", "load", "save", "image", "registry",
             "net", "doctor", "help"]
 

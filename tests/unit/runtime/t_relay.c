@@ -423,6 +423,10 @@ static void test_activity(void **state)
 		assert_int_equal(loop_turn(w->loop, 1), 0);
 	peer_msg(w, &p, p.start, MSG_T_PING);
 	assert_int_equal(relay_last_activity_ms(w->relay), before);
+	peer_close(w, &p); /* and its end is none either */
+	assert_int_equal(relay_last_activity_ms(w->relay), before);
+	peer_connect(w, &p);
+	assert_int_equal(relay_last_activity_ms(w->relay), before);
 	peer_msg(w, &p, p.start + 1, MSG_T_TOUCH);
 	assert_true(relay_last_activity_ms(w->relay) > before);
 	peer_close(w, &p);
