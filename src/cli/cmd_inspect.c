@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/network.h"
@@ -180,6 +181,87 @@ static void put_upper(struct page *p, const struct json *oci)
 	page_line(p, "OCI Upper", text);
 }
 
+/* --- how it runs --- */
+
+static void put_duration(struct page *p, const char *name,
+			 const struct json *secs)
+{
+	char text[32];
+	uint64_t s;
+
+	if (!secs || secs->type != JSON_NUMBER || str_to_u64(secs->text, &s) ||
+	    s > UINT64_MAX / 1000)
+		return;
+	page_line(p, name, ui_duration(s * 1000, text, sizeof(text)));
+}
+
+/* "/sbin/init --verbose" */
+static void put_init(struct page *p, const struct json *init)
+{
+	const char *cmd = jval_str(jval_get(init, "cmd"));
+	const struct json *args = jval_get(init, "args");
+
+	if (!cmd)
+		return;
+	page_key(p, "", "Init", 14);
+	(void)buf_str(&p->b, " ");
+	text_put_safe(&p->b, cmd);
+	for (const struct json *a = args ? args->first : NULL; a; a = a->next) {
+		(void)buf_str(&p->b, " ");
+		text_put_safe(&p->b, jval_str(a) ? jval_str(a) : "");
+	}
+	(void)buf_str(&p->b, "\n");
+}
+
+static void put_scripts(struct page *p, const struct json *scripts)
+{
+	if (!scripts || scripts->type != JSON_OBJECT || !scripts->first)
+		return;
+	page_key(p, "", "Scripts", 14);
+	for (const struct json *s = scripts->first; s; s = s->next) {
+		(void)buf_str(&p->b, s == scripts->first ? " " : ", ");
+		text_put_safe(&p->b, s->key);
+	}
+	(void)buf_str(&p->b, "\n");
+}
+
+static void put_limits(struct page *p, const struct json *rlimits)
+{
+	if (!rlimits || !rlimits->first)
+		return;
+	page_section(p, "Limits");
+	for (const struct json *r = rlimits->first; r; r = r->next) {
+		const char *name = jval_str(jval_get(r, "resource"));
+		const char *soft = scalar(jval_get(r, "soft"));
+		const char *hard = scalar(jval_get(r, "hard"));
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "%s / %s",
+			       soft ? soft : "unlimited",
+			       hard ? hard : "unlimited");
+		page_sub_line(p, name ? name : "-", text, "");
+	}
+}
+
+static void put_running(struct page *p, const struct json *config)
+{
+	const struct json *policy = jval_get(config, "policy");
+	autofree char *command = show_command(config);
+
+	page_line(p, "Workdir", jval_str(jval_get(config, "workdir")));
+	page_line(p, "Shell", jval_str(jval_get(config, "shell")));
+	if (command && strcmp(command, "-") != 0)
+		page_line(p, "Command", command);
+	page_line(p, "User", jval_str(jval_get(config, "user")));
+	page_line(p, "Hostname", jval_str(jval_get(config, "hostname")));
+	put_init(p, jval_get(config, "init"));
+	put_scripts(p, jval_get(config, "scripts"));
+	put_duration(p, "Max duration", jval_get(policy, "max_duration_secs"));
+	put_duration(p, "Idle timeout", jval_get(policy, "idle_timeout_secs"));
+	page_line(p, "Log level", jval_str(jval_get(config, "log_level")));
+	put_limits(p, jval_get(config, "rlimits"));
+}
+
 static void put_exit(struct page *p, const msb_sandbox_t *s)
 {
 	const char *reason = msb_sandbox_exit_reason(s);
@@ -214,13 +296,13 @@ static int inspect_text(const msb_sandbox_t *s, const struct json *config,
 		  show_local_time(msb_sandbox_updated_unix_ms(s), time,
 				  sizeof(time)));
 	page_line(&p, "Image", msb_sandbox_image(s));
+	page_line(&p, "Digest", jval_str(jval_get(config, "manifest_digest")));
 	put_upper(&p, jval_get(jval_get(config, "image"), "Oci"));
 	page_section(&p, "Resources");
 	page_sub_line(&p, "CPUs", scalar(jval_get(config, "cpus")), "");
 	page_sub_line(&p, "Memory", scalar(jval_get(config, "memory_mib")),
 		      " MiB");
-	page_line(&p, "Workdir", jval_str(jval_get(config, "workdir")));
-	page_line(&p, "Shell", jval_str(jval_get(config, "shell")));
+	put_running(&p, config);
 	put_labels(&p, s);
 	put_env(&p, jval_get(config, "env"));
 	put_mounts(&p, jval_get(config, "mounts"));

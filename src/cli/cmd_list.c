@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
+#include "cli/bars.h"
 #include "cli/cli.h"
 #include "cli/network.h"
 #include "cli/select.h"
@@ -124,9 +126,22 @@ static struct json *config_of(const msb_sandbox_t *s)
 	return text ? jval_parse(text, strlen(text)) : NULL;
 }
 
+/* A number of the configuration, null when it is not known. */
+static struct json *number_of(const struct json *config, const char *key)
+{
+	const struct json *j = jval_get(config, key);
+	uint64_t v;
+
+	if (!j || j->type != JSON_NUMBER || str_to_u64(j->text, &v))
+		return jval_string(NULL);
+	return jval_number(v);
+}
+
 static struct json *status_object(const msb_sandbox_t *s)
 {
 	struct json *config = config_of(s);
+	struct json *cpus = number_of(config, "cpus");
+	struct json *memory = number_of(config, "memory_mib");
 	struct json *ports = network_ports(config);
 	autofree char *command = show_command(config);
 	struct json *o = jval_object();
@@ -134,10 +149,14 @@ static struct json *status_object(const msb_sandbox_t *s)
 	jval_free(config);
 	if (!command) {
 		jval_free(ports);
+		jval_free(cpus);
+		jval_free(memory);
 		return jval_free(o);
 	}
 	(void)jval_add(o, "command", jval_string(command));
+	(void)jval_add(o, "cpus", cpus);
 	(void)jval_add(o, "image", jval_string(msb_sandbox_image(s)));
+	(void)jval_add(o, "memory_mib", memory);
 	(void)jval_add(o, "name", jval_string(msb_sandbox_name(s)));
 	(void)jval_add(o, "ports", ports);
 	if (jval_add(o, "status",
@@ -166,6 +185,18 @@ static char *ports_text(const struct json *config)
 	return text;
 }
 
+/* "512.0 MiB", or "-". */
+static void put_memory(struct table *t, size_t column, const struct json *j)
+{
+	char text[24] = "-";
+	uint64_t mib;
+
+	if (j && j->type == JSON_NUMBER && !str_to_u64(j->text, &mib) &&
+	    mib <= UINT64_MAX >> 20)
+		(void)bytes_text(mib << 20, text, sizeof(text));
+	table_set(t, column, text, STYLE_PLAIN);
+}
+
 static void status_row(struct table *t, const msb_sandbox_t *s)
 {
 	const char *image = msb_sandbox_image(s);
@@ -174,13 +205,14 @@ static void status_row(struct table *t, const msb_sandbox_t *s)
 	autofree char *short_image = text_cut(image ? image : "-", IMAGE_WIDTH);
 	autofree char *short_command = NULL;
 	autofree char *ports = ports_text(config);
+	const struct json *cpus;
 	enum table_style style;
 	char status[16];
 
-	jval_free(config);
 	if (command)
 		short_command = text_cut(command, COMMAND_WIDTH);
 	if (!short_image || !short_command || !ports) {
+		jval_free(config);
 		t->failed = true;
 		return;
 	}
@@ -192,11 +224,16 @@ static void status_row(struct table *t, const msb_sandbox_t *s)
 		  show_status(msb_sandbox_status(s), status, sizeof(status),
 			      &style),
 		  style);
-	table_set(t, 4, ports, STYLE_PLAIN);
+	cpus = jval_get(config, "cpus");
+	table_set(t, 4, cpus && cpus->text ? cpus->text : "-", STYLE_PLAIN);
+	put_memory(t, 5, jval_get(config, "memory_mib"));
+	table_set(t, 6, ports, STYLE_PLAIN);
+	jval_free(config);
 }
 
-static const char *const status_header[] = { "NAME", "IMAGE", "COMMAND",
-					     "STATUS", "PORTS" };
+static const char *const status_header[] = {
+	"NAME", "IMAGE", "COMMAND", "STATUS", "CPUS", "MEM", "PORTS",
+};
 
 static int status_print(const struct cli *cli, const msb_sandbox_t *const *s,
 			size_t n, bool one)

@@ -447,6 +447,13 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 	s->config = str_fmt(
 		"{\"name\":\"%s\",\"image\":{\"Bind\":\"%s\"},\"cpus\":%u,"
 		"\"memory_mib\":%u,\"workdir\":null,\"shell\":null,"
+		"\"user\":\"app:users\",\"hostname\":\"h1\","
+		"\"init\":{\"cmd\":\"/sbin/init\",\"args\":[\"-v\"],"
+		"\"env\":[]},\"scripts\":{\"go\":\"x\",\"on\":\"y\"},"
+		"\"policy\":{\"max_duration_secs\":90,"
+		"\"idle_timeout_secs\":null},\"log_level\":\"debug\","
+		"\"rlimits\":[{\"resource\":\"Nofile\",\"soft\":1024,"
+		"\"hard\":null}],\"manifest_digest\":\"sha256:ab\","
 		"\"env\":[[\"A\",\"1\"]],\"mounts\":[{\"type\":\"Bind\","
 		"\"host\":\"/src\",\"guest\":\"/dst\",\"readonly\":true,"
 		"\"noexec\":true,\"stat_virtualization\":\"relaxed\","

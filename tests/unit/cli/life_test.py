@@ -262,14 +262,16 @@ class Show(Base):
 
     def test_status(self):
         lines = self.ok("ps").splitlines()
-        self.assertEqual(lines[0].split(), ["NAME", "IMAGE", "COMMAND", "STATUS", "PORTS"])
+        self.assertEqual(lines[0].split(), ["NAME", "IMAGE", "COMMAND", "STATUS", "CPUS", "MEM",
+                                            "PORTS"])
         self.assertEqual(re.split(r" {4,}", lines[1]), [
             "zeta", "/rootfs/with/a/rather/long/path/o...",
-            '"run-a-rather-long-program-name-of-42...', "running", "127.0.0.1:8080->80/tcp, [::1]..."])
+            '"run-a-rather-long-program-name-of-42...', "running", "1", "512.0 MiB",
+            "127.0.0.1:8080->80/tcp, [::1]..."])
         self.assertEqual(self.ok("ps", "-aq"), "alpha\nzeta\n")
         self.assertEqual(self.ok("ps", "-q", "alpha"), "alpha\n")
         one = json.loads(self.ok("ps", "alpha", "--format", "json"))
-        self.assertEqual(one, {"command": "-", "name": "alpha", "ports": [
+        self.assertEqual(one, {"command": "-", "cpus": 1, "memory_mib": 512, "name": "alpha", "ports": [
                                "127.0.0.1:8080->80/tcp", "[::1]:53->5353/udp"],
                                "status": "Stopped", "image": "/rootfs/with/a/rather/long/path/of/directories"})
         self.assertEqual([s["name"] for s in json.loads(self.ok("ps", "--format", "json", "-a"))],
@@ -289,7 +291,12 @@ class Show(Base):
     def test_inspect(self):
         text = self.ok("inspect", "zeta")
         for line in ("Name:           zeta", "Status:         running",
-                     "Created:        2023-11-14 22:13:20", "Resources", "  CPUs:         1",
+                     "Created:        2023-11-14 22:13:20", "Digest:         sha256:ab", "Resources",
+                     'Command:        "run-a-rather-long-program-name-of-42-letters"',
+                     "User:           app:users", "Hostname:       h1",
+                     "Init:           /sbin/init -v", "Scripts:        go, on",
+                     "Max duration:   1m30s", "Log level:      debug", "Limits",
+                     "  Nofile:       1024 / unlimited", "  CPUs:         1",
                      "  Memory:       512 MiB", "  A=1", "  /dst             → /src (ro,noexec) "
                      "[stat-virt=relaxed]", "  /t               → tmpfs (64 MiB)",
                      "  Engine:       uml", "  user_ns:      on", "  MAC:          02:6d:73:00:01:02",
@@ -306,6 +313,8 @@ class Show(Base):
                      "  Hosts:        api.example.com", "                *.example.org",
                      "  Put into:     headers, basic", "  Elsewhere:    block-and-log"):
             self.assertIn(line + "\n", text)
+        self.assertNotIn("Idle timeout", text)
+        self.assertNotIn("Command", self.ok("inspect", "alpha"))
         doc = json.loads(self.ok("inspect", "zeta", "--format", "json"))
         self.assertEqual(sorted(doc), ["config", "created_at", "exit_cause", "exit_reason", "machine",
                                        "name", "network", "status", "updated_at"])
