@@ -726,7 +726,7 @@ int msb_sandbox_metrics(msb_sandbox_t *s, msb_metrics_t *ret,
 /*
  * Calls fn for every sandbox of this home that runs and has a sample, by name;
  * non-zero ends it, which is no error. flags: MSB_METRICS_WITH_EXITED, or 0.
- * Reads shared memory only.
+ * Reads shared memory only, unless one is stalled.
  */
 int msb_metrics_all(msb_t *m, unsigned flags,
 		    int (*fn)(void *ctx, const msb_metrics_t *sample),

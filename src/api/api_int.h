@@ -55,6 +55,8 @@ struct msb {
 	struct catalogue *cat;	/* guarded by lock; NULL until needed */
 	struct child *children; /* guarded by lock */
 	size_t nchildren;
+	/* guarded by lock; NULL until needed. See metrics.h */
+	struct metrics_registry *metrics;
 };
 
 /*

@@ -48,6 +48,9 @@ int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err)
 	if (!rc)
 		rc = msb_config_set_engine(c, f->engine, ret_err);
 	if (!rc)
+		rc = msb_config_set_metrics_interval_ms(
+			c, f->metrics_interval_ms, ret_err);
+	if (!rc)
 		rc = msb_config_set_engine_mode(c, f->engine_mode, ret_err);
 	if (!rc)
 		rc = msb_config_set_engine_jail(c, f->engine_jail, ret_err);
@@ -55,6 +58,7 @@ int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err)
 		msb_config_free(c);
 		return rc;
 	}
+	c->c.metrics_disabled = f->metrics_disabled;
 	c->workdir_given = false; /* so far it is a default */
 	*ret = c;
 	return 0;

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api/api_int.h"
+#include "api/metrics.h"
 
 static int open_home(const char *home, msb_t *m, struct err *err)
 {
@@ -54,6 +54,7 @@ void msb_close(msb_t *m)
 	for (size_t i = 0; i < m->nchildren; i++)
 		close_fd(&m->children[i].pidfd);
 	free(m->children);
+	m->metrics = metrics_registry_close(m->metrics);
 	m->cat = catalogue_free(m->cat);
 	config_file_fini(&m->cfg);
 	home_fini(&m->home);

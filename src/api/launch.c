@@ -3,9 +3,9 @@
  * Starting a runtime: its descriptors, the process, its startup report.
  *
  * The child gets 3 = specification, 4 = report pipe, 5 = runtime lock, 6 =
- * watchdog when attached, 7 = values of secrets if any, and nothing else. It is
- * a direct child that becomes its own session; whoever of us outlives the other
- * does not matter.
+ * watchdog when attached, 7 = values of secrets if any, 8 = the registry of
+ * metrics if it has a slot there, and nothing else. It is a direct child that
+ * becomes its own session; whoever of us outlives the other does not matter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 
 #include "api/api_int.h"
 #include "api/exec_int.h"
+#include "api/metrics.h"
 #include "api/network.h"
 #include "api/process.h"
 #include "base/buf.h"
@@ -36,7 +37,8 @@ enum child_fd {
 	FD_REPORT = 4,
 	FD_LOCK = 5,
 	FD_WATCHDOG = 6,
-	FD_SECRETS = 7
+	FD_SECRETS = 7,
+	FD_METRICS = 8
 };
 
 /* ---- specification ------------------------------------------------------ */
@@ -78,7 +80,8 @@ static json_t *owner_object(const struct boot_plan *p)
 }
 
 /* malloc'ed text; the configuration is put in as it is. */
-static char *spec_text(const struct boot *b, const char *sandbox_dir)
+static char *spec_text(const struct boot *b, const struct metrics_launch *l,
+		       const char *sandbox_dir)
 {
 	const struct artefacts *a = &b->plan->files;
 	struct sandbox_config c = *b->config; /* shallow: only to name it */
@@ -90,13 +93,14 @@ static char *spec_text(const struct boot *b, const char *sandbox_dir)
 	hostname_derive(b->config, hostname, sizeof(hostname));
 	c.hostname = hostname;
 	config = sandbox_config_to_json(&c);
-	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:I}", "sandbox_dir",
-		      sandbox_dir, "kernel", a->kernel, "initramfs",
-		      a->initramfs, "engine", b->plan->engine, "startup",
-		      text_list(b->startup), "attached", b->watchdog_rd >= 0,
-		      "disks", disks_object(b->plan, sandbox_dir),
-		      "default_owner", owner_object(b->plan), "slot",
-		      (json_int_t)b->slot);
+	o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:b,s:o,s:o,s:I,s:o}",
+		      "sandbox_dir", sandbox_dir, "kernel", a->kernel,
+		      "initramfs", a->initramfs, "engine", b->plan->engine,
+		      "startup", text_list(b->startup), "attached",
+		      b->watchdog_rd >= 0, "disks",
+		      disks_object(b->plan, sandbox_dir), "default_owner",
+		      owner_object(b->plan), "slot", (json_int_t)b->slot,
+		      "metrics", metrics_launch_object(l));
 	rest = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!config || !rest)
@@ -104,10 +108,10 @@ static char *spec_text(const struct boot *b, const char *sandbox_dir)
 	return str_fmt("{\"config\":%s,%s", config, rest + 1);
 }
 
-static int make_spec(const struct boot *b, const char *sandbox_dir,
-		     struct err *err)
+static int make_spec(const struct boot *b, const struct metrics_launch *l,
+		     const char *sandbox_dir, struct err *err)
 {
-	autofree char *text = spec_text(b, sandbox_dir);
+	autofree char *text = spec_text(b, l, sandbox_dir);
 	int fd;
 
 	if (!text)
@@ -121,7 +125,7 @@ static int make_spec(const struct boot *b, const char *sandbox_dir,
 /* ---- process ------------------------------------------------------------ */
 
 struct spawn_fds {
-	int fd[5]; /* for FD_SPEC + i; -1 = not given */
+	int fd[6]; /* for FD_SPEC + i; -1 = not given */
 };
 
 /* What a runtime may need to know of our environment. */
@@ -333,11 +337,12 @@ static void remove_old_state(int runtime_dirfd)
 		(void)unlinkat(runtime_dirfd, names[i], 0); /* mostly absent */
 }
 
-static int make_fds(const struct boot *b, const char *dir, int runtime_dirfd,
-		    struct spawn_fds *fds, int *ret_report, struct err *err)
+static int make_fds(const struct boot *b, const struct metrics_launch *l,
+		    const char *dir, int runtime_dirfd, struct spawn_fds *fds,
+		    int *ret_report, struct err *err)
 {
 	int report[2];
-	int fd = make_spec(b, dir, err);
+	int fd = make_spec(b, l, dir, err);
 
 	if (fd < 0)
 		return fd;
@@ -358,6 +363,7 @@ static int make_fds(const struct boot *b, const char *dir, int runtime_dirfd,
 	}
 	/* once read, the values are nowhere but in the runtime */
 	fds->fd[4] = take_fd(&b->plan->secrets_fd);
+	fds->fd[5] = metrics_launch_fd(l);
 	return 0;
 }
 
@@ -365,24 +371,32 @@ static int launch(msb_t *m, const struct boot *b, const char *dir,
 		  int runtime_dirfd, enum boot_stage *ret_stage,
 		  struct api_err *e)
 {
-	struct spawn_fds fds = { { -1, -1, -1, -1, -1 } };
+	struct spawn_fds fds = { { -1, -1, -1, -1, -1, -1 } };
+	struct metrics_launch metrics;
 	autoclose int report = -1;
 	pid_t pid = -1;
 	int rc;
 
 	*ret_stage = BOOT_NOT_STARTED;
 	remove_old_state(runtime_dirfd);
-	rc = make_fds(b, dir, runtime_dirfd, &fds, &report, &e->err);
+	metrics_launch_begin(m, b->config, &metrics);
+	rc = make_fds(b, &metrics, dir, runtime_dirfd, &fds, &report, &e->err);
 	if (!rc)
 		rc = spawn_runtime(m, b, &fds, &pid, &e->err);
 	for (size_t i = 0; i < ARRAY_SIZE(fds.fd); i++)
 		close_fd(&fds.fd[i]);
-	if (rc)
+	if (rc) {
+		metrics_launch_failed(&metrics);
 		return rc;
+	}
+	metrics_launch_spawned(&metrics, pid);
 	*ret_stage = BOOT_MACHINE;
 	if (m->cat)
 		catalogue_settle(m->cat); /* while the guest boots */
-	return await_ready(m, pid, report, b->config->name, e);
+	rc = await_ready(m, pid, report, b->config->name, e);
+	if (rc)
+		metrics_launch_failed(&metrics);
+	return rc;
 }
 
 static int check_workdir(msb_t *m, const struct sandbox_config *c,
@@ -433,6 +447,7 @@ int boot_sandbox(msb_t *m, const struct boot *b, enum boot_stage *ret_stage,
 	if (rc) {
 		*ret_stage = BOOT_CHECKS;
 		(void)kill_runtime(m, c->name, NULL); /* nothing of value yet */
+		metrics_end(m, c->name, true);
 	}
 	return rc;
 }

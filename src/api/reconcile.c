@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api_int.h"
+#include "api/metrics.h"
 #include "store/exit_record.h"
 
 #define ENDING_MS 2000u
@@ -25,6 +25,7 @@ int erase_row(msb_t *m, const struct sandbox_row *r, struct err *err)
 	struct catalogue *cat;
 	int rc = api_catalogue(m, true, &cat, err);
 
+	metrics_end(m, r->name, true);
 	/* In this order: a row without a directory can be removed again. */
 	if (!rc)
 		rc = home_sandbox_remove(&m->home, r->name, err);
@@ -39,6 +40,7 @@ static int settle_row(msb_t *m, struct sandbox_row *r, struct err *err)
 	struct exit_record exit = { .reason = "InternalError", .code = -1 };
 	bool ended = dirfd >= 0 && exit_record_load(dirfd, &exit) == 0;
 
+	metrics_end(m, r->name, false);
 	return row_set_status(m, r, ended ? ROW_STOPPED : ROW_CRASHED,
 			      exit.reason, exit.code, err);
 }

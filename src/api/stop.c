@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/api_int.h"
+#include "api/metrics.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "store/exit_record.h"
@@ -103,6 +103,7 @@ static int settle_killed(msb_t *m, struct sandbox_row *r, struct err *err)
 {
 	if (r->ephemeral || r->status == ROW_CREATING)
 		return erase_row(m, r, err);
+	metrics_end(m, r->name, false);
 	return row_set_status(m, r, ROW_STOPPED, "Signal", 128 + SIGKILL, err);
 }
 

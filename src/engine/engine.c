@@ -105,6 +105,13 @@ int machine_pid(const struct machine *m)
 	return m->ops->pid(m);
 }
 
+void machine_usage(struct machine *m, struct machine_usage *ret)
+{
+	*ret = (struct machine_usage){ 0 };
+	if (m->ops->usage)
+		m->ops->usage(m, ret);
+}
+
 void machine_describe(const struct machine *m, struct buf *json)
 {
 	m->ops->describe(m, json);

@@ -77,8 +77,19 @@ int machine_start(struct loop *loop, enum engine_kind kind,
 void machine_kill(struct machine *m);
 struct machine *machine_free(struct machine *m); /* kills if still running */
 
-/* Process id of the guest kernel on the host, for metrics; -1 if none. */
+/* Process id of the guest kernel on the host; -1 if none. */
 int machine_pid(const struct machine *m);
+
+/* What the machine takes of the host besides what this process is charged. */
+struct machine_usage {
+	uint64_t cpu_ns; /* never goes back */
+	uint64_t memory_bytes;
+	/* Programs of the guest run in processes of the host that cannot be
+	 * asked: what the guest says of their time is to be added. */
+	bool guest_time_apart;
+};
+/* Opens nothing, and does not wait. */
+void machine_usage(struct machine *m, struct machine_usage *ret);
 
 /*
  * Facts for `inspect`: engine, mode, CPU placement and the state of each jail

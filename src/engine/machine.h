@@ -10,6 +10,8 @@ struct machine_ops {
 	void (*kill)(struct machine *m);
 	void (*free)(struct machine *m);
 	int (*pid)(const struct machine *m);
+	/* ret is zero; NULL: all of it is this process's */
+	void (*usage)(struct machine *m, struct machine_usage *ret);
 	void (*describe)(const struct machine *m, struct buf *json);
 	void (*exits)(const struct machine *m, struct buf *json); /* or NULL */
 	size_t (*relaxed)(const struct machine *m, char *buf, size_t len);

@@ -96,6 +96,10 @@ enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s);
 /* The directory that is exported, or that holds the file; O_PATH, borrowed. */
 int fs_server_dir(const struct fs_server *s);
 
+/* Bytes of files the guest has read and written so far. */
+void fs_server_counts(const struct fs_server *s, uint64_t *ret_read,
+		      uint64_t *ret_written);
+
 /* Forget everything the guest knew: its driver was reset. */
 void fs_server_reset(struct fs_server *s);
 

@@ -151,6 +151,7 @@ struct fs_server {
 	unsigned nsent;
 	bool plain; /* the latest file had no override, nor may the next */
 	uint8_t *in, *out; /* scratch: request and reply body; owned */
+	uint64_t read_bytes, written_bytes;
 	struct iovec *iov; /* scratch, UIO_MAXIOV entries; owned */
 };
 

@@ -159,6 +159,7 @@ ssize_t fs_op_read(struct fs_server *s, struct fs_req *r)
 	const struct fuse_read_in *a = r->arg;
 	const struct fs_handle *h = fs_handle_get(s, a->fh, r->inode, false);
 	size_t len = a->size < r->room ? a->size : r->room;
+	ssize_t rc;
 	unsigned n;
 
 	if (!h)
@@ -169,7 +170,10 @@ ssize_t fs_op_read(struct fs_server *s, struct fs_req *r)
 		len = FS_MAX_WRITE;
 	n = iov_slice(r->out_iov, r->nout, sizeof(struct fuse_out_header), len,
 		      s->iov, IOV_MAX);
-	return io_preadv(h->fd, s->iov, (int)n, (off_t)a->offset, 0);
+	rc = io_preadv(h->fd, s->iov, (int)n, (off_t)a->offset, 0);
+	if (rc > 0)
+		s->read_bytes += (uint64_t)rc;
+	return rc;
 }
 
 ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
@@ -204,6 +208,7 @@ ssize_t fs_op_write(struct fs_server *s, struct fs_req *r)
 	if (rc < 0)
 		return rc;
 	fs_quota_written(s, size, off, (uint64_t)rc);
+	s->written_bytes += (uint64_t)rc;
 	o.size = (uint32_t)rc;
 	return fs_reply(s, &o, sizeof(o));
 }

@@ -340,6 +340,13 @@ enum fs_stat_virt fs_server_stat_virt(const struct fs_server *s)
 	return s->virt;
 }
 
+void fs_server_counts(const struct fs_server *s, uint64_t *ret_read,
+		      uint64_t *ret_written)
+{
+	*ret_read = s->read_bytes;
+	*ret_written = s->written_bytes;
+}
+
 int fs_server_dir(const struct fs_server *s)
 {
 	return s->root_fd;

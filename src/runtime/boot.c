@@ -511,8 +511,10 @@ int sandbox_boot(struct sandbox *s)
 		 (unsigned long long)(before_ns - s->started_ns) / 1000,
 		 (unsigned long long)(clock_mono_ns() - before_ns) / 1000);
 	rc = make_files(s);
-	if (!rc)
-		sandbox_seal(s);
+	if (rc)
+		return rc;
+	sampler_open(s);
+	sandbox_seal(s);
 	return rc;
 }
 

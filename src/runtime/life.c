@@ -151,6 +151,7 @@ void sandbox_on_ready(struct sandbox *s)
 		sandbox_kill(s, EXIT_INTERNAL_ERROR);
 		return;
 	}
+	sampler_start(s);
 	describe(s, boot_ns); /* whoever is told "ready" may look at it */
 	report_ready(s->report_fd);
 	close_fd(&s->report_fd);
@@ -335,6 +336,7 @@ int sandbox_end(struct sandbox *s)
 		end_failed_boot(s);
 	close_fd(&s->report_fd);
 	sandbox_watch_end(s);
+	sampler_end(s);
 	if (s->relay) {
 		relay_guest_gone(s->relay);
 		relay_flush(s->relay, CLIENT_FLUSH_MS);

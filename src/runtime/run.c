@@ -33,7 +33,7 @@ static bool is_open(int fd)
 /* Nothing inherited reaches the guest's kernel. */
 static void guard_descriptors(void)
 {
-	for (int fd = SPEC_FD; fd <= VALUES_FD; fd++)
+	for (int fd = SPEC_FD; fd <= METRICS_FD; fd++)
 		(void)io_set_cloexec(fd, true); /* some may be closed */
 }
 
@@ -156,7 +156,8 @@ int runtime_main(int argc, char **argv, const struct runtime_tls *tls)
 				    .signal_fd = -1,
 				    .clock_fd = -1,
 				    .report_fd = REPORT_FD,
-				    .values_fd = -1 };
+				    .values_fd = -1,
+				    .sampler = SAMPLER_INIT };
 	struct err err = { 0 };
 	int rc;
 

@@ -28,6 +28,7 @@
 #include "runtime/relay.h"
 #include "runtime/report.h"
 #include "runtime/run.h"
+#include "runtime/sampler.h"
 #include "runtime/spec.h"
 #include "virtio/dev/console.h"
 #include "virtio/dev/fs.h"
@@ -35,7 +36,7 @@
 enum sandbox_state { BOOTING, RUNNING, STOPPING, DOWN };
 
 /* Inherited descriptors; the numbers are the launch contract. */
-enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD, VALUES_FD };
+enum { SPEC_FD = 3, REPORT_FD, LOCK_FD, WATCHDOG_FD, VALUES_FD, METRICS_FD };
 
 #define READY_TIMEOUT_MS 180000u
 /* More than the agent gives itself to write everything back, less than what
@@ -105,6 +106,7 @@ struct sandbox {
 		failure; /* BOOTING only; message is in failure_text */
 	char failure_text[600];
 
+	struct sampler sampler;
 	struct bootlog *bootlog; /* until ready */
 	struct buf machine_text; /* the engine's description, until ready */
 	struct jail_result jail;

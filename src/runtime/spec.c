@@ -162,6 +162,43 @@ static int take_slot(const json_t *o, uint32_t *ret, struct err *err)
 	return 0;
 }
 
+/* A whole number of the object, from 0 on. */
+static bool whole(const json_t *o, const char *key, uint64_t max, uint64_t *ret)
+{
+	const json_t *v = json_object_get(o, key);
+	json_int_t n = json_integer_value(v);
+
+	if (!json_is_integer(v) || n < 0 || (uint64_t)n > max)
+		return false;
+	*ret = (uint64_t)n;
+	return true;
+}
+
+static int take_metrics(const json_t *o, struct metrics_spec *ret,
+			struct err *err)
+{
+	const json_t *m = json_object_get(o, "metrics");
+	const char *why;
+	uint64_t interval;
+
+	if (!m || json_is_null(m))
+		return 0;
+	why = json_string_value(json_object_get(m, "unavailable"));
+	if (why) {
+		ret->unavailable = strdup(why);
+		return ret->unavailable ? 0
+					: err_set(err, ERR_NO_MEMORY, ENOMEM,
+						  "specification");
+	}
+	if (!whole(m, "offset", INT64_MAX, &ret->offset) ||
+	    !whole(m, "generation", INT64_MAX, &ret->generation) ||
+	    !whole(m, "interval_ms", SANDBOX_METRICS_MAX_MS, &interval))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "specification: 'metrics' is not complete");
+	ret->interval_ms = (uint32_t)interval;
+	return 0;
+}
+
 static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
 {
 	int rc = take_path(o, "sandbox_dir", &s->sandbox_dir, err);
@@ -191,6 +228,8 @@ static int take_all(const json_t *o, struct runtime_spec *s, struct err *err)
 		rc = take_owner(o, s, err);
 	if (!rc)
 		rc = take_slot(o, &s->slot, err);
+	if (!rc)
+		rc = take_metrics(o, &s->metrics, err);
 	s->attached = json_is_true(json_object_get(o, "attached"));
 	return rc;
 }
@@ -243,6 +282,7 @@ void spec_fini(struct runtime_spec *s)
 	strv_fini(&s->startup);
 	strv_fini(&s->lower);
 	free(s->upper);
+	free(s->metrics.unavailable);
 	sandbox_config_fini(&s->config);
 	net_config_fini(&s->network);
 }

@@ -11,6 +11,13 @@
 #include "net/config.h"
 #include "store/sandbox_config.h"
 
+/* Its slot in the registry of metrics, which is METRICS_FD. */
+struct metrics_spec {
+	uint32_t interval_ms; /* 0: it has none */
+	uint64_t offset, generation;
+	char *unavailable; /* why it has none though it should; NULL: no */
+};
+
 struct runtime_spec {
 	char *sandbox_dir; /* absolute */
 	char *kernel, *initramfs;
@@ -25,6 +32,7 @@ struct runtime_spec {
 	uint32_t owner_uid, owner_gid;
 	bool attached;
 	uint32_t slot; /* which addresses of its pools the sandbox has */
+	struct metrics_spec metrics;
 	struct sandbox_config config;
 	struct net_config network; /* given to the network when that is made */
 };

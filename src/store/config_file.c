@@ -18,12 +18,14 @@
 #include "store/sandbox_config.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
-#define SECTION_DEPTH 2 /* of the deepest section in the table */
+#define METRICS_MAX 65536u /* slots: of 4 KiB each, where used */
+#define SECTION_DEPTH 2	   /* of the deepest section in the table */
 
 enum key_type {
 	KEY_TEXT,
 	KEY_PATH,
 	KEY_U32,
+	KEY_BOOL,
 	KEY_ELSEWHERE, /* an object that another room reads */
 	/* Written by other programs of the same family; of no use here. */
 	KEY_UNSUPPORTED,
@@ -53,6 +55,11 @@ struct key {
 		section, name, KEY_U32, offsetof(struct config_file, field),   \
 			NULL, min, max                                         \
 	}
+#define BOOL(section, name, field)                                             \
+	{                                                                      \
+		section, name, KEY_BOOL, offsetof(struct config_file, field),  \
+			NULL, 0, 0                                             \
+	}
 #define UNSUPPORTED(section, name)                                             \
 	{                                                                      \
 		section, name, KEY_UNSUPPORTED, 0, NULL, 0, 0                  \
@@ -62,7 +69,7 @@ static const struct key keys[] = {
 	PATH("", "home", home),
 	TEXT("", "log_level", log_level, sandbox_log_levels),
 	{ "", "registries", KEY_ELSEWHERE, 0, NULL, 0, 0 },
-	UNSUPPORTED("", "metrics"),
+	U32("metrics", "capacity", metrics_capacity, 0, METRICS_MAX),
 	U32("database", "busy_timeout_secs", busy_timeout_s, 1, 3600),
 	UNSUPPORTED("database", "url"),
 	UNSUPPORTED("database", "max_connections"),
@@ -88,8 +95,9 @@ static const struct key keys[] = {
 	     sandbox_engine_jails),
 	U32("sandbox_defaults.oci", "upper_size_mib", upper_size_mib,
 	    SANDBOX_UPPER_MIN_MIB, SANDBOX_UPPER_MAX_MIB),
-	UNSUPPORTED("sandbox_defaults", "metrics_sample_interval_ms"),
-	UNSUPPORTED("sandbox_defaults", "disable_metrics_sample"),
+	U32("sandbox_defaults", "metrics_sample_interval_ms",
+	    metrics_interval_ms, 0, SANDBOX_METRICS_MAX_MS),
+	BOOL("sandbox_defaults", "disable_metrics_sample", metrics_disabled),
 };
 
 /* What a message says about the place: the file, and the key in it. */
@@ -171,6 +179,15 @@ static int set_u32(const struct key *key, const json_t *value, uint32_t *field,
 	return 0;
 }
 
+static int set_bool(const json_t *value, bool *field, const struct place *at,
+		    struct err *err)
+{
+	if (!json_is_boolean(value))
+		return bad_key(err, at, "must be true or false");
+	*field = json_is_true(value);
+	return 0;
+}
+
 static int set_key(struct config_file *c, const struct place *at,
 		   const json_t *value, struct err *err)
 {
@@ -188,6 +205,8 @@ static int set_key(struct config_file *c, const struct place *at,
 		return set_text(key, value, (char **)(void *)field, at, err);
 	case KEY_U32:
 		return set_u32(key, value, (uint32_t *)(void *)field, at, err);
+	case KEY_BOOL:
+		return set_bool(value, (bool *)(void *)field, at, err);
 	case KEY_ELSEWHERE:
 		return json_is_object(value)
 			       ? 0
@@ -263,6 +282,7 @@ static int set_defaults(struct config_file *c)
 	c->cpus = SANDBOX_DEFAULT_CPUS;
 	c->memory_mib = SANDBOX_DEFAULT_MEMORY_MIB;
 	c->upper_size_mib = SANDBOX_DEFAULT_UPPER_MIB;
+	c->metrics_interval_ms = SANDBOX_DEFAULT_METRICS_MS;
 	c->engine = strdup("auto");
 	c->engine_mode = strdup("auto");
 	c->engine_jail = strdup("strict");

@@ -7,6 +7,7 @@
 #ifndef MSB_STORE_CONFIG_FILE_H
 #define MSB_STORE_CONFIG_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -24,7 +25,10 @@ struct config_file {
 	uint32_t memory_mib;
 	char *shell, *workdir; /* NULL = unset */
 	char *engine, *engine_mode, *engine_jail;
-	uint32_t upper_size_mib; /* of writable layers above images */
+	uint32_t upper_size_mib;      /* of writable layers above images */
+	uint32_t metrics_capacity;    /* slots of a new registry; 0 = default */
+	uint32_t metrics_interval_ms; /* 0 = no samples */
+	bool metrics_disabled;	      /* whatever the interval */
 };
 
 /* Read the file in dirfd; dir is its name for messages. */

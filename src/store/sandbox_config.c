@@ -24,6 +24,7 @@ int sandbox_config_init(struct sandbox_config *c)
 	memset(c, 0, sizeof(*c));
 	c->cpus = SANDBOX_DEFAULT_CPUS;
 	c->memory_mib = SANDBOX_DEFAULT_MEMORY_MIB;
+	c->metrics_interval_ms = SANDBOX_DEFAULT_METRICS_MS;
 	c->engine = strdup("auto");
 	c->engine_mode = strdup("auto");
 	c->engine_jail = strdup("strict");

@@ -18,6 +18,8 @@
 #define SANDBOX_DEFAULT_CPUS 1
 #define SANDBOX_DEFAULT_MEMORY_MIB 512
 #define SANDBOX_DEFAULT_UPPER_MIB 4096
+#define SANDBOX_DEFAULT_METRICS_MS 1000u
+#define SANDBOX_METRICS_MAX_MS 3600000u
 #define SANDBOX_UPPER_MIN_MIB 64u
 #define SANDBOX_UPPER_MAX_MIB (16u << 20)
 
@@ -145,7 +147,16 @@ struct sandbox_config {
 	char *engine_mode; /* "auto", "ptrace", "seccomp" */
 	char *engine_jail; /* "strict", "relaxed" */
 	bool ephemeral;
+	uint32_t metrics_interval_ms; /* between two samples; 0 = none */
+	bool metrics_disabled;	      /* none, whatever the interval */
 };
+
+/* 0: the sandbox is not sampled. */
+static inline uint32_t sandbox_metrics_interval_ms(
+	const struct sandbox_config *c)
+{
+	return c->metrics_disabled ? 0 : c->metrics_interval_ms;
+}
 
 /* Defaults of the product: 1 vCPU, 512 MiB, engine auto, strict jail. */
 int sandbox_config_init(struct sandbox_config *c); /* 0 or -ENOMEM */

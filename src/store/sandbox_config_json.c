@@ -234,6 +234,9 @@ char *sandbox_config_to_json(const struct sandbox_config *c)
 		{ "engine_mode", opt_text(c->engine_mode) },
 		{ "engine_jail", opt_text(c->engine_jail) },
 		{ "ephemeral", json_boolean(c->ephemeral) },
+		{ "metrics_sample_interval_ms",
+		  json_integer(c->metrics_interval_ms) },
+		{ "disable_metrics_sample", json_boolean(c->metrics_disabled) },
 	};
 	bool failed = false;
 

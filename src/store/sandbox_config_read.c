@@ -460,6 +460,12 @@ static int get_scalars(const json_t *o, struct sandbox_config *c,
 	if (!rc)
 		rc = get_u64(policy, "idle_timeout_secs", INT64_MAX,
 			     &c->idle_timeout_s, err);
+	if (!rc)
+		rc = get_u32(o, "metrics_sample_interval_ms",
+			     &c->metrics_interval_ms, err);
+	if (!rc)
+		rc = get_bool(o, "disable_metrics_sample", &c->metrics_disabled,
+			      err);
 	c->ephemeral = json_is_true(json_object_get(o, "ephemeral"));
 	return rc;
 }

@@ -15,6 +15,7 @@
 #define MSB_VIRTIO_DEVICE_H
 
 #include <linux/virtio_ids.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,9 @@ struct virtio_device {
 	struct virtqueue queues[VIRTIO_MAX_QUEUES];
 	const struct guest_memory *mem; /* by the transport, before start */
 	struct loop *loop;		/* the serving thread's loop */
+	/* Data the guest has read and written since the device was made, of
+	 * those that count it; any thread may look. */
+	_Atomic uint64_t read_bytes, written_bytes;
 	bool broken; /* virtio_fault() was called: NEEDS_RESET, no more work */
 	/* Set by the transport while it serves the device, else NULL. */
 	const struct virtio_transport_ops *transport;
@@ -89,6 +93,16 @@ void virtio_fault(struct virtio_device *d, const char *why);
 
 /* Tell the driver that the config space has changed. */
 void virtio_config_changed(struct virtio_device *d);
+
+/* Add to one of the device's counters; on the serving thread, the only one that
+ * does. */
+static inline void virtio_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(
+		counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + n,
+		memory_order_relaxed);
+}
 
 /* True when the driver agreed to the feature bit(s). */
 static inline bool virtio_has(const struct virtio_device *d, uint64_t features)

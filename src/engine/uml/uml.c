@@ -11,9 +11,11 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "engine/machine.h"
 #include "engine/uml/cmdline.h"
@@ -40,8 +42,10 @@ struct uml_machine {
 	bool killed;
 	bool seccomp;
 	int cpu, cpu_claim;
+	uint64_t cpu_ns; /* used by the process, when it was last asked */
 	struct watch exit_watch;
 	struct klog log;
+	struct vhost_user *memory; /* of device[]; it keeps the memory's file */
 	size_t ndevices;
 	struct uml_device device[JAIL_MAX_DEVICES];
 };
@@ -171,6 +175,7 @@ static void on_disconnect(void *ctx, const char *why)
 
 static void stop_serving(struct uml_machine *m)
 {
+	m->memory = NULL;
 	for (size_t i = 0; i < m->ndevices; i++) {
 		struct uml_device *d = &m->device[i];
 
@@ -240,6 +245,27 @@ static int uml_pid(const struct machine *base)
 	return m->running ? m->jail.pid : -1;
 }
 
+/* The clock of another process's CPU time, as clock_getcpuclockid(3) makes it:
+ * it needs no right and no file. */
+static clockid_t cpu_clock_of(pid_t pid)
+{
+	return (clockid_t)(~(unsigned)pid << 3 | 2);
+}
+
+static void uml_usage(struct machine *base, struct machine_usage *ret)
+{
+	struct uml_machine *m = uml_of(base);
+	struct timespec ts;
+
+	if (m->running && clock_gettime(cpu_clock_of(m->jail.pid), &ts) == 0)
+		m->cpu_ns = (uint64_t)ts.tv_sec * NSEC_PER_SEC +
+			    (uint64_t)ts.tv_nsec;
+	ret->cpu_ns = m->cpu_ns;
+	ret->guest_time_apart = true;
+	if (m->memory)
+		ret->memory_bytes = vhost_user_memory_bytes(m->memory);
+}
+
 static size_t uml_relaxed(const struct machine *base, char *buf, size_t len)
 {
 	const struct uml_machine *m = uml_of_const(base);
@@ -306,6 +332,7 @@ static const struct machine_ops uml_ops = {
 	.kill = uml_kill,
 	.free = uml_free,
 	.pid = uml_pid,
+	.usage = uml_usage,
 	.describe = uml_describe,
 	.relaxed = uml_relaxed,
 };
@@ -386,12 +413,18 @@ static int serve_devices(struct uml_machine *m, struct err *err)
 		struct uml_device *d = &m->device[i];
 		const struct vhost_user_events ev = { d, on_fault,
 						      on_disconnect };
+		/* one will do, on this thread */
+		bool keep = !m->memory && !d->dev->ops->wants_thread;
+		unsigned flags = VHOST_USER_NO_ACKS |
+				 (keep ? VHOST_USER_KEEP_MEMORY : 0);
 		int rc = vhost_user_serve(m->loop, d->dev, take_fd(&d->fd),
-					  VHOST_USER_NO_ACKS, &ev, &d->server);
+					  flags, &ev, &d->server);
 
 		if (rc)
 			return err_sys(err, ERR_IO, -rc, "serve device %s",
 				       d->dev->ops->name);
+		if (keep)
+			m->memory = d->server;
 	}
 	return 0;
 }

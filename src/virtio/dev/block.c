@@ -58,13 +58,20 @@ static int transfer(struct vblock *b, bool write, uint64_t sector,
 {
 	/* without the FLUSH feature every write is durable by itself */
 	bool durable = !virtio_has(&b->dev, BIT(VIRTIO_BLK_F_FLUSH));
+	size_t len = d->len; /* the list is used up in the transfer */
+	int rc;
 
 	if (d->len > TRANSFER_MAX || sector > UINT64_MAX / SECTOR)
 		return -EIO;
 	if (write)
-		return disk_write(b->disk, d->iov, d->n, sector * SECTOR,
-				  durable);
-	return disk_read(b->disk, d->iov, d->n, sector * SECTOR);
+		rc = disk_write(b->disk, d->iov, d->n, sector * SECTOR,
+				durable);
+	else
+		rc = disk_read(b->disk, d->iov, d->n, sector * SECTOR);
+	if (!rc)
+		virtio_count(write ? &b->dev.written_bytes : &b->dev.read_bytes,
+			     len);
+	return rc;
 }
 
 static int discard_range(const struct vblock *b, bool zero, uint32_t flags,

@@ -39,6 +39,17 @@ static struct vfs *of(struct virtio_device *d)
 	return container_of(d, struct vfs, dev);
 }
 
+/* The server counts what is data among its requests and replies. */
+static void count(struct vfs *f)
+{
+	uint64_t read, written;
+
+	fs_server_counts(f->server, &read, &written);
+	atomic_store_explicit(&f->dev.read_bytes, read, memory_order_relaxed);
+	atomic_store_explicit(&f->dev.written_bytes, written,
+			      memory_order_relaxed);
+}
+
 /* Requests until there are none (0), the turn is over (1) or a fault (< 0). */
 static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 {
@@ -58,6 +69,7 @@ static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 		len = fs_handle(f->server, c.readable, c.nread, c.writable,
 				c.nwrite);
 		vq_push(vq, &c, (uint32_t)len);
+		count(f);
 		bytes += c.read_len + c.write_len;
 		if (++batch == SIGNAL_BATCH || bytes >= SIGNAL_BYTES) {
 			vq_signal(vq);

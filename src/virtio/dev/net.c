@@ -198,6 +198,7 @@ static void link_commit(void *ctx, size_t len, const struct net_offload *o)
 	uint8_t header[HEADER_LEN];
 	uint16_t buffers = 0;
 
+	virtio_count(&v->dev.read_bytes, len);
 	len += HEADER_LEN;
 	for (size_t left = len; left && buffers < v->count; buffers++) {
 		const struct vq_chain *c = held_at(v, buffers);
@@ -308,6 +309,7 @@ static bool serve_frame(struct vnet *v, const struct vq_chain *c)
 	if (!n || c->read_len > FRAME_MAX + HEADER_LEN ||
 	    !get_header(v, &h, c->read_len - HEADER_LEN, &o))
 		return true; /* lost, as on any link */
+	virtio_count(&v->dev.written_bytes, c->read_len - HEADER_LEN);
 	iov->iov_base = (uint8_t *)iov->iov_base + skip;
 	iov->iov_len -= skip;
 	net_input(v->net, iov, n, &o);

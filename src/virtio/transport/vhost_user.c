@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -221,7 +222,7 @@ int vhost_user_serve(struct loop *loop, struct virtio_device *dev, int fd,
 	}
 	vu->dev = dev;
 	vu->listen_fd = vu->conn_fd = -1;
-	vu->backend.req_fd = -1;
+	vu->backend.req_fd = vu->backend.mem_fd = -1;
 	vu->flags = flags;
 	if (events)
 		vu->events = *events;
@@ -236,6 +237,15 @@ int vhost_user_serve(struct loop *loop, struct virtio_device *dev, int fd,
 	}
 	*ret = vu;
 	return 0;
+}
+
+uint64_t vhost_user_memory_bytes(const struct vhost_user *vu)
+{
+	struct stat st;
+
+	if (vu->backend.mem_fd < 0 || fstat(vu->backend.mem_fd, &st) < 0)
+		return 0;
+	return (uint64_t)st.st_blocks * 512;
 }
 
 struct vhost_user *vhost_user_free(struct vhost_user *vu)

@@ -38,6 +38,9 @@ enum vhost_user_flags {
 	 * one ends the connection.
 	 */
 	VHOST_USER_NO_ACKS = 2,
+	/* Keep the file of the guest's memory, for vhost_user_memory_bytes().
+	 * Of no use with a device that wants a thread. */
+	VHOST_USER_KEEP_MEMORY = 4,
 };
 
 /*
@@ -50,6 +53,12 @@ enum vhost_user_flags {
 int vhost_user_serve(struct loop *loop, struct virtio_device *dev, int fd,
 		     unsigned flags, const struct vhost_user_events *events,
 		     struct vhost_user **ret);
+
+/*
+ * How much of the host's memory the file of the guest's memory takes, whoever
+ * has touched it: 0 when there is none yet. Opens nothing.
+ */
+uint64_t vhost_user_memory_bytes(const struct vhost_user *vu);
 
 /* Stop the device, disconnect, join the thread. On the loop's own thread. */
 struct vhost_user *vhost_user_free(struct vhost_user *vu);

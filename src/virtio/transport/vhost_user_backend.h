@@ -55,6 +55,7 @@ struct vu_backend {
 	uint64_t protocol_features;
 	struct guest_memory mem;
 	struct vu_mapping mapping[GMEM_MAX_REGIONS];
+	int mem_fd; /* with VHOST_USER_KEEP_MEMORY, of the first; owned or -1 */
 	bool started;
 	unsigned running;
 	int req_fd; /* our requests to the front end; -1 */

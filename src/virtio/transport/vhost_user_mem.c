@@ -8,6 +8,7 @@
  * ours would wait for a file system the front end may control.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
+#include "virtio/transport/vhost_user.h"
 #include "virtio/transport/vhost_user_backend.h"
 
 /* Alignment the file's mappings need; 0 when it may not be mapped. */
@@ -107,6 +110,8 @@ int vu_mem_set(struct vu_backend *b, struct vu_msg *m)
 		return rc;
 	}
 	vu_mem_clear(b);
+	if (b->flags & VHOST_USER_KEEP_MEMORY) /* else it is not measured */
+		b->mem_fd = fcntl(m->fds[0], F_DUPFD_CLOEXEC, 0);
 	b->mem = mem;
 	memcpy(b->mapping, map, mapped * sizeof(map[0]));
 	return 0;
@@ -114,6 +119,7 @@ int vu_mem_set(struct vu_backend *b, struct vu_msg *m)
 
 void vu_mem_clear(struct vu_backend *b)
 {
+	close_fd(&b->mem_fd);
 	unmap_all(b->mapping, b->mem.nregions);
 	b->mem.nregions = 0;
 }

@@ -120,6 +120,7 @@ void vu_backend_init(struct vu_backend *b, struct virtio_device *dev,
 				  .loop = loop,
 				  .flags = flags,
 				  .req_fd = -1,
+				  .mem_fd = -1,
 				  .on_fault = on_fault };
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		ring_init(b, i);

@@ -7,6 +7,9 @@
  *   babble...    reports nonsense          stubborn... ignores every stop
  *   slowstop...  stops, but says it was not graceful
  *   only6...     says that it has no IPv4
+ *   unsampled... has a slot for metrics, and never writes to it
+ *   stalled...   wrote there a minute ago
+ *   lying...     writes what nobody can believe there
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +25,9 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
+#include "metrics/metrics.h"
 #include "protocol/msg.h"
 #include "store/lock.h"
 
@@ -47,6 +52,7 @@ static bool watching = true; /* the watchdog still counts */
 static int dirfd_runtime = -1;
 static char *sandbox_dir;
 static bool has_secrets;
+static struct metrics_writer writer;
 
 static void finish(const char *reason, bool graceful)
 {
@@ -59,6 +65,7 @@ static void finish(const char *reason, bool graceful)
 	(void)io_write_file_at(dirfd_runtime, RUNTIME_EXIT_JSON, text,
 			       strlen(text), 0600);
 	(void)unlinkat(dirfd_runtime, RUNTIME_AGENT_SOCK, 0);
+	metrics_writer_close(&writer);
 	if (ephemeral)
 		(void)io_remove_tree(AT_FDCWD, sandbox_dir);
 	exit(0);
@@ -381,6 +388,54 @@ static void say(const char *text)
 	(void)io_write_full(4, text, strlen(text));
 }
 
+/* False: what was promised about the slot for metrics does not hold. */
+static bool take_metrics(const json_t *m)
+{
+	const json_t *offset = json_object_get(m, "offset");
+	const json_t *generation = json_object_get(m, "generation");
+
+	if (!offset)
+		return fcntl(8, F_GETFD) < 0;
+	return json_integer_value(json_object_get(m, "interval_ms")) > 0 &&
+	       metrics_writer_open(8, (uint64_t)json_integer_value(offset),
+				   (uint64_t)json_integer_value(generation),
+				   &writer) == 0 &&
+	       close(8) == 0;
+}
+
+static void write_sample(void)
+{
+	uint64_t now = clock_mono_ms();
+	struct metrics_sample s = { .started_unix_ms = 1000,
+				    .sampled_unix_ms = 4000,
+				    .started_mono_ms = now - 3000,
+				    .sampled_mono_ms = now,
+				    .cpu_time_us = 5,
+				    .cpu_percent = 6.5,
+				    .memory_bytes = 7,
+				    .guest_memory_bytes = 8,
+				    .guest_memory_total_bytes = 9,
+				    .disk_read_bytes = 10,
+				    .disk_write_bytes = 11,
+				    .net_rx_bytes = 12,
+				    .net_tx_bytes = 13 };
+
+	if (!strncmp(name, "unsampled", 9))
+		return;
+	if (!strncmp(name, "stalled", 7)) {
+		s.started_mono_ms -= 60000;
+		s.sampled_mono_ms -= 60000;
+	}
+	if (!strncmp(name, "lying", 5))
+		s = (struct metrics_sample){ .started_unix_ms = INT64_MIN,
+					     .sampled_unix_ms = INT64_MAX,
+					     .started_mono_ms = UINT64_MAX,
+					     .sampled_mono_ms = UINT64_MAX - 1,
+					     .cpu_percent = -1.0 / 0.0 };
+	if (writer.slot && metrics_write(&writer, &s))
+		exit(15);
+}
+
 /* Everything the launch contract promises, or a distinct exit status. */
 static bool read_contract(void)
 {
@@ -405,7 +460,8 @@ static bool read_contract(void)
 					"secrets"),
 			"secrets")) > 0;
 	if (getsid(0) != getpid() || (fcntl(7, F_GETFD) >= 0) != has_secrets ||
-	    fcntl(8, F_GETFD) >= 0 || (fcntl(6, F_GETFD) >= 0) != attached)
+	    !take_metrics(json_object_get(spec, "metrics")) ||
+	    (fcntl(6, F_GETFD) >= 0) != attached)
 		exit(11);
 	ephemeral = json_is_true(json_object_get(config, "ephemeral"));
 	sandbox_dir = strdup(dir);
@@ -484,6 +540,7 @@ int main(int argc, char **argv)
 		exit(13);
 	(void)snprintf(path, sizeof(path), "{\"ready\":{\"pid\":%d}}\n",
 		       (int)getpid());
+	write_sample();
 	say(path);
 	(void)close(4);
 	serve(fd, sig, attached);

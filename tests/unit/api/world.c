@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/io.h"
+#include "metrics/metrics.h"
 
 void world_file(const char *path, const char *text)
 {
@@ -71,6 +73,7 @@ struct world *world_make(const char *settings)
 
 void world_free(struct world *w)
 {
+	char name[METRICS_SHM_NAME_MAX];
 	msb_list_t *l = NULL;
 
 	/* Whatever a failed test left running. */
@@ -81,6 +84,8 @@ void world_free(struct world *w)
 				true, NULL);
 	msb_list_free(l);
 	msb_close(w->m);
+	metrics_registry_name(w->home, name);
+	(void)shm_unlink(name); /* mostly nobody has made it */
 	assert_int_equal(io_remove_tree(AT_FDCWD, w->base), 0);
 	free(w);
 }

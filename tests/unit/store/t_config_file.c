@@ -33,6 +33,9 @@ static void nothing_gives_the_defaults(void **state)
 		assert_int_equal(c.memory_mib, 512);
 		assert_string_equal(c.engine, "auto");
 		assert_string_equal(c.engine_jail, "strict");
+		assert_int_equal(c.metrics_capacity, 0);
+		assert_int_equal(c.metrics_interval_ms, 1000);
+		assert_false(c.metrics_disabled);
 		config_file_fini(&c);
 	}
 }
@@ -51,7 +54,10 @@ static void every_key_is_taken(void **state)
 			"\"sandbox_defaults\":{\"cpus\":2,\"memory_mib\":64,"
 			"\"shell\":\"bash\",\"workdir\":\"/w\","
 			"\"engine\":\"uml\",\"engine_mode\":\"ptrace\","
-			"\"engine_jail\":\"relaxed\"}}",
+			"\"engine_jail\":\"relaxed\","
+			"\"metrics_sample_interval_ms\":50,"
+			"\"disable_metrics_sample\":true},"
+			"\"metrics\":{\"capacity\":7}}",
 			"f", &c, NULL),
 		0);
 	assert_string_equal(c.home, "/h");
@@ -67,6 +73,9 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(c.engine, "uml");
 	assert_string_equal(c.engine_mode, "ptrace");
 	assert_string_equal(c.engine_jail, "relaxed");
+	assert_int_equal(c.metrics_capacity, 7);
+	assert_int_equal(c.metrics_interval_ms, 50);
+	assert_true(c.metrics_disabled);
 	config_file_fini(&c);
 }
 
@@ -83,8 +92,16 @@ static void mistakes_name_the_file_and_the_key(void **state)
 		{ "{\"cpus\":1}", "f: 'cpus' is not a known setting" },
 		{ "{\"paths\":1}", "f: 'paths' must be an object" },
 		{ "{\"registries\":[]}", "f: 'registries' must be an object" },
-		{ "{\"metrics\":{}}",
-		  "f: 'metrics' is a setting this version does not have" },
+		{ "{\"metrics\":1}", "f: 'metrics' must be an object" },
+		{ "{\"metrics\":{\"capacity\":-1}}",
+		  "f: 'metrics.capacity' must be from 0 to 65536" },
+		{ "{\"sandbox_defaults\":{\"disable_metrics_sample\":1}}",
+		  "f: 'sandbox_defaults.disable_metrics_sample' must be true "
+		  "or false" },
+		{ "{\"sandbox_defaults\":"
+		  "{\"metrics_sample_interval_ms\":3600001}}",
+		  "f: 'sandbox_defaults.metrics_sample_interval_ms' must be "
+		  "from 0 to 3600000" },
 		{ "{\"paths\":{\"cache\":\"/x\"}}",
 		  "f: 'paths.cache' is a setting this version does not have" },
 		{ "{\"home\":\"x\"}", "f: 'home' must be an absolute path" },

@@ -13,24 +13,28 @@
 #include "store/sandbox_config.h"
 
 static const char minimal[] =
-	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
+	"{\"cmd\":null,\"cpus\":1,\"disable_metrics_sample\":false,"
+	"\"engine\":\"auto\",\"engine_jail\":"
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":null,\"init\":null,"
 	"\"labels\":{},\"log_level\":null,\"manifest_digest\":null,\"memory_"
 	"mib\":512,"
+	"\"metrics_sample_interval_ms\":1000,"
 	"\"mounts\":[],\"name\":null,\"network\":null,"
 	"\"policy\":{\"idle_timeout_secs\":null,\"max_duration_secs\":null},"
 	"\"rlimits\":[],\"scripts\":{},\"shell\":null,\"user\":null,"
 	"\"workdir\":null}";
 
 static const char full[] =
-	"{\"cmd\":[\"c\"],\"cpus\":2,\"engine\":\"uml\",\"engine_jail\":"
+	"{\"cmd\":[\"c\"],\"cpus\":2,\"disable_metrics_sample\":true,"
+	"\"engine\":\"uml\",\"engine_jail\":"
 	"\"relaxed\",\"engine_mode\":\"seccomp\",\"entrypoint\":[\"e\",\"\"],"
 	"\"env\":[[\"A\",\"b=c\"],[\"E\",\"\"]],\"ephemeral\":true,"
 	"\"hostname\":\"h\",\"image\":{\"Bind\":\"/r\"},\"init\":{\"args\":"
 	"[\"-x\"],\"cmd\":\"auto\",\"env\":[[\"I\",\"1\"]]},\"labels\":"
 	"{\"a\":\"1\",\"b\":\"\"},\"log_level\":"
-	"\"debug\",\"manifest_digest\":null,\"memory_mib\":256,\"mounts\":[{"
+	"\"debug\",\"manifest_digest\":null,\"memory_mib\":256,"
+	"\"metrics_sample_interval_ms\":250,\"mounts\":[{"
 	"\"guest\":\"/t\","
 	"\"nodev\":false,\"noexec\":false,\"nosuid\":false,\"readonly\":false,"
 	"\"size_mib\":16,\"type\":\"Tmpfs\"},{\"follow_root_symlinks\":true,"
@@ -86,16 +90,22 @@ static void values_are_read(void **state)
 	assert_int_equal(c.max_duration_s, 60);
 	assert_int_equal(c.scripts[0].len, 10);
 	assert_true(c.ephemeral);
+	assert_int_equal(c.metrics_interval_ms, 250);
+	assert_int_equal(sandbox_metrics_interval_ms(&c), 0);
+	c.metrics_disabled = false;
+	assert_int_equal(sandbox_metrics_interval_ms(&c), 250);
 	sandbox_config_fini(&c);
 }
 
 /* Roots and mounts of the other kinds. */
 static const char other_kinds[] =
-	"{\"cmd\":null,\"cpus\":1,\"engine\":\"auto\",\"engine_jail\":"
+	"{\"cmd\":null,\"cpus\":1,\"disable_metrics_sample\":false,"
+	"\"engine\":\"auto\",\"engine_jail\":"
 	"\"strict\",\"engine_mode\":\"auto\",\"entrypoint\":null,\"env\":[],"
 	"\"ephemeral\":false,\"hostname\":null,\"image\":%s,\"init\":null,"
 	"\"labels\":{},\"log_level\":null,\"manifest_digest\":%s,\"memory_"
 	"mib\":512,"
+	"\"metrics_sample_interval_ms\":1000,"
 	"\"mounts\":[%s],\"name\":null,\"network\":null,\"policy\":"
 	"{\"idle_timeout_secs\":null,\"max_duration_secs\":null},\"rlimits\":[]"
 	",\"scripts\":{},"
