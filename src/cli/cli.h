@@ -62,6 +62,8 @@ enum {
 	O_LABEL,
 	O_LIST,
 	O_LOG_LEVEL,
+	O_MAN,
+	O_MAN_DIR,
 	O_MAX_CONNECTIONS,
 	O_MAX_DURATION,
 	O_MEMORY,
@@ -139,6 +141,9 @@ int cli_main(int argc, char **argv);
 /* Open the home directory; false after an error message. */
 bool cli_open(struct cli *cli);
 
+/* Print the help of the command of args: exit code. */
+int cli_help(const struct args *args);
+
 /* Wrong usage found by a command itself: prints it, returns EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *fmt, ...) MSB_PRINTF(2, 3);
 
@@ -167,6 +172,8 @@ static inline const char *cli_text(const struct cli *cli, int id)
 /* --- commands: exit code --- */
 
 int cmd_attach(struct cli *cli);
+int cmd_complete(struct cli *cli);
+int cmd_completion(struct cli *cli);
 int cmd_copy(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_doctor(struct cli *cli);

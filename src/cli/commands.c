@@ -15,6 +15,10 @@
 enum { GROUP_NONE, GROUP_VERBOSITY, GROUP_TTY };
 
 const char *const cli_formats[] = { "json", NULL };
+static const char *const pull_policies[] = { "always", "if-missing", "never",
+					     NULL };
+static const char *const log_levels[] = { "error", "warn",  "info",
+					  "debug", "trace", NULL };
 static const char *const engines[] = { "auto", "kvm", "uml", NULL };
 static const char *const jails[] = { "strict", "relaxed", NULL };
 static const char *const modes[] = { "auto", "ptrace", "seccomp", NULL };
@@ -130,6 +134,7 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "pull",
 	  .value = "POLICY",
+	  .choices = pull_policies,
 	  .help = "When to pull the image: always, if-missing, never "
 		  "(default: if-missing)",
 	  .flags = OPT_CREATION },
@@ -138,6 +143,7 @@ static const struct option sandbox_options[] = {
 	  .letter = 'v',
 	  .name = "volume",
 	  .value = "SRC:DST[:OPTS]",
+	  .what = VALUE_MOUNT,
 	  .help = "Share a host directory, a file or a named volume (OPTS: "
 		  "ro, noexec, nosuid, nodev, stat-virt=, host-perms=, "
 		  "quota=, follow-root-symlinks)",
@@ -146,18 +152,21 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "mount-dir",
 	  .value = "SRC:DST[:OPTS]",
+	  .what = VALUE_DIR,
 	  .help = "The same, of a host directory only",
 	  .flags = OPT_CREATION },
 	{ .id = O_MOUNT_FILE,
 	  .kind = OPT_LIST,
 	  .name = "mount-file",
 	  .value = "SRC:DST[:OPTS]",
+	  .what = VALUE_FILE,
 	  .help = "The same, of a host file only",
 	  .flags = OPT_CREATION },
 	{ .id = O_MOUNT_NAMED,
 	  .kind = OPT_LIST,
 	  .name = "mount-named",
 	  .value = "NAME:DST[:OPTS]",
+	  .what = VALUE_MOUNT,
 	  .help = "The same, of a named volume only; made if missing (OPTS: "
 		  "also kind=dir|disk, size=)",
 	  .flags = OPT_CREATION },
@@ -165,6 +174,7 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "mount-disk",
 	  .value = "FILE:DST[:OPTS]",
+	  .what = VALUE_FILE,
 	  .help = "Mount a disk image (OPTS: ro, noexec, nosuid, nodev, "
 		  "format=raw|qcow2, fstype=)",
 	  .flags = OPT_CREATION },
@@ -179,6 +189,7 @@ static const struct option sandbox_options[] = {
 	  .letter = 'e',
 	  .name = "env",
 	  .value = "KEY[=VALUE]",
+	  .what = VALUE_VARIABLE,
 	  .help = "Set an environment variable, or pass on the host's",
 	  .flags = OPT_CREATION },
 	{ .id = O_LABEL,
@@ -238,6 +249,7 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "script-path",
 	  .value = "NAME:PATH",
+	  .what = VALUE_KEY_FILE,
 	  .help = "The same from a host file",
 	  .flags = OPT_CREATION },
 	{ .id = O_INIT,
@@ -258,6 +270,7 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "init-env",
 	  .value = "KEY[=VALUE]",
+	  .what = VALUE_VARIABLE,
 	  .help = "Environment variable of the init program only",
 	  .flags = OPT_CREATION,
 	  .needs = O_INIT },
@@ -277,6 +290,7 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "log-level",
 	  .value = "LEVEL",
+	  .choices = log_levels,
 	  .help = "Verbosity of the runtime's log: error, warn, info, debug, "
 		  "trace",
 	  .flags = OPT_CREATION },
@@ -306,11 +320,13 @@ static const struct option sandbox_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "from-snapshot",
 	  .value = "SNAPSHOT",
+	  .what = VALUE_SNAPSHOT,
 	  .help = "Begin with what a snapshot kept, instead of with an image" },
 	{ .id = O_SNAPSHOT,
 	  .kind = OPT_TEXT,
 	  .name = "snapshot",
 	  .value = "SNAPSHOT",
+	  .what = VALUE_SNAPSHOT,
 	  .help = "Another name of --from-snapshot",
 	  .flags = OPT_HIDDEN },
 	{ .id = O_REPLACE,
@@ -369,6 +385,7 @@ static const struct option exec_options[] = {
 	  .letter = 'e',
 	  .name = "env",
 	  .value = "KEY[=VALUE]",
+	  .what = VALUE_VARIABLE,
 	  .help = "Set an environment variable, or pass on the host's" },
 	{ .id = O_WORKDIR,
 	  .kind = OPT_TEXT,
@@ -451,6 +468,20 @@ static const struct option status_options[] = {
 	END,
 };
 
+static const struct option help_options[] = {
+	{ .id = O_MAN,
+	  .kind = OPT_SWITCH,
+	  .name = "man",
+	  .help = "Print it as a manual page, for man -l -" },
+	{ .id = O_MAN_DIR,
+	  .kind = OPT_TEXT,
+	  .name = "man-dir",
+	  .value = "DIR",
+	  .what = VALUE_DIR,
+	  .help = "Write the manual pages of all commands to this directory" },
+	END,
+};
+
 static const struct option format_options[] = {
 	FORMAT_OPTION,
 	END,
@@ -458,13 +489,14 @@ static const struct option format_options[] = {
 
 #define IMAGE_WORD                                                             \
 	{                                                                      \
-		.name = "IMAGE",                                               \
+		.name = "IMAGE", .what = VALUE_ROOT,                           \
 		.help = "Image such as alpine, or a directory or disk image "  \
 			"such as ./rootfs"                                     \
 	}
 #define NAME_WORD                                                              \
 	{                                                                      \
-		.name = "NAME", .required = true, .help = "Name of a sandbox"  \
+		.name = "NAME", .required = true, .what = VALUE_SANDBOX,       \
+		.help = "Name of a sandbox"                                    \
 	}
 #define NOT_YET(name_, ...)                                                    \
 	{                                                                      \
@@ -481,6 +513,8 @@ static const struct command commands[] = {
 		     "passed on to the command; the second one kills it.",
 	  .groups = { run_options, sandbox_options, cli_network_options,
 		      cli_tls_options, later_options },
+	  .titles = { NULL, "Options of a new sandbox", "Network options",
+		      "TLS options" },
 	  .words = { IMAGE_WORD },
 	  .rest = "The command; default: the entrypoint, or a shell on a "
 		  "terminal",
@@ -490,17 +524,19 @@ static const struct command commands[] = {
 	  .summary = "Create and boot a sandbox without running a command",
 	  .groups = { create_options, sandbox_options, cli_network_options,
 		      cli_tls_options, later_options },
+	  .titles = { NULL, "Options of a new sandbox", "Network options",
+		      "TLS options" },
 	  .words = { IMAGE_WORD },
 	  .run = cmd_create },
 	{ .name = "start",
 	  .summary = "Start stopped sandboxes",
 	  .groups = { quiet_options, cli_select_options },
-	  .words = { SELECTED_WORD },
+	  .words = { SELECTED_WORD_OF(VALUE_STOPPED) },
 	  .run = cmd_start },
 	{ .name = "stop",
 	  .summary = "Stop running sandboxes",
 	  .groups = { stop_options, cli_select_options },
-	  .words = { SELECTED_WORD },
+	  .words = { SELECTED_WORD_OF(VALUE_RUNNING) },
 	  .run = cmd_stop },
 	{ .name = "restart",
 	  .summary = "Stop sandboxes and start them again",
@@ -521,7 +557,10 @@ static const struct command commands[] = {
 	{ .name = "attach",
 	  .summary = "Come back to the command last detached from",
 	  .groups = { attach_options },
-	  .words = { NAME_WORD },
+	  .words = { { .name = "NAME",
+		       .required = true,
+		       .what = VALUE_RUNNING,
+		       .help = "Name of a sandbox" } },
 	  .failure = EXIT_MSB,
 	  .run = cmd_attach },
 	{ .name = "list",
@@ -534,6 +573,7 @@ static const struct command commands[] = {
 	  .summary = "Show running sandboxes and what they run",
 	  .groups = { status_options, cli_select_options },
 	  .words = { { .name = "NAME",
+		       .what = VALUE_SANDBOX,
 		       .help = "Only this sandbox, in whatever state" } },
 	  .run = cmd_status },
 	{ .name = "ping",
@@ -541,12 +581,12 @@ static const struct command commands[] = {
 	  .details = "Prints how long each answer took. It does not keep a "
 		     "sandbox from being idle.",
 	  .groups = { cli_ping_options, cli_select_options },
-	  .words = { SELECTED_WORD },
+	  .words = { SELECTED_WORD_OF(VALUE_RUNNING) },
 	  .run = cmd_ping },
 	{ .name = "touch",
 	  .summary = "Begin the idle time of running sandboxes anew",
 	  .groups = { cli_ping_options, cli_select_options },
-	  .words = { SELECTED_WORD },
+	  .words = { SELECTED_WORD_OF(VALUE_RUNNING) },
 	  .run = cmd_touch },
 	{ .name = "inspect",
 	  .summary = "Show the configuration and state of a sandbox",
@@ -600,9 +640,11 @@ static const struct command commands[] = {
 		     "time of the copy.",
 	  .groups = { quiet_options },
 	  .words = { { .name = "SRC",
+		       .what = VALUE_ENDPOINT,
 		       .required = true,
 		       .help = "What to copy: PATH or NAME:/PATH" },
 		     { .name = "DST",
+		       .what = VALUE_ENDPOINT,
 		       .required = true,
 		       .help = "Where to: PATH or NAME:/PATH" } },
 	  .run = cmd_copy },
@@ -641,7 +683,11 @@ static const struct command commands[] = {
 	  .run = cmd_doctor },
 	{ .name = "help",
 	  .summary = "Print help for a command",
-	  .words = { { .name = "COMMAND", .help = "Name of a command" } },
+	  .groups = { help_options },
+	  .words = { { .name = "COMMAND",
+		       .many = true,
+		       .what = VALUE_COMMAND,
+		       .help = "Names of a command and its subcommand" } },
 	  .run = cmd_help },
 	NOT_YET("metrics", NULL),
 	NOT_YET("logs", NULL),
@@ -650,7 +696,14 @@ static const struct command commands[] = {
 	NOT_YET("update", "upgrade"),
 	NOT_YET("downgrade", NULL),
 	NOT_YET("modify", NULL),
-	NOT_YET("completion", NULL),
+	{ .name = "completion",
+	  .summary = "Print the completion script of a shell",
+	  .sub = cli_completion_commands },
+	{ .name = "__complete",
+	  .hidden = true,
+	  .summary = "What completion scripts ask",
+	  .rest = "The words behind msb up to the cursor",
+	  .run = cmd_complete },
 	END,
 };
 
@@ -660,4 +713,5 @@ const struct command cli_root = {
 		   ": untrusted workloads in small virtual machines",
 	.groups = { global_options, version_options },
 	.sub = commands,
+	.sections = cli_sections,
 };

@@ -22,9 +22,12 @@
 	}
 
 extern const char *const cli_formats[]; /* "json" */
+/* How help arranges the commands of the program. */
+extern const struct section cli_sections[];
 
 /* Commands of a group, for the table of the program; and those of them that it
  * has, too. */
+extern const struct command cli_completion_commands[];
 extern const struct command cli_image_commands[];
 extern const struct command cli_net_commands[];
 extern const struct command cli_registry_commands[];
@@ -42,18 +45,20 @@ extern const struct option cli_save_options[];
 extern const struct option cli_select_options[];
 #define IMAGE_REFERENCE_WORD                                                   \
 	{                                                                      \
-		.name = "REFERENCE", .required = true,                         \
+		.name = "REFERENCE", .required = true, .what = VALUE_IMAGE,    \
 		.help = "Image, such as alpine or ghcr.io/org/app:v1"          \
 	}
 /* With cli_select_options. */
-#define SELECTED_WORD                                                          \
+#define SELECTED_WORD SELECTED_WORD_OF(VALUE_SANDBOX)
+#define SELECTED_WORD_OF(what_)                                                \
 	{                                                                      \
-		.name = "NAME", .many = true,                                  \
+		.name = "NAME", .many = true, .what = (what_),                 \
 		.help = "Names of sandboxes; or --label"                       \
 	}
 #define IMAGE_REFERENCES_WORD                                                  \
 	{                                                                      \
 		.name = "REFERENCE", .required = true, .many = true,           \
+		.what = VALUE_IMAGE,                                           \
 		.help = "Images, such as alpine or ghcr.io/org/app:v1"         \
 	}
 

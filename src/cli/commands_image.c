@@ -19,6 +19,7 @@ const struct option cli_pull_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "ca-certs",
 	  .value = "PATH",
+	  .what = VALUE_FILE,
 	  .help = "Trust these certificates, too (PEM)" },
 	QUIET_OPTION("No progress and success lines"),
 	END,
@@ -30,6 +31,7 @@ const struct option cli_load_options[] = {
 	  .letter = 'i',
 	  .name = "input",
 	  .value = "PATH",
+	  .what = VALUE_FILE,
 	  .help = "Archive or directory to read (default: standard input)" },
 	{ .id = O_TAG,
 	  .kind = OPT_LIST,
@@ -47,6 +49,7 @@ const struct option cli_save_options[] = {
 	  .letter = 'o',
 	  .name = "output",
 	  .value = "PATH",
+	  .what = VALUE_FILE,
 	  .help = "File to write (default: standard output)" },
 	{ .id = O_ARCHIVE_FORMAT,
 	  .kind = OPT_CHOICE,
@@ -150,7 +153,7 @@ static const struct option logout_options[] = {
 
 #define HOST_WORD                                                              \
 	{                                                                      \
-		.name = "HOST", .required = true,                              \
+		.name = "HOST", .required = true, .what = VALUE_REGISTRY,      \
 		.help = "Registry, such as ghcr.io or localhost:5000"          \
 	}
 

@@ -4,6 +4,12 @@
 #include "cli/commands.h"
 
 static const char *const protocols[] = { "tcp", "udp", "icmp", NULL };
+static const char *const profiles[] = { "public", "private", "host",
+					"all",	  "none",    NULL };
+static const char *const actions[] = { "allow", "deny", NULL };
+static const char *const violations[] = { "block", "block-and-log",
+					  "block-and-terminate", "passthrough",
+					  NULL };
 
 #define POLICY_OPTIONS(flags_)                                                 \
 	{ .id = O_NET,                                                         \
@@ -12,7 +18,8 @@ static const char *const protocols[] = { "tcp", "udp", "icmp", NULL };
 	  .value = "PROFILE",                                                  \
 	  .help = "What may be reached: public (default), private, host, "     \
 		  "all, none; e.g. public,host",                               \
-	  .flags = (flags_) },                                                 \
+	  .choices = profiles,                                                 \
+	  .flags = (flags_) | OPT_COMMAS },                                    \
 		{ .id = O_NO_NET,                                              \
 		  .kind = OPT_SWITCH,                                          \
 		  .name = "no-net",                                            \
@@ -22,14 +29,14 @@ static const char *const protocols[] = { "tcp", "udp", "icmp", NULL };
 		  .kind = OPT_LIST,                                            \
 		  .name = "net-rule",                                          \
 		  .value = "RULES",                                            \
-		  .help = "ACTION[:DIRECTION]@TARGET[:PROTO[:PORTS]],...; "    \
-			  "e.g. "                                              \
-			  "allow@example.com:tcp:443",                         \
+		  .help = "ACTION[:DIRECTION]@TARGET[:PROTO[:PORTS]], ...; "   \
+			  "e.g. allow@example.com:tcp:443",                    \
 		  .flags = (flags_) },                                         \
 		{ .id = O_NET_DEFAULT,                                         \
 		  .kind = OPT_TEXT,                                            \
 		  .name = "net-default",                                       \
 		  .value = "ACTION",                                           \
+		  .choices = actions,                                          \
 		  .help = "What becomes of traffic that no rule decides: "     \
 			  "allow, "                                            \
 			  "deny",                                              \
@@ -38,6 +45,7 @@ static const char *const protocols[] = { "tcp", "udp", "icmp", NULL };
 		  .kind = OPT_TEXT,                                            \
 		  .name = "net-default-egress",                                \
 		  .value = "ACTION",                                           \
+		  .choices = actions,                                          \
 		  .help = "The same, of what the guest begins (default with "  \
 			  "rules: "                                            \
 			  "deny)",                                             \
@@ -45,6 +53,7 @@ static const char *const protocols[] = { "tcp", "udp", "icmp", NULL };
 	{                                                                      \
 		.id = O_NET_DEFAULT_INGRESS, .kind = OPT_TEXT,                 \
 		.name = "net-default-ingress", .value = "ACTION",              \
+		.choices = actions,                                            \
 		.help = "The same, of what comes to published ports (default " \
 			"with "                                                \
 			"rules: allow)",                                       \
@@ -104,6 +113,7 @@ const struct option cli_network_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "secret",
 	  .value = "ENV[=VALUE]@HOST,...",
+	  .what = VALUE_SECRET,
 	  .help = "Send $ENV, or VALUE, to these hosts; the guest has a "
 		  "placeholder",
 	  .flags = OPT_CREATION },
@@ -111,6 +121,7 @@ const struct option cli_network_options[] = {
 	  .kind = OPT_LIST,
 	  .name = "secret-file",
 	  .value = "ENV=PATH@HOST,...",
+	  .what = VALUE_KEY_FILE,
 	  .help = "The same, with the value in a file of the host",
 	  .flags = OPT_CREATION },
 	{ .id = O_SECRET_INJECT,
@@ -124,6 +135,7 @@ const struct option cli_network_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "on-secret-violation",
 	  .value = "ACTION",
+	  .choices = violations,
 	  .help = "A placeholder sent elsewhere: block, block-and-log "
 		  "(default), block-and-terminate, passthrough",
 	  .flags = OPT_CREATION },
@@ -162,6 +174,7 @@ const struct option cli_tls_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "tls-intercept-ca-cert",
 	  .value = "FILE",
+	  .what = VALUE_FILE,
 	  .help = "The authority that the guest sees (PEM), instead of one "
 		  "of this home",
 	  .flags = OPT_CREATION },
@@ -169,18 +182,21 @@ const struct option cli_tls_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "tls-intercept-ca-key",
 	  .value = "FILE",
+	  .what = VALUE_FILE,
 	  .help = "Its key (PEM)",
 	  .flags = OPT_CREATION },
 	{ .id = O_TLS_UPSTREAM_CA,
 	  .kind = OPT_LIST,
 	  .name = "tls-upstream-ca-cert",
 	  .value = "FILE",
+	  .what = VALUE_FILE,
 	  .help = "Trust this authority, too, when servers are verified (PEM)",
 	  .flags = OPT_CREATION },
 	{ .id = O_TLS_UPSTREAM_CA_FOR,
 	  .kind = OPT_LIST,
 	  .name = "tls-upstream-ca-cert-for",
 	  .value = "HOST=FILE",
+	  .what = VALUE_KEY_FILE,
 	  .help = "The same, for NAME or *.NAME only",
 	  .flags = OPT_CREATION },
 	{ .id = O_TLS_NO_VERIFY,
@@ -198,6 +214,7 @@ static const struct option explain_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "sandbox",
 	  .value = "NAME",
+	  .what = VALUE_SANDBOX,
 	  .help = "The policy of this sandbox" },
 	{ .id = O_PROTO,
 	  .kind = OPT_CHOICE,

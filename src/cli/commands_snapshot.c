@@ -8,6 +8,7 @@ static const struct option create_options[] = {
 	  .kind = OPT_TEXT,
 	  .name = "from",
 	  .value = "SANDBOX",
+	  .what = VALUE_STOPPED,
 	  .help = "The stopped sandbox to keep" },
 	{ .id = O_LABEL,
 	  .kind = OPT_LIST,
@@ -76,7 +77,7 @@ static const struct option export_options[] = {
 
 #define SNAPSHOT_WORD                                                          \
 	{                                                                      \
-		.name = "SNAPSHOT", .required = true,                          \
+		.name = "SNAPSHOT", .required = true, .what = VALUE_SNAPSHOT,  \
 		.help = "Name, path or digest of a snapshot"                   \
 	}
 
@@ -109,19 +110,23 @@ const struct command cli_snapshot_commands[] = {
 	  .summary = "Remove snapshots",
 	  .groups = { remove_options },
 	  .words = { { .name = "SNAPSHOT",
+		       .what = VALUE_SNAPSHOT,
 		       .required = true,
 		       .many = true,
 		       .help = "Names, paths or digests of snapshots" } },
 	  .run = cmd_snapshot_remove },
 	{ .name = "reindex",
 	  .summary = "Get to know the snapshots in a directory",
-	  .words = { { .name = "DIR", .help = "Default: the home's own" } },
+	  .words = { { .name = "DIR",
+		       .what = VALUE_DIR,
+		       .help = "Default: the home's own" } },
 	  .run = cmd_snapshot_reindex },
 	{ .name = "export",
 	  .summary = "Write a snapshot into an archive",
 	  .groups = { export_options },
 	  .words = { SNAPSHOT_WORD,
 		     { .name = "FILE",
+		       .what = VALUE_FILE,
 		       .required = true,
 		       .help = "The archive to write" } },
 	  .run = cmd_snapshot_export },
@@ -129,6 +134,7 @@ const struct command cli_snapshot_commands[] = {
 	  .aliases = { "load" },
 	  .summary = "Read a snapshot from an archive",
 	  .words = { { .name = "FILE",
+		       .what = VALUE_FILE,
 		       .required = true,
 		       .help = "The archive to read" },
 		     { .name = "DEST",

@@ -2,16 +2,21 @@
 /* Help texts from the tables of commands and options. */
 #include "cli/help.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "cli/table.h"
 
-#define HELP_COLUMN 36 /* where descriptions begin */
+#define HELP_COLUMN 36	 /* where descriptions begin */
+#define NARROW_COLUMN 10 /* on a small terminal */
 
 struct writer {
 	struct buf *b;
 	bool colors;
+	size_t width; /* of the terminal; 0: lines are as long as they are */
 };
 
 static void styled(struct writer *w, enum table_style style, const char *text)
@@ -20,27 +25,57 @@ static void styled(struct writer *w, enum table_style style, const char *text)
 			 w->colors ? STYLE_OFF : "");
 }
 
+/* With an empty line in front. */
 static void header(struct writer *w, const char *text)
 {
-	styled(w, STYLE_YELLOW_BOLD, text);
+	(void)buf_printf(w->b, "\n%s%s:%s\n",
+			 w->colors ? style_on(STYLE_YELLOW_BOLD) : "", text,
+			 w->colors ? STYLE_OFF : "");
+}
+
+static void spaces(struct writer *w, size_t n)
+{
+	(void)buf_printf(w->b, "%*s", (int)n, "");
+}
+
+/* Text from column on, broken between words where the terminal ends. */
+static void wrapped(struct writer *w, size_t column, const char *text)
+{
+	size_t room = w->width > column ? w->width - column : SIZE_MAX;
+	size_t used = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		char *word = strndup(text, len);
+		size_t n = word ? text_width(word) : len;
+
+		free(word);
+		if (used && used + 1 + n > room) {
+			(void)buf_str(w->b, "\n");
+			spaces(w, column);
+			used = 0;
+		}
+		(void)buf_printf(w->b, "%s%.*s", used ? " " : "", (int)len,
+				 text);
+		used += n + (used > 0);
+		text += len + strspn(text + len, " ");
+	}
 	(void)buf_str(w->b, "\n");
 }
 
 /* Description at the column, on a line of its own when the left is long. */
 static void describe(struct writer *w, size_t left, const char *text)
 {
-	if (left + 2 > HELP_COLUMN) {
+	size_t column = HELP_COLUMN;
+
+	if (w->width && w->width < 2 * HELP_COLUMN)
+		column = NARROW_COLUMN;
+	if (left + 2 > column) {
 		(void)buf_str(w->b, "\n");
 		left = 0;
 	}
-	for (; left < HELP_COLUMN; left++)
-		(void)buf_str(w->b, " ");
-	(void)buf_printf(w->b, "%s\n", text);
-}
-
-static bool shown(const struct option *o)
-{
-	return !(o->flags & (OPT_HIDDEN | OPT_UNAVAILABLE));
+	spaces(w, column - left);
+	wrapped(w, column, text);
 }
 
 static void put_option(struct writer *w, const struct option *o)
@@ -66,15 +101,32 @@ static void put_option(struct writer *w, const struct option *o)
 	describe(w, left, o->help);
 }
 
-static void put_options(struct writer *w, const struct command *cmd)
+static bool any_shown(const struct option *o)
 {
-	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
-		for (const struct option *o = cmd->groups[g]; o->name; o++)
-			if (shown(o))
-				put_option(w, o);
+	while (o->name && !option_shown(o))
+		o++;
+	return o->name != NULL;
 }
 
-static size_t word_text(const struct positional *p, char *buf, size_t size)
+/* The tables of a command, each below its title if it has one. */
+static void put_options(struct writer *w, const struct command *cmd,
+			const char *title)
+{
+	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++) {
+		if (!any_shown(cmd->groups[g]))
+			continue;
+		if (cmd->titles[g])
+			title = cmd->titles[g];
+		if (title)
+			header(w, title);
+		title = NULL;
+		for (const struct option *o = cmd->groups[g]; o->name; o++)
+			if (option_shown(o))
+				put_option(w, o);
+	}
+}
+
+size_t help_word(const struct positional *p, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%s%s%s%s", p->required ? "<" : "[",
 			 p->name, p->required ? ">" : "]",
@@ -91,7 +143,7 @@ void help_usage(const struct args *a, struct buf *out)
 	args_command_line(a, text, sizeof(text));
 	(void)buf_printf(out, "%s [OPTIONS]", text);
 	for (size_t i = 0; i < MAX_POSITIONALS && cmd->words[i].name; i++) {
-		(void)word_text(&cmd->words[i], text, sizeof(text));
+		(void)help_word(&cmd->words[i], text, sizeof(text));
 		(void)buf_printf(out, " %s", text);
 	}
 	if (cmd->sub)
@@ -106,10 +158,9 @@ static void put_arguments(struct writer *w, const struct command *cmd)
 
 	if (!cmd->words[0].name && !cmd->rest)
 		return;
-	(void)buf_str(w->b, "\n");
-	header(w, "Arguments:");
+	header(w, "Arguments");
 	for (size_t i = 0; i < MAX_POSITIONALS && cmd->words[i].name; i++) {
-		size_t n = word_text(&cmd->words[i], text, sizeof(text));
+		size_t n = help_word(&cmd->words[i], text, sizeof(text));
 
 		(void)buf_str(w->b, "  ");
 		styled(w, STYLE_GREEN, text);
@@ -127,38 +178,66 @@ static size_t names(const struct command *c, char *buf, size_t size)
 {
 	size_t used = (size_t)snprintf(buf, size, "%s", c->name);
 
-	for (size_t i = 0; i < MAX_ALIASES && c->aliases[i]; i++)
+	for (size_t i = 0; i < MAX_ALIASES && c->aliases[i] && used < size; i++)
 		used += (size_t)snprintf(buf + used, size - used, ", %s",
 					 c->aliases[i]);
-	return used;
+	return used < size ? used : size - 1;
 }
 
-static void put_commands(struct writer *w, const struct command *cmd)
+static bool in_section(const struct command *cmd, const char *name)
 {
+	for (const struct section *s = cmd->sections; s && s->title; s++)
+		for (size_t i = 0; i < ARRAY_SIZE(s->commands); i++)
+			if (s->commands[i] && !strcmp(s->commands[i], name))
+				return true;
+	return false;
+}
+
+const struct command *help_nth(const struct command *cmd,
+			       const struct section *s, size_t n)
+{
+	const struct command *c;
+
+	if (s) {
+		for (size_t i = 0;
+		     i < ARRAY_SIZE(s->commands) && s->commands[i]; i++) {
+			c = command_find(cmd, s->commands[i]);
+			if (c && command_shown(c) && !n--)
+				return c;
+		}
+		return NULL;
+	}
+	for (c = cmd->sub; c && c->name; c++)
+		if (command_shown(c) && !in_section(cmd, c->name) && !n--)
+			return c;
+	return NULL;
+}
+
+/* Those below a heading, or with s NULL those below none. */
+static void put_section(struct writer *w, const struct command *cmd,
+			const struct section *s)
+{
+	const struct command *c;
 	char text[64];
 
-	if (!cmd->sub)
-		return;
-	(void)buf_str(w->b, "\n");
-	header(w, "Commands:");
-	for (const struct command *c = cmd->sub; c->name; c++) {
-		size_t n;
+	for (size_t n = 0; (c = help_nth(cmd, s, n)); n++) {
+		size_t left = names(c, text, sizeof(text));
 
-		if (c->hidden || c->unavailable)
-			continue;
-		n = names(c, text, sizeof(text));
+		if (!n)
+			header(w, s ? s->title : "Commands");
 		(void)buf_str(w->b, "  ");
 		styled(w, STYLE_BLUE_BOLD, text);
-		describe(w, 2 + n, c->summary);
+		describe(w, 2 + left, c->summary);
 	}
 }
 
-void help_print(const struct args *a, bool colors, struct buf *out)
+void help_print(const struct args *a, bool colors, size_t width,
+		struct buf *out)
 {
 	const struct command *cmd = args_command(a);
-	struct writer w = { out, colors };
+	struct writer w = { out, colors, width };
 
-	(void)buf_printf(out, "%s\n", cmd->summary);
+	wrapped(&w, 0, cmd->summary);
 	if (cmd->details)
 		(void)buf_printf(out, "\n%s\n", cmd->details);
 	(void)buf_str(out, "\n");
@@ -167,132 +246,10 @@ void help_print(const struct args *a, bool colors, struct buf *out)
 	help_usage(a, out);
 	(void)buf_str(out, "\n");
 	put_arguments(&w, cmd);
-	put_commands(&w, cmd);
-	(void)buf_str(out, "\n");
-	header(&w, "Options:");
-	put_options(&w, cmd);
+	for (const struct section *s = cmd->sections; s && s->title; s++)
+		put_section(&w, cmd, s);
+	put_section(&w, cmd, NULL);
+	put_options(&w, cmd, "Options");
 	if (a->depth > 1)
-		put_options(&w, a->path[0]);
-}
-
-/* --- tree --- */
-
-struct tree {
-	struct buf *b;
-	size_t column; /* where descriptions begin */
-};
-
-struct item {
-	char left[96];
-	const char *help;
-};
-
-/* Positionals, then options, then commands: the n-th child of cmd. */
-static bool child(const struct command *cmd, size_t n, struct item *ret,
-		  const struct command **ret_sub)
-{
-	char text[80];
-
-	*ret_sub = NULL;
-	for (size_t i = 0; i < MAX_POSITIONALS && cmd->words[i].name; i++) {
-		if (n--)
-			continue;
-		(void)word_text(&cmd->words[i], ret->left, sizeof(ret->left));
-		ret->help = cmd->words[i].help;
-		return true;
-	}
-	if (cmd->rest && !n--) {
-		(void)snprintf(ret->left, sizeof(ret->left), "[-- COMMAND...]");
-		ret->help = cmd->rest;
-		return true;
-	}
-	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++) {
-		for (const struct option *o = cmd->groups[g]; o->name; o++) {
-			if (!shown(o) || n--)
-				continue;
-			text[0] = 0;
-			if (o->letter)
-				(void)snprintf(text, sizeof(text), "-%c, ",
-					       o->letter);
-			(void)snprintf(
-				ret->left, sizeof(ret->left), "%s--%s%s%s%s",
-				text, o->name, o->value ? " <" : "",
-				o->value ? o->value : "", o->value ? ">" : "");
-			ret->help = o->help;
-			return true;
-		}
-	}
-	for (const struct command *c = cmd->sub; c && c->name; c++) {
-		if (c->hidden || c->unavailable || n--)
-			continue;
-		if (c->aliases[0])
-			(void)snprintf(ret->left, sizeof(ret->left),
-				       "%s (aliases: %s)", c->name,
-				       c->aliases[0]);
-		else
-			(void)snprintf(ret->left, sizeof(ret->left), "%s",
-				       c->name);
-		ret->help = c->summary;
-		*ret_sub = c;
-		return true;
-	}
-	return false;
-}
-
-static void tree_line(struct tree *t, const char *indent, const char *branch,
-		      const struct item *item)
-{
-	char left[160];
-	size_t width;
-
-	(void)snprintf(left, sizeof(left), "%s%s%s", indent, branch,
-		       item->left);
-	(void)buf_str(t->b, left);
-	for (width = text_width(left); width < t->column; width++)
-		(void)buf_str(t->b, " ");
-	(void)buf_printf(t->b, "  %s\n", item->help);
-}
-
-/* The children of cmd and, one level further, those of its commands. */
-static void tree_children(struct tree *t, const struct command *cmd,
-			  const char *indent)
-{
-	const struct command *sub, *unused;
-	struct item item, next;
-
-	for (size_t n = 0; child(cmd, n, &item, &sub); n++) {
-		bool last = !child(cmd, n + 1, &next, &unused);
-
-		tree_line(t, indent, last ? "└── " : "├── ", &item);
-		for (size_t k = 0; sub && child(sub, k, &item, &unused); k++) {
-			bool end = !child(sub, k + 1, &next, &unused);
-			char deeper[32];
-
-			(void)snprintf(deeper, sizeof(deeper), "%s%s", indent,
-				       last ? "    " : "│   ");
-			tree_line(t, deeper, end ? "└── " : "├── ", &item);
-		}
-	}
-}
-
-void help_tree(const struct command *root, int argc, char **argv,
-	       struct buf *out)
-{
-	const struct command *cmd = root;
-	struct tree t = { out, 52 };
-
-	for (int i = 1; i < argc && cmd->sub; i++) {
-		const struct command *sub;
-
-		if (!strcmp(argv[i], "--"))
-			break;
-		if (argv[i][0] == '-')
-			continue;
-		sub = command_find(cmd, argv[i]);
-		if (!sub || sub->hidden || sub->unavailable)
-			break;
-		cmd = sub;
-	}
-	(void)buf_printf(out, "%s\n", cmd->name);
-	tree_children(&t, cmd, "");
+		put_options(&w, a->path[0], "Options of every command");
 }

@@ -46,22 +46,25 @@ const struct command *command_find(const struct command *parent,
 	return NULL;
 }
 
-const struct option *option_find(const struct command *cmd, const char *name)
+const struct option *option_find(const struct command *cmd, const char *name,
+				 char letter)
 {
 	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
 		for (const struct option *o = cmd->groups[g]; o->name; o++)
-			if (!strcmp(o->name, name))
+			if (name ? !strcmp(o->name, name)
+				 : o->letter && o->letter == letter)
 				return o;
 	return NULL;
 }
 
-static const struct option *find_letter(const struct command *cmd, char letter)
+bool command_shown(const struct command *c)
 {
-	for (size_t g = 0; g < MAX_GROUPS && cmd->groups[g]; g++)
-		for (const struct option *o = cmd->groups[g]; o->name; o++)
-			if (o->letter && o->letter == letter)
-				return o;
-	return NULL;
+	return !c->hidden && !c->unavailable;
+}
+
+bool option_shown(const struct option *o)
+{
+	return !(o->flags & (OPT_HIDDEN | OPT_UNAVAILABLE));
 }
 
 /* The innermost command's own options first, then the program's. */
@@ -73,8 +76,7 @@ static const struct option *lookup(const struct parser *p, const char *name,
 	const struct option *o = NULL;
 
 	for (size_t i = 0; !o && i < ARRAY_SIZE(ends); i++)
-		o = name ? option_find(ends[i], name)
-			 : find_letter(ends[i], letter);
+		o = option_find(ends[i], name, letter);
 	return o;
 }
 
@@ -101,8 +103,7 @@ static enum parse_result unknown_option(struct parser *p, const char *name)
 		for (size_t g = 0; g < MAX_GROUPS && c->groups[g]; g++)
 			for (const struct option *o = c->groups[g]; o->name;
 			     o++)
-				if (!(o->flags &
-				      (OPT_HIDDEN | OPT_UNAVAILABLE)))
+				if (option_shown(o))
 					suggest_add(&s, o->name);
 	}
 	if (s.best)
@@ -111,22 +112,28 @@ static enum parse_result unknown_option(struct parser *p, const char *name)
 	return fail(p, "unknown option '--%s'", name);
 }
 
-static enum parse_result unknown_command(struct parser *p, const char *name)
+const char *command_suggest(const struct command *parent, const char *word)
 {
-	const struct command *parent = args_command(p->args);
 	struct suggest s;
 
-	suggest_init(&s, name);
-	for (const struct command *c = parent->sub; c->name; c++) {
-		if (c->hidden || c->unavailable)
+	suggest_init(&s, word);
+	for (const struct command *c = parent->sub; c && c->name; c++) {
+		if (!command_shown(c))
 			continue;
 		suggest_add(&s, c->name);
 		for (size_t i = 0; i < MAX_ALIASES && c->aliases[i]; i++)
 			suggest_add(&s, c->aliases[i]);
 	}
-	if (s.best)
+	return s.best;
+}
+
+static enum parse_result unknown_command(struct parser *p, const char *name)
+{
+	const char *close = command_suggest(args_command(p->args), name);
+
+	if (close)
 		(void)snprintf(p->err->hint, sizeof(p->err->hint),
-			       "did you mean '%s'?", s.best);
+			       "did you mean '%s'?", close);
 	return fail(p, "unknown command '%s'", name);
 }
 

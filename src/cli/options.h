@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Typed tables of commands and options, and the parser over them. One table
- * gives the parser, --help, --tree and the suggestions.
+ * gives the parser, --help, --tree, man pages, completion and the suggestions.
  *
  * Rules: --flag value, --flag=value, -c2, -c 2, -c=2, bundled switches -dq. A
  * value may begin with '-' only in the '=' form or with OPT_HYPHEN. Words and
@@ -29,6 +29,28 @@ enum opt_flags {
 	OPT_UNAVAILABLE = 1 << 1, /* known, refused, not shown */
 	OPT_HIDDEN = 1 << 2,	  /* another spelling, not shown */
 	OPT_CREATION = 1 << 3,	  /* describes a new sandbox */
+	OPT_COMMAS = 1 << 4,	  /* the value is choices, separated by ',' */
+};
+
+/* What a value or a word is, for completion in shells. */
+enum value_kind {
+	VALUE_OTHER, /* nothing that could be listed */
+	VALUE_FILE,
+	VALUE_DIR,
+	VALUE_KEY_FILE, /* KEY=FILE or KEY:FILE */
+	VALUE_SANDBOX,
+	VALUE_RUNNING, /* a sandbox that runs */
+	VALUE_STOPPED, /* one that does not */
+	VALUE_IMAGE,
+	VALUE_ROOT,	/* an image, or the path of a root directory or disk */
+	VALUE_MOUNT,	/* VOLUME:... or PATH:... */
+	VALUE_ENDPOINT, /* SANDBOX:/path or PATH */
+	VALUE_VOLUME,
+	VALUE_SNAPSHOT,
+	VALUE_REGISTRY,
+	VALUE_VARIABLE, /* of the environment */
+	VALUE_SECRET,	/* VARIABLE@HOST */
+	VALUE_COMMAND,	/* of msb */
 };
 
 struct option {
@@ -37,12 +59,14 @@ struct option {
 	const char *name;
 	const char *value; /* placeholder of the value, e.g. "SIZE" */
 	const char *help;
-	const char *const *choices; /* OPT_CHOICE, NULL-terminated */
-	uint64_t max;		    /* OPT_UINT */
-	unsigned flags;		    /* enum opt_flags */
-	int group;   /* options of one group exclude each other */
-	int needs;   /* id of an option that must be there too */
-	char letter; /* 0 = none */
+	/* NULL-terminated; all there are of OPT_CHOICE, else for completion */
+	const char *const *choices;
+	enum value_kind what; /* of a value that is not one of choices */
+	uint64_t max;	      /* OPT_UINT */
+	unsigned flags;	      /* enum opt_flags */
+	int group;	      /* options of one group exclude each other */
+	int needs;	      /* id of an option that must be there too */
+	char letter;	      /* 0 = none */
 };
 
 struct positional {
@@ -50,12 +74,20 @@ struct positional {
 	const char *help;
 	/* many: one of a command only, in front of required ones */
 	bool required, many;
+	enum value_kind what;
+	const char *const *choices; /* for completion; or NULL */
 };
 
 #define MAX_ALIASES 3
 #define MAX_GROUPS 5
 #define MAX_POSITIONALS 2
 #define MAX_DEPTH 4 /* of nested commands */
+
+/* Commands under a heading of help, in its order. */
+struct section {
+	const char *title;	  /* NULL: the end */
+	const char *commands[16]; /* ended by NULL */
+};
 
 struct cli;
 
@@ -66,12 +98,14 @@ struct command {
 	const char *details; /* further text of --help, or NULL */
 	/* Option tables, each ended by an entry without name. */
 	const struct option *groups[MAX_GROUPS];
+	const char *titles[MAX_GROUPS]; /* of them in help; NULL: no new one */
 	struct positional words[MAX_POSITIONALS];
 	const char *rest; /* help of the command after "--"; NULL: none */
 	bool unavailable, hidden;
 	int failure;		   /* exit code when msb itself fails; 0 = 1 */
 	const struct command *sub; /* ended by an entry without name */
-	int (*run)(struct cli *cli); /* exit code */
+	const struct section *sections; /* of sub in help; NULL: just one */
+	int (*run)(struct cli *cli);	/* exit code */
 };
 
 struct arg {
@@ -135,8 +169,14 @@ const char *args_next(const struct args *a, int id, size_t *pos);
 /* Subcommand by name or alias, NULL when there is none. */
 const struct command *command_find(const struct command *parent,
 				   const char *name);
-/* Option of a command by long name, or NULL. */
-const struct option *option_find(const struct command *cmd, const char *name);
+/* Option of a command by long name or, when that is NULL, by letter. */
+const struct option *option_find(const struct command *cmd, const char *name,
+				 char letter);
+/* Name of a subcommand close to a word that is none, or NULL. */
+const char *command_suggest(const struct command *parent, const char *word);
+/* Neither hidden nor refused. */
+bool command_shown(const struct command *c);
+bool option_shown(const struct option *o);
 /* "msb run", from the path of a. buf is always terminated. */
 void args_command_line(const struct args *a, char *buf, size_t size);
 

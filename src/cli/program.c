@@ -69,34 +69,6 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 	return usage_error(&cli->args, message, "");
 }
 
-static int print_help(const struct args *args)
-{
-	struct buf b;
-
-	buf_init(&b, HELP_MAX);
-	help_print(args, ui_colors(STDOUT_FILENO), &b);
-	return ui_print(&b) ? 1 : 0;
-}
-
-int cmd_help(struct cli *cli)
-{
-	const struct command *c;
-
-	cli->args.depth = 1;
-	if (cli->args.nwords) {
-		c = command_find(&cli_root, cli->args.words[0]);
-		if (!c)
-			return cli_usage(cli, "unknown command '%s'",
-					 cli->args.words[0]);
-		if (c->unavailable) {
-			ui_error("msb %s is not available yet", c->name);
-			return 1;
-		}
-		cli->args.path[cli->args.depth++] = c;
-	}
-	return print_help(&cli->args);
-}
-
 /* Works also where the rest of the command line is wrong. */
 static bool wants_tree(int argc, char **argv)
 {
@@ -129,7 +101,8 @@ static int print_empty(const struct args *args)
 	struct buf b;
 
 	buf_init(&b, HELP_MAX);
-	help_print(args, ui_colors(STDERR_FILENO), &b);
+	help_print(args, ui_colors(STDERR_FILENO), ui_columns(STDERR_FILENO),
+		   &b);
 	if (buf_cstr(&b))
 		(void)fputs(buf_cstr(&b), stderr);
 	buf_fini(&b);
@@ -215,7 +188,7 @@ int cli_main(int argc, char **argv)
 		code = run(&cli);
 		break;
 	case PARSE_HELP:
-		code = print_help(&cli.args);
+		code = cli_help(&cli.args);
 		break;
 	case PARSE_VERSION:
 		code = print_version();

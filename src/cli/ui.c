@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -29,6 +30,15 @@ bool ui_colors(int fd)
 		return false;
 	v = getenv("TERM");
 	return isatty(fd) && !(v && !strcmp(v, "dumb"));
+}
+
+size_t ui_columns(int fd)
+{
+	struct winsize ws = { 0 };
+
+	if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &ws) < 0)
+		return 0;
+	return ws.ws_col;
 }
 
 /* One write per line, so that lines of several processes do not mix. */

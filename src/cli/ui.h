@@ -7,6 +7,7 @@
 #define MSB_CLI_UI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,6 +17,9 @@
 
 /* NO_COLOR, CLICOLOR_FORCE, CLICOLOR, and whether fd is a terminal. */
 bool ui_colors(int fd);
+
+/* Width of the terminal that fd is; 0 when it is none, or does not say. */
+size_t ui_columns(int fd);
 
 /* "error: ..." and "warn: ..." lines. */
 void ui_error(const char *fmt, ...) MSB_PRINTF(1, 2);

@@ -323,36 +323,65 @@ static void suggestions(void **state)
 	assert_string_equal(s.best, "stop");
 }
 
-/* Each name and letter once per command, every shown entry explained. */
-static void the_real_tables_are_sound(void **state)
+static void options_are_sound(const struct command *c)
 {
-	(void)state;
-	for (const struct command *c = cli_root.sub; c->name; c++) {
-		bool letters[256] = { false };
+	bool letters[256] = { false };
 
+	for (size_t g = 0; g < MAX_GROUPS && c->groups[g]; g++) {
+		for (const struct option *o = c->groups[g]; o->name; o++) {
+			assert_ptr_equal(option_find(c, o->name, 0), o);
+			assert_null(option_find(&cli_root, o->name, 0));
+			assert_true(o->id > 2);
+			assert_true(o->help || (o->flags & OPT_UNAVAILABLE));
+			assert_true(!o->value == (o->kind == OPT_SWITCH));
+			assert_true(o->kind != OPT_CHOICE || o->choices);
+			assert_true(o->choices || !(o->flags & OPT_COMMAS));
+			if (!o->letter)
+				continue;
+			assert_null(option_find(&cli_root, NULL, o->letter));
+			assert_false(letters[(uint8_t)o->letter]);
+			letters[(uint8_t)o->letter] = true;
+		}
+	}
+}
+
+/* Each name once, every shown entry explained in one line. */
+static void commands_are_sound(const struct command *parent)
+{
+	for (const struct command *c = parent->sub; c->name; c++) {
 		if (c->unavailable)
 			continue;
 		assert_non_null(c->summary);
-		assert_true(c->run || c->sub);
-		for (const struct command *d = cli_root.sub; d != c; d++)
+		assert_null(strchr(c->summary, '\n'));
+		assert_true(!c->run == (c->sub != NULL));
+		for (const struct command *d = parent->sub; d != c; d++)
 			assert_string_not_equal(c->name, d->name);
-		for (size_t g = 0; g < MAX_GROUPS && c->groups[g]; g++) {
-			for (const struct option *o = c->groups[g]; o->name;
-			     o++) {
-				assert_ptr_equal(option_find(c, o->name), o);
-				assert_null(option_find(&cli_root, o->name));
-				assert_true(o->id > 2);
-				assert_true(o->help ||
-					    (o->flags & OPT_UNAVAILABLE));
-				assert_true(!o->value ==
-					    (o->kind == OPT_SWITCH));
-				if (!o->letter)
-					continue;
-				assert_false(letters[(uint8_t)o->letter]);
-				letters[(uint8_t)o->letter] = true;
-			}
-		}
+		for (size_t i = 0; i < MAX_ALIASES && c->aliases[i]; i++)
+			assert_ptr_equal(command_find(parent, c->aliases[i]),
+					 c);
+		for (size_t i = 0; i < MAX_POSITIONALS && c->words[i].name; i++)
+			assert_non_null(c->words[i].help);
+		options_are_sound(c);
 	}
+}
+
+static void the_real_tables_are_sound(void **state)
+{
+	(void)state;
+	commands_are_sound(&cli_root);
+	for (const struct command *c = cli_root.sub; c->name; c++)
+		if (c->sub)
+			commands_are_sound(c);
+}
+
+static void headings_name_commands(void **state)
+{
+	(void)state;
+	for (const struct section *s = cli_root.sections; s->title; s++)
+		for (size_t i = 0;
+		     i < ARRAY_SIZE(s->commands) && s->commands[i]; i++)
+			if (!command_find(&cli_root, s->commands[i]))
+				fail_msg("no command %s", s->commands[i]);
 }
 
 static int fini(void **state)
@@ -378,6 +407,7 @@ int main(void)
 		cmocka_unit_test(global_options_stand_anywhere),
 		cmocka_unit_test(suggestions),
 		cmocka_unit_test(the_real_tables_are_sound),
+		cmocka_unit_test(headings_name_commands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, fini);
