@@ -22,13 +22,15 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "logs/exec_entry.h"
+#include "logs/limits.h"
 #include "logs/rotate.h"
+#include "logs/text_line.h"
 
 #define QUEUE_MAX (16u << 20)
 #define QUEUE_RESERVE (64u << 10) /* kept free for markers and diagnostics */
 #define KEEP_BYTES (128u << 10)	  /* memory kept between bursts */
-#define RECORD_MAX (256u << 10)	  /* data in one record */
 #define RETRY_NS (5 * NSEC_PER_SEC)
+#define BOOT_LINE_MAX 80
 
 enum record_kind { REC_EXEC, REC_RUNTIME, REC_KERNEL, REC_KIND_COUNT };
 
@@ -62,6 +64,10 @@ struct logs {
 	/* the writer's own */
 	struct buf work;
 	struct buf line;
+	struct stamp_cache stamp;
+	bool boot_mark; /* still to be written */
+	uint64_t boot_ns;
+	char boot_head[BOOT_LINE_MAX]; /* of further files of kernel.log */
 	struct out_file file[REC_KIND_COUNT];
 };
 
@@ -158,6 +164,14 @@ void logs_marker(struct logs *l, const char *text)
 	put(l, &r, NULL, 0, text, strlen(text));
 }
 
+/* The record of kernel.log that has no data. */
+void logs_machine_started(struct logs *l)
+{
+	struct record r = { .kind = REC_KERNEL, .stream = LOG_SYSTEM };
+
+	put(l, &r, NULL, 0, NULL, 0);
+}
+
 void logs_kernel(struct logs *l, const void *data, size_t len)
 {
 	struct record r = { .kind = REC_KERNEL };
@@ -209,11 +223,45 @@ static void add_exec(struct logs *l, uint64_t wall_ns, enum log_stream stream,
 		     uint64_t id, const void *data, size_t len)
 {
 	buf_reset(&l->line);
-	if (!exec_entry_format(&l->line, wall_ns, stream, id, data, len))
+	if (!exec_entry_format(&l->line, &l->stamp, wall_ns, stream, id, data,
+			       len))
 		add_line(l, &l->file[REC_EXEC], buf_data(&l->line),
 			 buf_len(&l->line));
 	if (l->line.cap > KEEP_BYTES)
 		buf_fini(&l->line);
+}
+
+static void boot_line(char out[BOOT_LINE_MAX], uint64_t wall_ns,
+		      const char *text)
+{
+	char stamp[40];
+
+	clock_format_rfc3339(wall_ns, 6, stamp, sizeof(stamp));
+	(void)snprintf(out, BOOT_LINE_MAX, "%s %s\n", stamp, text);
+}
+
+/* The time of the machine's start comes in front of what its console says, and
+ * only when that says something. */
+static void add_kernel(struct logs *l, const struct record *r,
+		       const uint8_t *data)
+{
+	struct out_file *f = &l->file[REC_KERNEL];
+	char line[BOOT_LINE_MAX];
+
+	if (!r->len) {
+		l->boot_mark = true;
+		l->boot_ns = r->wall_ns;
+		return;
+	}
+	if (l->boot_mark) {
+		l->boot_mark = false;
+		boot_line(line, l->boot_ns, BOOT_MARK);
+		f->rot.head = NULL;
+		add_line(l, f, line, strlen(line));
+		boot_line(l->boot_head, l->boot_ns, BOOT_MARK_AGAIN);
+		f->rot.head = l->boot_head;
+	}
+	add_line(l, f, data, r->len);
 }
 
 static void write_batch(struct logs *l)
@@ -228,6 +276,8 @@ static void write_batch(struct logs *l)
 		if (r.kind == REC_EXEC)
 			add_exec(l, r.wall_ns, (enum log_stream)r.stream, r.id,
 				 data, r.len);
+		else if (r.kind == REC_KERNEL)
+			add_kernel(l, &r, data);
 		else
 			add_line(l, &l->file[r.kind], data, r.len);
 		buf_consume(&l->work, sizeof(r) + r.len);

@@ -19,6 +19,9 @@ enum log_stream {
 	LOG_STREAM_COUNT
 };
 
+/* "stdout", as in the files. */
+const char *log_stream_name(enum log_stream stream);
+
 /* One output stream of one session; zero-initialise, then set the first two.
  * Holds back the unfinished end of a UTF-8 sequence for the next chunk. */
 struct log_capture {
@@ -43,6 +46,8 @@ void logs_exec(struct logs *l, struct log_capture *c, const void *data,
 	       size_t len);
 void logs_exec_end(struct logs *l, struct log_capture *c); /* flush the tail */
 void logs_marker(struct logs *l, const char *text);	   /* system entry */
+/* A machine starts now: what its console says is dated from here. */
+void logs_machine_started(struct logs *l);
 void logs_kernel(struct logs *l, const void *data, size_t len);
 /* A log_sink_fn for base/log.h; ctx is the struct logs. */
 void logs_runtime_line(void *ctx, const char *line, unsigned long len);

@@ -14,6 +14,21 @@
 
 #define FLUSH_BYTES 65536u
 
+/* Does the file end in the middle of a line, as after a crash? The jail may
+ * forbid to look; then the answer is yes, and costs an empty line. */
+static bool ends_open(const struct rotfile *f, off_t size)
+{
+	autoclose int fd =
+		openat(f->dirfd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char last = 0;
+	struct iovec iov = { .iov_base = &last, .iov_len = 1 };
+
+	if (!size)
+		return false;
+	return fd < 0 || io_preadv(fd, &iov, 1, size - 1, 0) != 1 ||
+	       last != '\n';
+}
+
 static int open_live(struct rotfile *f)
 {
 	struct stat st;
@@ -31,6 +46,10 @@ static int open_live(struct rotfile *f)
 	}
 	f->fd = fd;
 	f->size = (uint64_t)st.st_size;
+	/* nothing is to be added to half a line; if this fails, so will the
+	 * rest */
+	if (ends_open(f, st.st_size) && io_write_full(fd, "\n", 1) == 0)
+		f->size++;
 	return 0;
 }
 
@@ -45,8 +64,27 @@ void rotfile_init(struct rotfile *f, int dirfd, const char *name,
 	buf_init(&f->buffer, SIZE_MAX / 2);
 }
 
+/* After a write that failed: what has become whole lines stays, as readers may
+ * have seen it, and half a line goes. */
+static void keep_whole_lines(struct rotfile *f)
+{
+	uint64_t written = 0;
+	const uint8_t *last;
+	struct stat st;
+
+	if (fstat(f->fd, &st) == 0 && (uint64_t)st.st_size > f->size)
+		written = (uint64_t)st.st_size - f->size;
+	if (written > buf_len(&f->buffer))
+		written = buf_len(&f->buffer);
+	last = memrchr(buf_data(&f->buffer), '\n', (size_t)written);
+	if (last)
+		f->size += (uint64_t)(last + 1 - buf_data(&f->buffer));
+	if (ftruncate(f->fd, (off_t)f->size) < 0)
+		close_fd(&f->fd); /* start over, which ends the line */
+}
+
 /* The buffer is emptied in either case: an item that cannot be written is
- * lost, and what is on disk ends with a whole item. */
+ * lost, and what is on disk ends with a whole line. */
 int rotfile_flush(struct rotfile *f)
 {
 	size_t len = buf_len(&f->buffer);
@@ -60,8 +98,8 @@ int rotfile_flush(struct rotfile *f)
 		rc = io_write_full(f->fd, buf_data(&f->buffer), len);
 	if (!rc)
 		f->size += len;
-	else if (f->fd >= 0 && ftruncate(f->fd, (off_t)f->size) < 0)
-		close_fd(&f->fd); /* half an item stays: start over */
+	else if (f->fd >= 0)
+		keep_whole_lines(f);
 	if (f->buffer.cap > 4 * FLUSH_BYTES)
 		buf_fini(&f->buffer);
 	else
@@ -85,6 +123,8 @@ static int rotate(struct rotfile *f)
 			return -errno;
 	}
 	close_fd(&f->fd);
+	if (f->head)
+		(void)buf_str(&f->buffer, f->head); /* or without it */
 	return open_live(f);
 }
 

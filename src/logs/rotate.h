@@ -2,7 +2,8 @@
 /*
  * An append-only file that is renamed away when it is full: NAME -> NAME.1 ->
  * ... -> NAME.4, the oldest is lost. Items (lines) are buffered and never split
- * over two files; after a failed write the file is cut back to whole items.
+ * over two files; after a failed write, as after a crash, the file goes on with
+ * a whole line.
  */
 #ifndef MSB_LOGS_ROTATE_H
 #define MSB_LOGS_ROTATE_H
@@ -21,6 +22,7 @@ struct rotfile {
 	int fd; /* -1: not open yet, or a rotation could not reopen it */
 	uint64_t limit;
 	uint64_t size;	   /* whole items on disk */
+	const char *head;  /* borrowed; first line of each further file */
 	struct buf buffer; /* whole items not written yet */
 };
 

@@ -504,6 +504,7 @@ int sandbox_boot(struct sandbox *s)
 	if (rc)
 		return sandbox_boot_errno(s, "other", rc, "event loop");
 	before_ns = clock_mono_ns();
+	logs_machine_started(s->logs);
 	rc = start_machine(s, initramfs);
 	if (rc)
 		return rc;

@@ -14,8 +14,10 @@
 #define WALL 1767323045678000000ull /* 2026-01-02T03:04:05.678Z */
 #define HEAD "{\"t\":\"2026-01-02T03:04:05.678Z\",\"s\":\""
 
-static void expect(const void *data, size_t len, const char *d)
+static void expect_line(const void *data, size_t len, const char *d,
+			const char *end)
 {
+	struct stamp_cache cache = { 0 };
 	struct buf out;
 	char *want = NULL;
 	size_t size = strlen(d) + 128;
@@ -24,26 +26,35 @@ static void expect(const void *data, size_t len, const char *d)
 	assert_non_null(want);
 	buf_init(&out, 1 << 20);
 	assert_int_equal(
-		exec_entry_format(&out, WALL, LOG_STDOUT, 7, data, len), 0);
+		exec_entry_format(&out, &cache, WALL, LOG_STDOUT, 7, data, len),
+		0);
 	(void)strncpy(want, HEAD "stdout\",\"d\":\"", size);
 	(void)strncat(want, d, size - strlen(want) - 1);
-	(void)strncat(want, "\",\"id\":7}\n", size - strlen(want) - 1);
+	(void)strncat(want, end, size - strlen(want) - 1);
 	assert_string_equal(buf_cstr(&out), want);
 	buf_fini(&out);
 	free(want);
 }
 
+static void expect(const void *data, size_t len, const char *d)
+{
+	expect_line(data, len, d, "\",\"id\":7}\n");
+}
+
 #define EXPECT(bytes, d) expect(bytes, sizeof(bytes) - 1, d)
+#define EXPECT_BASE64(bytes, d)                                                \
+	expect_line(bytes, sizeof(bytes) - 1, d, "\",\"id\":7,\"e\":\"b64\"}\n")
 
 static void test_keys_in_order(void **state)
 {
+	struct stamp_cache cache = { 0 };
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, 4096);
-	(void)exec_entry_format(&out, WALL, LOG_SYSTEM, 0,
+	(void)exec_entry_format(&out, &cache, WALL, LOG_SYSTEM, 0,
 				"--- sandbox started ---\n", 24);
-	(void)exec_entry_format(&out, WALL, LOG_OUTPUT, 12, "", 0);
+	(void)exec_entry_format(&out, &cache, WALL, LOG_OUTPUT, 12, "", 0);
 	assert_string_equal(
 		buf_cstr(&out),
 		HEAD "system\",\"d\":\"--- sandbox started ---\\n\"}\n" HEAD
@@ -64,20 +75,28 @@ static void test_utf8(void **state)
 	(void)state;
 	EXPECT("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
 	       "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
-	EXPECT("a\xff"
-	       "b\x80",
-	       "a\xef\xbf\xbd"
-	       "b\xef\xbf\xbd");
-	/* a broken sequence costs one replacement, and what follows is kept */
-	EXPECT("\xe2\x82"
-	       "A",
-	       "\xef\xbf\xbd"
-	       "A");
-	EXPECT("\xf0\x9f\x98", "\xef\xbf\xbd");
+	/* sixteen bytes at a time, and what is left */
+	EXPECT("0123456789abcde\xc3\xbc"
+	       "0123456789abcde\n0123456789abcdef\"",
+	       "0123456789abcde\xc3\xbc"
+	       "0123456789abcde\\n0123456789abcdef\\\"");
+}
+
+/* No byte is lost. */
+static void test_other_bytes(void **state)
+{
+	(void)state;
+	EXPECT_BASE64("a\xff"
+		      "b\x80",
+		      "Yf9igA==");
+	EXPECT_BASE64("\n\n\xe2\x82"
+		      "A",
+		      "CgrigkE=");
+	EXPECT_BASE64("\xf0\x9f\x98", "8J+Y");
 	/* overlong, surrogate, beyond the last character */
-	EXPECT("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");
-	EXPECT("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
-	EXPECT("\xf5\x80", "\xef\xbf\xbd\xef\xbf\xbd");
+	EXPECT_BASE64("\xc0\xaf", "wK8=");
+	EXPECT_BASE64("\xed\xa0\x80", "7aCA");
+	EXPECT_BASE64("\xf5\x80", "9YA=");
 }
 
 /* Characters at every offset around the formatter's slice border. */
@@ -101,6 +120,7 @@ int main(void)
 		cmocka_unit_test(test_keys_in_order),
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_other_bytes),
 		cmocka_unit_test(test_slice_borders),
 	};
 
