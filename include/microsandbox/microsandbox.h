@@ -1074,6 +1074,8 @@ int msb_snapshot_verify(const msb_snapshot_t *s, msb_error_t **ret_err);
 /* The parent of another one only with force. */
 int msb_snapshot_remove(msb_t *m, const char *ref, bool force,
 			msb_error_t **ret_err);
+/* The home's own. */
+const char *msb_snapshot_dir(const msb_t *m);
 /* Get to know the snapshots in dir (NULL: the home's own): their number. */
 int64_t msb_snapshot_reindex(msb_t *m, const char *dir, msb_error_t **ret_err);
 /*

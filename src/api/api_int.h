@@ -236,7 +236,7 @@ void artefacts_fini(struct artefacts *a);
 /* msb-image, malloc'ed. */
 int artefact_find_worker(const msb_t *m, char **ret, struct err *err);
 /* Archive of an image that comes with the product, malloc'ed; NULL: none. */
-char *artefact_find_image(const char *name);
+char *artefact_find_image(const msb_t *m, const char *name);
 
 /* What a boot needs from the host, found before anything is changed. */
 struct boot_plan {

@@ -35,16 +35,19 @@ static const char *const image_places[] = {
 	"../../share/microsandbox/images/"
 };
 
-/* Directory this code was loaded from, with a "/" at its end; malloc'ed. */
-static char *own_dir(void)
+/*
+ * Directory this code was loaded from, or that of the msb that config.json
+ * names, with a "/" at its end; malloc'ed.
+ */
+static char *program_dir(const msb_t *m)
 {
 	autofree char *real = NULL;
-	const char *path = "/proc/self/exe";
+	const char *path = m->cfg.msb_path ? m->cfg.msb_path : "/proc/self/exe";
 	Dl_info info;
 	char *slash;
 
 	/* without a dynamic linker there is only the program itself */
-	if (getauxval(AT_BASE)) {
+	if (!m->cfg.msb_path && getauxval(AT_BASE)) {
 		if (!dladdr((const void *)(uintptr_t)&msb_version, &info))
 			return NULL;
 		path = info.dli_fname;
@@ -69,7 +72,7 @@ static char *usable(const char *dir, const char *place, const char *name,
 	return NULL;
 }
 
-static int find_one(const char *const *places, size_t nplaces,
+static int find_one(const msb_t *m, const char *const *places, size_t nplaces,
 		    const char *fixed, const char *name, int mode, char **ret,
 		    struct err *err)
 {
@@ -82,7 +85,10 @@ static int find_one(const char *const *places, size_t nplaces,
 			    : path_err(err, errno, "use (from config.json)",
 				       fixed);
 	}
-	dir = own_dir();
+	dir = program_dir(m);
+	if (!dir && m->cfg.msb_path)
+		return path_err(err, errno, "use (from config.json)",
+				m->cfg.msb_path);
 	for (size_t i = 0; dir && i < nplaces; i++) {
 		*ret = usable(dir, places[i], name, mode);
 		if (*ret)
@@ -104,7 +110,7 @@ static int find_guest_file(const msb_t *m, const char *name, char **ret,
 		if (!fixed)
 			return api_no_memory(err);
 	}
-	return find_one(guest_places, ARRAY_SIZE(guest_places), fixed, name,
+	return find_one(m, guest_places, ARRAY_SIZE(guest_places), fixed, name,
 			R_OK, ret, err);
 }
 
@@ -118,7 +124,7 @@ static int find_runtime(const msb_t *m, bool tls, char **ret, struct err *err)
 		if (!fixed)
 			return api_no_memory(err);
 	}
-	return find_one(runtime_places, ARRAY_SIZE(runtime_places), fixed,
+	return find_one(m, runtime_places, ARRAY_SIZE(runtime_places), fixed,
 			tls ? RUNTIME_NAME TLS_SUFFIX : RUNTIME_NAME, X_OK, ret,
 			err);
 }
@@ -157,14 +163,14 @@ int artefact_find_worker(const msb_t *m, char **ret, struct err *err)
 			return api_no_memory(err);
 	}
 	*ret = NULL;
-	return find_one(runtime_places, ARRAY_SIZE(runtime_places), beside,
+	return find_one(m, runtime_places, ARRAY_SIZE(runtime_places), beside,
 			WORKER_NAME, X_OK, ret, err);
 }
 
-char *artefact_find_image(const char *name)
+char *artefact_find_image(const msb_t *m, const char *name)
 {
 	autofree char *file = str_fmt("%s.tar", name);
-	autofree char *dir = own_dir();
+	autofree char *dir = program_dir(m);
 	char *path = NULL;
 
 	for (size_t i = 0; file && dir && !path && i < ARRAY_SIZE(image_places);

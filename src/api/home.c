@@ -8,6 +8,27 @@
 
 #include "api/metrics.h"
 
+static int set_places(msb_t *m, struct err *err)
+{
+	const struct config_file *f = &m->cfg;
+	const char *const paths[HOME_PLACE_COUNT] = {
+		[HOME_SANDBOXES] = f->sandboxes_path,
+		[HOME_CACHE] = f->cache_path,
+		[HOME_VOLUMES] = f->volumes_path,
+		[HOME_SNAPSHOTS] = f->snapshots_path,
+	};
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < HOME_PLACE_COUNT; i++)
+		rc = home_set_place(&m->home, (enum home_place)i, paths[i],
+				    err);
+	if (!rc)
+		rc = home_check_places(&m->home, err);
+	if (rc)
+		err_prefix(err, "%s/" CONFIG_FILE_NAME, m->config_home.path);
+	return rc;
+}
+
 static int open_home(const char *home, msb_t *m, struct err *err)
 {
 	autofree char *path = NULL;
@@ -22,9 +43,7 @@ static int open_home(const char *home, msb_t *m, struct err *err)
 		rc = home_open(m->cfg.home ? m->cfg.home : path, &m->home, err);
 	if (rc)
 		return rc;
-	if (m->cfg.sandboxes_path)
-		rc = home_set_sandboxes(&m->home, m->cfg.sandboxes_path, err);
-	return rc;
+	return set_places(m, err);
 }
 
 int msb_open(const char *home, msb_t **ret, msb_error_t **ret_err)
@@ -68,6 +87,11 @@ const char *msb_home(const msb_t *m)
 	return m->home.path;
 }
 
+const char *msb_snapshot_dir(const msb_t *m)
+{
+	return m->home.place[HOME_SNAPSHOTS];
+}
+
 int api_catalogue(msb_t *m, bool create, struct catalogue **ret,
 		  struct err *err)
 {
@@ -76,9 +100,9 @@ int api_catalogue(msb_t *m, bool create, struct catalogue **ret,
 
 	(void)pthread_mutex_lock(&m->lock);
 	if (!m->cat) {
-		rc = catalogue_open(m->home.path, create,
-				    m->cfg.busy_timeout_s * 1000, &m->cat,
-				    &local);
+		rc = catalogue_open(
+			m->home.path, create, m->cfg.connect_timeout_s * 1000,
+			m->cfg.busy_timeout_s * 1000, &m->cat, &local);
 		if (rc == -ENOENT && !create)
 			rc = 0;
 	}

@@ -9,7 +9,7 @@
 
 int image_store_of(const msb_t *m, struct image_store *ret, struct err *err)
 {
-	return image_store_open(m->home.fd, m->home.path, ret, err);
+	return image_store_open(m->home.place[HOME_CACHE], ret, err);
 }
 
 int image_reference_parse(const char *text, struct image_ref *ret,
@@ -34,7 +34,7 @@ static int not_found(struct err *err, const struct image_ref *ref)
 /* ---- what comes with the product ---------------------------------------- */
 
 /* Path of the archive of docker.io/library/NAME:latest, or NULL. */
-static char *shipped(const struct image_ref *ref)
+static char *shipped(const msb_t *m, const struct image_ref *ref)
 {
 	static const char library[] = "library/";
 
@@ -42,7 +42,7 @@ static char *shipped(const struct image_ref *ref)
 	    !str_starts(ref->repository, library) ||
 	    strcmp(ref->tag, "latest") != 0)
 		return NULL;
-	return artefact_find_image(ref->repository + strlen(library));
+	return artefact_find_image(m, ref->repository + strlen(library));
 }
 
 static int load_shipped(msb_t *m, const char *path, const char *canonical,
@@ -95,7 +95,7 @@ static int obtain(msb_t *m, const struct image_ref *ref,
 {
 	bool asked = o && (o->force || o->policy == MSB_PULL_ALWAYS);
 	autofree char *canonical = image_ref_canonical(ref);
-	autofree char *path = asked ? NULL : shipped(ref);
+	autofree char *path = asked ? NULL : shipped(m, ref);
 
 	if (!canonical)
 		return api_no_memory(err);

@@ -244,8 +244,9 @@ static int run(msb_t *m, struct worker_request *r, int file_fd, int out_fd,
 
 	r->home = m->home.path;
 	r->config_home = m->config_home.path;
+	r->cache = m->home.place[HOME_CACHE];
 	rc = start(&w, m, r, file_fd, out_fd, err);
-	r->home = r->config_home = NULL; /* were borrowed */
+	r->home = r->config_home = r->cache = NULL; /* were borrowed */
 	if (!rc) {
 		buf_init(&w.in, WORKER_LINE_MAX + 2 * READ_SIZE);
 		rc = follow(&w, err);

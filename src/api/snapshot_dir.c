@@ -27,7 +27,7 @@ static int not_found(const char *ref, struct err *err)
 
 char *snapshot_home(const msb_t *m)
 {
-	return str_fmt("%s/snapshots", m->home.path);
+	return strdup(m->home.place[HOME_SNAPSHOTS]);
 }
 
 bool snapshot_is_path(const char *ref)

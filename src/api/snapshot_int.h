@@ -70,7 +70,7 @@ bool snapshot_is_path(const char *ref);
 /* Copy the upper of the snapshot at path, taken above that image, into to. */
 int snapshot_copy_upper(const char *path, const char *manifest, int to,
 			struct err *err);
-/* <home>/snapshots, malloc'ed. */
+/* <home>/snapshots, or where config.json has it; malloc'ed. */
 char *snapshot_home(const msb_t *m);
 int snapshot_name_check(const char *name, struct err *err);
 /* Every snapshot that is known; what cannot be read is left out. */

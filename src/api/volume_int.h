@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Named volumes on disk, <home>/volumes:
+ * Named volumes on disk, <home>/volumes or where config.json has them:
  *
  *   NAME/                the volume: what guests see, or a disk's directory
  *   NAME/disk.raw        a disk's image

@@ -36,7 +36,7 @@ static int volumes_err(const struct volumes *v, int sys, const char *action,
 int volumes_open(const msb_t *m, bool create, struct volumes *ret,
 		 struct err *err)
 {
-	struct volumes v = { .path = str_fmt("%s/volumes", m->home.path) };
+	struct volumes v = { .path = strdup(m->home.place[HOME_VOLUMES]) };
 	int rc = 0;
 
 	if (!v.path)

@@ -342,10 +342,7 @@ int cmd_snapshot_reindex(struct cli *cli)
 		return 1;
 	buf_init(&b, OUTPUT_MAX);
 	(void)buf_printf(&b, "indexed %" PRId64 " snapshot(s) from ", n);
-	if (dir)
-		(void)buf_printf(&b, "%s\n", dir);
-	else
-		(void)buf_printf(&b, "%s/snapshots\n", msb_home(cli->m));
+	(void)buf_printf(&b, "%s\n", dir ? dir : msb_snapshot_dir(cli->m));
 	return print_lines(&b);
 }
 

@@ -15,16 +15,18 @@
 #include "base/str.h"
 #include "image/credentials_int.h"
 
-#define LOCK_FILE SECRETS_DIR "/.lock"
+#define LOCK_DIR "secrets/registries"
+#define LOCK_FILE LOCK_DIR "/.lock"
 
-/* One change at a time; the lock ends with the descriptor. */
+/* One change at a time, also of where secrets are; the lock ends with the
+ * descriptor. */
 static int lock_settings(int home_fd, int *ret_fd, struct err *err)
 {
 	autoclose int fd = -1;
-	int rc = io_mkdir_p(home_fd, SECRETS_DIR, 0700);
+	int rc = io_mkdir_p(home_fd, LOCK_DIR, 0700);
 
 	if (rc)
-		return err_sys(err, ERR_IO, -rc, "make '%s'", SECRETS_DIR);
+		return err_sys(err, ERR_IO, -rc, "make '%s'", LOCK_DIR);
 	fd = openat(home_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(err, ERR_IO, errno, "open '%s'", LOCK_FILE);
@@ -128,13 +130,13 @@ static int check_login(const char *username, const char *password,
 	return 0;
 }
 
-static int write_secret(int home_fd, const char *host, const char *password,
-			struct err *err)
+static int write_secret(int home_fd, const char *dir, const char *host,
+			const char *password, struct err *err)
 {
-	autofree char *path = str_fmt(SECRETS_DIR "/%s", host);
-	int rc = -ENOMEM;
+	autofree char *path = str_fmt("%s/%s", dir, host);
+	int rc = path ? io_mkdir_p(home_fd, dir, 0700) : -ENOMEM;
 
-	if (path)
+	if (!rc)
 		rc = io_write_file_at(home_fd, path, password, strlen(password),
 				      0600);
 	return rc ? err_sys(err, rc == -ENOSPC ? ERR_NO_SPACE : ERR_IO, -rc,
@@ -142,10 +144,10 @@ static int write_secret(int home_fd, const char *host, const char *password,
 		  : 0;
 }
 
-static int remove_secret(int home_fd, const char *host, bool *ret_found,
-			 struct err *err)
+static int remove_secret(int home_fd, const char *dir, const char *host,
+			 bool *ret_found, struct err *err)
 {
-	autofree char *path = str_fmt(SECRETS_DIR "/%s", host);
+	autofree char *path = str_fmt("%s/%s", dir, host);
 
 	if (!path)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "log out");
@@ -162,6 +164,7 @@ int registry_login(int home_fd, const char *host, const char *username,
 		   const char *password, struct err *err)
 {
 	autofree char *name = NULL;
+	autofree char *dir = NULL;
 	autofree char *before = NULL;
 	autoclose int lock = -1;
 	json_t *settings = NULL;
@@ -174,21 +177,23 @@ int registry_login(int home_fd, const char *host, const char *username,
 		rc = lock_settings(home_fd, &lock, err);
 	if (!rc)
 		rc = settings_read(home_fd, &settings, err);
+	if (!rc)
+		rc = secrets_dir(settings, &dir, err);
 	if (!rc) {
 		(void)forget(settings, name);
 		rc = remember(settings, name, username, err);
 	}
 	if (!rc) {
 		/* nothing to put back is no failure */
-		(void)secret_read(home_fd, name, &before, NULL);
-		rc = write_secret(home_fd, name, password, err);
+		(void)secret_read(home_fd, dir, name, &before, NULL);
+		rc = write_secret(home_fd, dir, name, password, err);
 	}
 	if (!rc) {
 		rc = write_settings(home_fd, settings, err);
 		if (rc && before)
-			(void)write_secret(home_fd, name, before, NULL);
+			(void)write_secret(home_fd, dir, name, before, NULL);
 		else if (rc)
-			(void)remove_secret(home_fd, name, &removed, NULL);
+			(void)remove_secret(home_fd, dir, name, &removed, NULL);
 	}
 	if (before)
 		explicit_bzero(before, strlen(before));
@@ -200,6 +205,7 @@ int registry_logout(int home_fd, const char *host, bool *ret_found,
 		    struct err *err)
 {
 	autofree char *name = NULL;
+	autofree char *dir = NULL;
 	autoclose int lock = -1;
 	json_t *settings = NULL;
 	bool found = false;
@@ -209,12 +215,14 @@ int registry_logout(int home_fd, const char *host, bool *ret_found,
 		rc = lock_settings(home_fd, &lock, err);
 	if (!rc)
 		rc = settings_read(home_fd, &settings, err);
+	if (!rc)
+		rc = secrets_dir(settings, &dir, err);
 	if (!rc && forget(settings, name)) {
 		found = true;
 		rc = write_settings(home_fd, settings, err);
 	}
 	if (!rc)
-		rc = remove_secret(home_fd, name, &found, err);
+		rc = remove_secret(home_fd, dir, name, &found, err);
 	json_decref(settings);
 	if (!rc)
 		*ret_found = found;

@@ -9,7 +9,7 @@
 
 #define SETTINGS_FILE "config.json"
 #define SETTINGS_MAX (1u << 20)
-#define SECRETS_DIR "secrets/registries"
+#define SECRETS_DIR "registries" /* below the directory of secrets */
 
 /* The whole file as an object, empty when there is none. */
 int settings_read(int home_fd, json_t **ret, struct err *err);
@@ -28,8 +28,14 @@ const char *settings_source(const json_t *auth);
  */
 int registry_host(const char *text, char **ret, struct err *err);
 
-/* Below SECRETS_DIR: no path, nothing hidden. */
+/*
+ * Where passwords are: "secrets/registries", or what the settings say, which is
+ * absolute. malloc'ed.
+ */
+int secrets_dir(const json_t *settings, char **ret, struct err *err);
+/* A name in there: no path, nothing hidden. */
 bool secret_name_valid(const char *name);
-int secret_read(int home_fd, const char *name, char **ret, struct err *err);
+int secret_read(int home_fd, const char *dir, const char *name, char **ret,
+		struct err *err);
 
 #endif

@@ -270,12 +270,15 @@ static int read_request(struct worker_request *ret, struct err *err)
 
 static int open_store(struct worker *w, struct err *err)
 {
-	autoclose int home = open_dir(w->req.home, err);
+	autofree char *own = NULL;
 	int rc;
 
-	if (home < 0)
-		return home;
-	rc = image_store_open(home, w->req.home, &w->store, err);
+	if (!w->req.cache) {
+		own = str_fmt("%s/cache", w->req.home);
+		if (!own)
+			return no_memory(err);
+	}
+	rc = image_store_open(own ? own : w->req.cache, &w->store, err);
 	if (rc)
 		return rc;
 	w->store_open = true;

@@ -174,9 +174,26 @@ bool secret_name_valid(const char *name)
 	return host_valid(name);
 }
 
-int secret_read(int home_fd, const char *name, char **ret, struct err *err)
+int secrets_dir(const json_t *settings, char **ret, struct err *err)
 {
-	autofree char *path = str_fmt(SECRETS_DIR "/%s", name);
+	const json_t *v =
+		json_object_get(json_object_get(settings, "paths"), "secrets");
+	const char *path = json_string_value(v);
+
+	if (v && !json_is_null(v) && (!path || *path != '/'))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       SETTINGS_FILE ": 'paths.secrets' must be an "
+					     "absolute path");
+	*ret = str_fmt("%s/" SECRETS_DIR, path ? path : "secrets");
+	return *ret ? 0
+		    : err_sys(err, ERR_NO_MEMORY, ENOMEM,
+			      "read " SETTINGS_FILE);
+}
+
+int secret_read(int home_fd, const char *dir, const char *name, char **ret,
+		struct err *err)
+{
+	autofree char *path = str_fmt("%s/%s", dir, name);
 	autoclose int fd = -1;
 	struct stat st;
 	struct buf b;
@@ -234,8 +251,9 @@ static int password_env(const char *host, const char *name, char **ret,
 		    : err_sys(err, ERR_NO_MEMORY, ENOMEM, "read a password");
 }
 
-static int load_auth(int home_fd, const char *host, const json_t *auth,
-		     struct credential *ret, struct err *err)
+static int load_auth(int home_fd, const char *dir, const char *host,
+		     const json_t *auth, struct credential *ret,
+		     struct err *err)
 {
 	const char *user = json_string_value(json_object_get(auth, "username"));
 	const char *source = settings_source(auth);
@@ -263,7 +281,7 @@ static int load_auth(int home_fd, const char *host, const json_t *auth,
 	else if (!secret_name_valid(value))
 		rc = bad_auth(err, host, "has an unsafe secret_name");
 	else
-		rc = secret_read(home_fd, value, &ret->password, err);
+		rc = secret_read(home_fd, dir, value, &ret->password, err);
 	if (rc)
 		return rc;
 	ret->username = strdup(user);
@@ -312,6 +330,7 @@ int registry_config_load(int home_fd, const char *host,
 {
 	struct registry_config c = { .insecure = false };
 	autofree char *name = NULL;
+	autofree char *dir = NULL;
 	json_t *settings = NULL;
 	const json_t *auth;
 	int rc = registry_host(host, &name, err);
@@ -322,9 +341,11 @@ int registry_config_load(int home_fd, const char *host,
 		rc = load_insecure(settings, name, &c.insecure, err);
 	if (!rc)
 		rc = load_ca_certs(settings, &c.ca_certs, err);
+	if (!rc)
+		rc = secrets_dir(settings, &dir, err);
 	auth = rc ? NULL : settings_auth(settings, name, NULL);
 	if (auth)
-		rc = load_auth(home_fd, name, auth, &c.auth, err);
+		rc = load_auth(home_fd, dir, name, auth, &c.auth, err);
 	json_decref(settings);
 	if (rc) {
 		registry_config_fini(&c);

@@ -51,22 +51,19 @@ static int open_layout(struct image_store *s)
 	return s->lock_fd < 0 ? -errno : 0;
 }
 
-int image_store_open(int home_fd, const char *home_path,
-		     struct image_store *ret, struct err *err)
+int image_store_open(const char *path, struct image_store *ret, struct err *err)
 {
 	struct image_store s = { .fd = -1, .lock_fd = -1 };
 	int rc = 0;
 
-	s.path = str_fmt("%s/cache", home_path);
+	s.path = strdup(path);
 	if (!s.path)
 		return store_err(err, ENOMEM, "open the image store");
-	s.fd = openat(home_fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s.fd < 0 && errno == ENOENT) {
-		if (mkdirat(home_fd, "cache", 0700) < 0 && errno != EEXIST)
-			rc = -errno;
-		else
-			s.fd = openat(home_fd, "cache",
-				      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		rc = io_mkdir_p(AT_FDCWD, path, 0700);
+		if (!rc)
+			s.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (!rc && s.fd < 0)
 		rc = -errno;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The image store: <home>/cache. The file system is the only truth; every file
- * is built under tmp/ and renamed into place. docs/images.md has the layout.
+ * The image store: <home>/cache, or where config.json has it. The file system
+ * is the only truth; every file is built under tmp/ and renamed into place.
+ * docs/images.md has the layout.
  */
 #ifndef MSB_IMAGE_STORE_H
 #define MSB_IMAGE_STORE_H
@@ -27,9 +28,9 @@ struct image_store {
 	int lock_fd;
 };
 
-/* home_fd and home_path are of the home directory; makes what is missing. */
-int image_store_open(int home_fd, const char *home_path,
-		     struct image_store *ret, struct err *err);
+/* path is absolute, most often <home>/cache; makes what is missing. */
+int image_store_open(const char *path, struct image_store *ret,
+		     struct err *err);
 void image_store_close(struct image_store *s);
 
 /*

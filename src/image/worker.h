@@ -15,13 +15,15 @@
  *      renames into place (or unlinks) afterwards. Not there for pull;
  *      compress, expand: what to read.
  *   6  compress, expand: an empty file to write.
- * It may be killed at any instant: a partial download stays in <home>/cache/tmp
- * for the next attempt, everything else is whole or absent.
+ * It may be killed at any instant: a partial download stays in tmp/ of the
+ * store for the next attempt, everything else is whole or absent.
  *
  * Request. worker_request_format() makes it. Unknown keys are an error.
  *   {"op": "pull" | "load" | "save" | "compress" | "expand",
- *    "home": absolute path; the state lies there, cache/ in it,
- *    "config_home": where config.json and secrets/ lie; default: home,
+ *    "home": absolute path; the state lies there,
+ *    "cache": absolute path of the store; default: cache/ in home,
+ *    "config_home": where config.json lies, and secrets/ unless that says
+ *        otherwise; default: home,
  *  pull:
  *    "reference": canonical text of an image reference,
  *    "arch": "amd64" ...; default: the host's,
@@ -106,7 +108,7 @@ enum worker_op {
 
 struct worker_request {
 	enum worker_op op;
-	char *home, *config_home;
+	char *home, *config_home, *cache;
 	char *reference;
 	char *arch;
 	bool always, force, insecure;

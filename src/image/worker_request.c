@@ -38,6 +38,7 @@ struct member {
 static const struct member members[] = {
 	MEMBER("home", MEMBER_PATH, home, ANY, ANY),
 	MEMBER("config_home", MEMBER_PATH, config_home, ANY, 0),
+	MEMBER("cache", MEMBER_PATH, cache, ANY, 0),
 	MEMBER("reference", MEMBER_TEXT, reference, PULL, PULL),
 	MEMBER("arch", MEMBER_TEXT, arch, PULL | LOAD, 0),
 	MEMBER("force", MEMBER_BOOL, force, PULL, 0),
@@ -58,6 +59,7 @@ void worker_request_fini(struct worker_request *r)
 {
 	free(r->home);
 	free(r->config_home);
+	free(r->cache);
 	free(r->reference);
 	free(r->arch);
 	free(r->ca_certs);

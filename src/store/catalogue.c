@@ -187,8 +187,9 @@ static int connect_db(struct catalogue *c, unsigned busy_timeout_ms)
 			    NULL);
 }
 
-int catalogue_open(const char *home, bool create, unsigned busy_timeout_ms,
-		   struct catalogue **ret, struct err *err)
+int catalogue_open(const char *home, bool create, unsigned connect_timeout_ms,
+		   unsigned busy_timeout_ms, struct catalogue **ret,
+		   struct err *err)
 {
 	autofree char *dir = str_fmt("%s/db", home);
 	autoclose int dirfd = -1;
@@ -215,13 +216,15 @@ int catalogue_open(const char *home, bool create, unsigned busy_timeout_ms,
 			       "open the catalogue");
 	}
 	(void)pthread_mutex_init(&c->lock, NULL); /* cannot fail on Linux */
-	rc = connect_db(c, busy_timeout_ms);
-	rc = rc == SQLITE_OK ? catalogue_migrate(c, dirfd, err)
-			     : catalogue_err(c, rc, "open", err);
+	rc = connect_db(c, connect_timeout_ms);
+	rc = rc == SQLITE_OK
+		     ? catalogue_migrate(c, dirfd, connect_timeout_ms, err)
+		     : catalogue_err(c, rc, "open", err);
 	if (rc) {
 		catalogue_free(c);
 		return rc;
 	}
+	(void)sqlite3_busy_timeout(c->db, (int)busy_timeout_ms);
 	*ret = c;
 	return 0;
 }

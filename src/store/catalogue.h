@@ -50,10 +50,12 @@ bool row_status_is_active(enum row_status s);
 
 /*
  * Open <home>/db/msb.db. Without create, a missing database is -ENOENT and
- * nothing is made.
+ * nothing is made. The first limit is of the opening, for as long as others
+ * keep it busy or change its schema; the second of each transaction.
  */
-int catalogue_open(const char *home, bool create, unsigned busy_timeout_ms,
-		   struct catalogue **ret, struct err *err);
+int catalogue_open(const char *home, bool create, unsigned connect_timeout_ms,
+		   unsigned busy_timeout_ms, struct catalogue **ret,
+		   struct err *err);
 struct catalogue *catalogue_free(struct catalogue *c);
 
 /*

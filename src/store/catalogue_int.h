@@ -24,6 +24,7 @@ int catalogue_err(struct catalogue *c, int rc, const char *action,
 bool catalogue_retry(int rc, unsigned *tries);
 
 /* Bring the schema to this version, whoever else tries the same. */
-int catalogue_migrate(struct catalogue *c, int dirfd, struct err *err);
+int catalogue_migrate(struct catalogue *c, int dirfd, unsigned timeout_ms,
+		      struct err *err);
 
 #endif

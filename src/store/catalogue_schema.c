@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "store/catalogue_int.h"
 #include "store/paths.h"
@@ -108,21 +110,28 @@ static int run_migrations(struct catalogue *c, int version)
 }
 
 /* One process at a time: switching to WAL does not wait by itself. */
-static int lock_schema(int dirfd)
+static int lock_schema(int dirfd, unsigned timeout_ms)
 {
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	uint64_t start = clock_mono_ms();
 	autoclose int fd =
 		openat(dirfd, "schema.lock",
 		       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
+		if (clock_mono_ms() - start >= timeout_ms)
+			return -ETIMEDOUT;
+		(void)nanosleep(&pause, NULL); /* early is one more try */
+	}
 	return take_fd(&fd);
 }
 
-int catalogue_migrate(struct catalogue *c, int dirfd, struct err *err)
+int catalogue_migrate(struct catalogue *c, int dirfd, unsigned timeout_ms,
+		      struct err *err)
 {
 	autoclose int lock = -1;
 	unsigned tries = 0;
@@ -133,7 +142,7 @@ int catalogue_migrate(struct catalogue *c, int dirfd, struct err *err)
 		return catalogue_err(c, rc, "open", err);
 	if (version == SCHEMA_VERSION)
 		return check_owner(c, version, err);
-	lock = lock_schema(dirfd);
+	lock = lock_schema(dirfd, timeout_ms);
 	if (lock < 0)
 		return path_err(err, -lock, "lock the schema of", c->path);
 	rc = query_int_patiently(c, "PRAGMA user_version", &version);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "base/suggest.h"
+#include "store/config_file_int.h"
 #include "store/paths.h"
 #include "store/sandbox_config.h"
 
@@ -26,8 +29,11 @@ enum key_type {
 	KEY_PATH,
 	KEY_U32,
 	KEY_BOOL,
-	KEY_ELSEWHERE, /* an object that another room reads */
-	/* Written by other programs of the same family; of no use here. */
+	KEY_ELSEWHERE,	   /* an object that another room reads */
+	KEY_DIR_ELSEWHERE, /* a path that another room reads */
+	/* A limit, which is kept: what it limits we have one of. */
+	KEY_LIMIT,
+	/* Of other programs of the same family; the message says why not. */
 	KEY_UNSUPPORTED,
 };
 
@@ -35,7 +41,7 @@ struct key {
 	const char *section; /* "" = top level; "a.b" is b in a */
 	const char *name;
 	enum key_type type;
-	size_t offset;		   /* in struct config_file */
+	size_t offset; /* in struct config_file; or an enum reason */
 	const char *const *values; /* allowed texts, NULL = any */
 	uint32_t min, max;	   /* KEY_U32 */
 };
@@ -60,10 +66,24 @@ struct key {
 		section, name, KEY_BOOL, offsetof(struct config_file, field),  \
 			NULL, 0, 0                                             \
 	}
-#define UNSUPPORTED(section, name)                                             \
+#define OF_TYPE(section, name, type)                                           \
 	{                                                                      \
-		section, name, KEY_UNSUPPORTED, 0, NULL, 0, 0                  \
+		section, name, type, 0, NULL, 0, 0                             \
 	}
+#define UNSUPPORTED(section, name, reason)                                     \
+	{                                                                      \
+		section, name, KEY_UNSUPPORTED, reason, NULL, 0, 0             \
+	}
+
+enum reason { ONE_CATALOGUE, NO_LIBRARY, LOGS_ARE_INSIDE };
+static const char *const reasons[] = {
+	[ONE_CATALOGUE] = "cannot be set: the catalogue is db/msb.db below "
+			  "'home', so move that",
+	[NO_LIBRARY] = "cannot be set: there is no such library; "
+		       "'paths.guest' says where the guest's kernel is",
+	[LOGS_ARE_INSIDE] = "cannot be set: the logs of a sandbox lie in its "
+			    "own directory, below 'paths.sandboxes'",
+};
 
 static const struct key keys[] = {
 	PATH("", "home", home),
@@ -71,19 +91,19 @@ static const struct key keys[] = {
 	{ "", "registries", KEY_ELSEWHERE, 0, NULL, 0, 0 },
 	U32("metrics", "capacity", metrics_capacity, 0, METRICS_MAX),
 	U32("database", "busy_timeout_secs", busy_timeout_s, 1, 3600),
-	UNSUPPORTED("database", "url"),
-	UNSUPPORTED("database", "max_connections"),
-	UNSUPPORTED("database", "connect_timeout_secs"),
+	UNSUPPORTED("database", "url", ONE_CATALOGUE),
+	OF_TYPE("database", "max_connections", KEY_LIMIT),
+	U32("database", "connect_timeout_secs", connect_timeout_s, 1, 3600),
 	PATH("paths", "runtime", runtime_path),
 	PATH("paths", "guest", guest_dir),
 	PATH("paths", "sandboxes", sandboxes_path),
-	UNSUPPORTED("paths", "msb"),
-	UNSUPPORTED("paths", "libkrunfw"),
-	UNSUPPORTED("paths", "cache"),
-	UNSUPPORTED("paths", "volumes"),
-	UNSUPPORTED("paths", "snapshots"),
-	UNSUPPORTED("paths", "logs"),
-	UNSUPPORTED("paths", "secrets"),
+	PATH("paths", "msb", msb_path),
+	UNSUPPORTED("paths", "libkrunfw", NO_LIBRARY),
+	PATH("paths", "cache", cache_path),
+	PATH("paths", "volumes", volumes_path),
+	PATH("paths", "snapshots", snapshots_path),
+	UNSUPPORTED("paths", "logs", LOGS_ARE_INSIDE),
+	OF_TYPE("paths", "secrets", KEY_DIR_ELSEWHERE),
 	U32("sandbox_defaults", "cpus", cpus, 1, 1024),
 	U32("sandbox_defaults", "memory_mib", memory_mib, 1, UINT32_MAX),
 	TEXT("sandbox_defaults", "shell", shell, NULL),
@@ -100,17 +120,12 @@ static const struct key keys[] = {
 	BOOL("sandbox_defaults", "disable_metrics_sample", metrics_disabled),
 };
 
-/* What a message says about the place: the file, and the key in it. */
-struct place {
-	const char *file;
-	const char *section;
-	const char *name;
-};
-
-static int bad_key(struct err *err, const struct place *at, const char *what)
+static int bad_key(struct err *err, const struct config_place *at,
+		   const char *what)
 {
-	return err_set(err, ERR_INVALID, EINVAL, "%s: '%s%s%s' %s", at->file,
-		       at->section, *at->section ? "." : "", at->name, what);
+	return err_set(err, ERR_INVALID, EINVAL, "%s: '%.200s%s%.200s' %s",
+		       at->file, at->section, *at->section ? "." : "", at->name,
+		       what);
 }
 
 static const struct key *find_key(const char *section, const char *name)
@@ -139,8 +154,70 @@ static const char *find_section(const char *in, const char *name)
 	return NULL;
 }
 
+/* ---- keys that are none -------------------------------------------------- */
+
+struct guess {
+	struct suggest s;
+	char best[CONFIG_KEY_TEXT];
+};
+
+static void guess_add(struct guess *g, const char *section, const char *name)
+{
+	char text[CONFIG_KEY_TEXT];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", section,
+		       *section && *name ? "." : "", name);
+	suggest_add(&g->s, text);
+	if (g->s.best != text)
+		return;
+	memcpy(g->best, text, sizeof(text));
+	g->s.best = g->best;
+}
+
+/* The same name in another section is what was meant, or one nearly the same.
+ */
+static int unknown_key(struct err *err, const struct config_place *at)
+{
+	char typed[CONFIG_KEY_TEXT], text[2 * CONFIG_KEY_TEXT];
+	struct guess g = { .best = "" };
+
+	(void)snprintf(typed, sizeof(typed), "%s%s%s", at->section,
+		       *at->section ? "." : "", at->name);
+	suggest_init(&g.s, typed);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (keys[i].type == KEY_UNSUPPORTED)
+			continue;
+		guess_add(&g, keys[i].section, keys[i].name);
+		if (*keys[i].section)
+			guess_add(&g, keys[i].section, "");
+	}
+	for (size_t i = 0; !*g.best && i < ARRAY_SIZE(keys); i++)
+		if (keys[i].type != KEY_UNSUPPORTED &&
+		    !strcmp(keys[i].name, at->name))
+			(void)snprintf(g.best, sizeof(g.best), "%s%s%s",
+				       keys[i].section,
+				       *keys[i].section ? "." : "",
+				       keys[i].name);
+	(void)snprintf(text, sizeof(text), "is not a known setting%s%s%s",
+		       *g.best ? "; did you mean '" : "", g.best,
+		       *g.best ? "'?" : "");
+	return bad_key(err, at, text);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+static int check_path(const json_t *value, const struct config_place *at,
+		      struct err *err)
+{
+	const char *text = json_string_value(value);
+
+	if (!text)
+		return bad_key(err, at, "must be a string");
+	return *text == '/' ? 0 : bad_key(err, at, "must be an absolute path");
+}
+
 static int set_text(const struct key *key, const json_t *value, char **field,
-		    const struct place *at, struct err *err)
+		    const struct config_place *at, struct err *err)
 {
 	const char *text = json_string_value(value);
 	bool known = !key->values;
@@ -150,8 +227,8 @@ static int set_text(const struct key *key, const json_t *value, char **field,
 		return bad_key(err, at, "must be a string");
 	if (!*text)
 		return bad_key(err, at, "must not be empty");
-	if (key->type == KEY_PATH && text[0] != '/')
-		return bad_key(err, at, "must be an absolute path");
+	if (key->type == KEY_PATH && check_path(value, at, err))
+		return -EINVAL;
 	for (size_t i = 0; key->values && key->values[i]; i++)
 		known = known || !strcmp(key->values[i], text);
 	if (!known)
@@ -165,7 +242,7 @@ static int set_text(const struct key *key, const json_t *value, char **field,
 }
 
 static int set_u32(const struct key *key, const json_t *value, uint32_t *field,
-		   const struct place *at, struct err *err)
+		   const struct config_place *at, struct err *err)
 {
 	json_int_t v = json_integer_value(value);
 
@@ -179,8 +256,8 @@ static int set_u32(const struct key *key, const json_t *value, uint32_t *field,
 	return 0;
 }
 
-static int set_bool(const json_t *value, bool *field, const struct place *at,
-		    struct err *err)
+static int set_bool(const json_t *value, bool *field,
+		    const struct config_place *at, struct err *err)
 {
 	if (!json_is_boolean(value))
 		return bad_key(err, at, "must be true or false");
@@ -188,14 +265,14 @@ static int set_bool(const json_t *value, bool *field, const struct place *at,
 	return 0;
 }
 
-static int set_key(struct config_file *c, const struct place *at,
+static int set_key(struct config_file *c, const struct config_place *at,
 		   const json_t *value, struct err *err)
 {
 	const struct key *key = find_key(at->section, at->name);
 	char *field;
 
 	if (!key)
-		return bad_key(err, at, "is not a known setting");
+		return unknown_key(err, at);
 	if (json_is_null(value))
 		return 0;
 	field = (char *)c + key->offset;
@@ -209,12 +286,18 @@ static int set_key(struct config_file *c, const struct place *at,
 		return set_bool(value, (bool *)(void *)field, at, err);
 	case KEY_ELSEWHERE:
 		return json_is_object(value)
-			       ? 0
+			       ? config_registries_check(at, value, err)
 			       : bad_key(err, at, "must be an object");
+	case KEY_DIR_ELSEWHERE:
+		return check_path(value, at, err);
+	case KEY_LIMIT:
+		return json_is_integer(value) && json_integer_value(value) > 0
+			       ? 0
+			       : bad_key(err, at,
+					 "must be a whole number above 0");
 	case KEY_UNSUPPORTED:
 	default:
-		return bad_key(err, at,
-			       "is a setting this version does not have");
+		return bad_key(err, at, reasons[key->offset]);
 	}
 }
 
@@ -235,7 +318,7 @@ static int set_member(struct config_file *c, const char *file,
 {
 	const char *name = json_object_iter_key(in->iter);
 	json_t *value = json_object_iter_value(in->iter);
-	struct place at = { file, in->name, name };
+	struct config_place at = { file, in->name, name };
 
 	sub->name = find_section(in->name, name);
 	if (!sub->name)
@@ -279,6 +362,7 @@ static int set_defaults(struct config_file *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->busy_timeout_s = 5;
+	c->connect_timeout_s = 30;
 	c->cpus = SANDBOX_DEFAULT_CPUS;
 	c->memory_mib = SANDBOX_DEFAULT_MEMORY_MIB;
 	c->upper_size_mib = SANDBOX_DEFAULT_UPPER_MIB;
@@ -355,7 +439,11 @@ void config_file_fini(struct config_file *c)
 	free(c->log_level);
 	free(c->runtime_path);
 	free(c->guest_dir);
+	free(c->msb_path);
 	free(c->sandboxes_path);
+	free(c->cache_path);
+	free(c->volumes_path);
+	free(c->snapshots_path);
 	free(c->shell);
 	free(c->workdir);
 	free(c->engine);

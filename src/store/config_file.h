@@ -2,7 +2,7 @@
 /*
  * <home>/config.json: settings of one home directory. A missing file gives the
  * defaults; an unknown key, a wrong type or an absurd value is an error that
- * names the file and the key. Documented in docs/json.md.
+ * names the file and the key. Documented in docs/config.md.
  */
 #ifndef MSB_STORE_CONFIG_FILE_H
 #define MSB_STORE_CONFIG_FILE_H
@@ -17,10 +17,12 @@
 struct config_file {
 	char *home;	 /* directory for the state instead of this one */
 	char *log_level; /* NULL = the runtime's own default */
-	uint32_t busy_timeout_s;
-	char *runtime_path;   /* msb-runtime instead of the installed one */
-	char *guest_dir;      /* guest kernel and initramfs, likewise */
-	char *sandboxes_path; /* sandbox directories elsewhere */
+	uint32_t busy_timeout_s, connect_timeout_s;
+	char *runtime_path; /* msb-runtime instead of the installed one */
+	char *guest_dir;    /* guest kernel and initramfs, likewise */
+	char *msb_path;	    /* runtime and guest of the msb that is there */
+	/* directories elsewhere */
+	char *sandboxes_path, *cache_path, *volumes_path, *snapshots_path;
 	uint32_t cpus;
 	uint32_t memory_mib;
 	char *shell, *workdir; /* NULL = unset */

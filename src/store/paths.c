@@ -94,9 +94,17 @@ int home_resolve(const char *given, char **ret, struct err *err)
 	return 0;
 }
 
+static const char *const place_names[HOME_PLACE_COUNT] = {
+	[HOME_SANDBOXES] = "sandboxes",
+	[HOME_CACHE] = "cache",
+	[HOME_VOLUMES] = "volumes",
+	[HOME_SNAPSHOTS] = "snapshots",
+};
+
 int home_open(const char *path, struct home *ret, struct err *err)
 {
 	struct home h = { .fd = -1 };
+	bool complete;
 	int rc;
 
 	/* The common case first: the directory is there. */
@@ -111,8 +119,12 @@ int home_open(const char *path, struct home *ret, struct err *err)
 	if (h.fd < 0)
 		return path_err(err, errno, "open the home directory", path);
 	h.path = strdup(path);
-	h.sandboxes = str_fmt("%s/sandboxes", path);
-	if (!h.path || !h.sandboxes) {
+	complete = h.path != NULL;
+	for (unsigned i = 0; i < HOME_PLACE_COUNT; i++) {
+		h.place[i] = str_fmt("%s/%s", path, place_names[i]);
+		complete = complete && h.place[i];
+	}
+	if (!complete) {
 		home_fini(&h);
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "open '%s'", path);
 	}
@@ -123,27 +135,71 @@ int home_open(const char *path, struct home *ret, struct err *err)
 void home_fini(struct home *h)
 {
 	free(h->path);
-	free(h->sandboxes);
-	h->path = h->sandboxes = NULL;
+	h->path = NULL;
+	for (unsigned i = 0; i < HOME_PLACE_COUNT; i++) {
+		free(h->place[i]);
+		h->place[i] = NULL;
+	}
 	close_fd(&h->fd);
 }
 
-int home_set_sandboxes(struct home *h, const char *path, struct err *err)
+int home_set_place(struct home *h, enum home_place place, const char *path,
+		   struct err *err)
 {
-	char *copy = strdup(path);
+	size_t len = path ? strlen(path) : 0;
+	char *copy;
 
+	if (!path)
+		return 0;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (len > HOME_PATH_MAX)
+		return err_set(err, ERR_INVALID, ENAMETOOLONG,
+			       "the path of the directory '%s' has %zu bytes, "
+			       "the limit is %d",
+			       place_names[place], len, HOME_PATH_MAX);
+	copy = strndup(path, len);
 	if (!copy)
 		return err_sys(err, ERR_NO_MEMORY, ENOMEM, "use '%s'", path);
-	free(h->sandboxes);
-	h->sandboxes = copy;
+	free(h->place[place]);
+	h->place[place] = copy;
+	return 0;
+}
+
+/* Is path the directory dir, or in it? */
+static bool is_within(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	if (!strcmp(dir, "/"))
+		return true;
+	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+int home_check_places(const struct home *h, struct err *err)
+{
+	for (unsigned i = 0; i < HOME_PLACE_COUNT; i++)
+		if (is_within(h->path, h->place[i]))
+			return err_set(err, ERR_INVALID, EINVAL,
+				       "the directory of %s, '%s', must not "
+				       "hold the home directory",
+				       place_names[i], h->place[i]);
+	for (unsigned i = 0; i < HOME_PLACE_COUNT; i++)
+		for (unsigned j = 0; j < HOME_PLACE_COUNT; j++)
+			if (i != j && is_within(h->place[i], h->place[j]))
+				return err_set(err, ERR_INVALID, EINVAL,
+					       "the directory of %s, '%s', "
+					       "must not be in that of %s",
+					       place_names[i], h->place[i],
+					       place_names[j]);
 	return 0;
 }
 
 char *home_sandbox_path(const struct home *h, const char *name,
 			const char *rest)
 {
-	return str_fmt("%s/%s%s%s", h->sandboxes, name, rest ? "/" : "",
-		       rest ? rest : "");
+	return str_fmt("%s/%s%s%s", h->place[HOME_SANDBOXES], name,
+		       rest ? "/" : "", rest ? rest : "");
 }
 
 int home_sandbox_open(const struct home *h, const char *name, const char *rest)

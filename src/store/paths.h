@@ -28,10 +28,19 @@
 #define RUNTIME_USERS_LOCK "users.lock"
 #define RUNTIME_WATCHDOG "watchdog"
 
+/* Directories of a home that may lie elsewhere (config.json, "paths"). */
+enum home_place {
+	HOME_SANDBOXES, /* the directory of sandbox directories */
+	HOME_CACHE,
+	HOME_VOLUMES,
+	HOME_SNAPSHOTS,
+	HOME_PLACE_COUNT
+};
+
 struct home {
-	char *path;	 /* absolute */
-	char *sandboxes; /* absolute; the directory of sandbox directories */
-	int fd;		 /* of path */
+	char *path;		       /* absolute */
+	char *place[HOME_PLACE_COUNT]; /* absolute */
+	int fd;			       /* of path */
 };
 
 /*
@@ -43,8 +52,14 @@ int home_resolve(const char *given, char **ret, struct err *err);
 /* Open the directory path (which is copied), creating it with mode 0700. */
 int home_open(const char *path, struct home *ret, struct err *err);
 void home_fini(struct home *h);
-/* Use another directory for the sandboxes; absolute, copied. */
-int home_set_sandboxes(struct home *h, const char *path, struct err *err);
+/* Use another directory, of an absolute path, which is copied; NULL: do not. */
+int home_set_place(struct home *h, enum home_place place, const char *path,
+		   struct err *err);
+/*
+ * Does each of them have a directory to itself? Else one that cleans up would
+ * take what belongs to another. By their paths; links are not looked at.
+ */
+int home_check_places(const struct home *h, struct err *err);
 
 /* malloc'ed "<sandboxes>/<name>[/<rest>]"; NULL when out of memory. */
 char *home_sandbox_path(const struct home *h, const char *name,

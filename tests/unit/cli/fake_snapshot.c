@@ -176,3 +176,9 @@ uint64_t msb_snapshot_size_bytes(const msb_snapshot_t *s)
 	(void)s;
 	return 1048576;
 }
+
+const char *msb_snapshot_dir(const msb_t *m)
+{
+	(void)m;
+	return "/home/snapshots";
+}

@@ -23,6 +23,7 @@ struct fixture {
 static inline int fixture_make(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
+	char cache[sizeof(f->path) + 8];
 
 	if (!f)
 		return -1;
@@ -31,7 +32,8 @@ static inline int fixture_make(void **state)
 	if (!mkdtemp(f->path))
 		return -1;
 	f->home = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return image_store_open(f->home, f->path, &f->store, NULL);
+	(void)snprintf(cache, sizeof(cache), "%s/cache", f->path);
+	return image_store_open(cache, &f->store, NULL);
 }
 
 static inline int fixture_remove(void **state)

@@ -484,7 +484,7 @@ static void *contend(void *ctx)
 	struct source s;
 
 	source_init(&s);
-	c->rc = image_store_open(c->f->home, c->f->path, &store, NULL);
+	c->rc = image_store_open(c->f->store.path, &store, NULL);
 	if (!c->rc) {
 		c->rc = assemble(&store, &s, false, NULL, NULL, NULL);
 		c->opened = s.opened;

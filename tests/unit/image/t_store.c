@@ -402,7 +402,7 @@ static void locks_are_shared_or_exclusive(void **state)
 	struct fixture *f = *state;
 	struct image_store other;
 
-	assert_int_equal(image_store_open(f->home, f->path, &other, NULL), 0);
+	assert_int_equal(image_store_open(f->store.path, &other, NULL), 0);
 	assert_int_equal(image_store_lock(&f->store, false, NULL), 0);
 	assert_int_equal(image_store_lock(&other, false, NULL), 0);
 	image_store_unlock(&f->store);

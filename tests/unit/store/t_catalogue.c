@@ -20,7 +20,7 @@ static struct catalogue *open_test(void **state)
 	struct tmpdir *t = *state;
 	struct catalogue *c = NULL;
 	struct err err = { 0 };
-	int rc = catalogue_open(t->path, true, 5000, &c, &err);
+	int rc = catalogue_open(t->path, true, 5000, 5000, &c, &err);
 
 	if (rc)
 		print_error("%s\n", err.msg);
@@ -116,13 +116,13 @@ static void reading_makes_nothing(void **state)
 	struct catalogue *c = NULL;
 	char path[128];
 
-	assert_int_equal(catalogue_open(t->path, false, 100, &c, NULL),
+	assert_int_equal(catalogue_open(t->path, false, 100, 100, &c, NULL),
 			 -ENOENT);
 	(void)snprintf(path, sizeof(path), "%s/db", t->path);
 	assert_int_equal(access(path, F_OK), -1);
 	/* A directory alone does not count either. */
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(catalogue_open(t->path, false, 100, &c, NULL),
+	assert_int_equal(catalogue_open(t->path, false, 100, 100, &c, NULL),
 			 -ENOENT);
 	(void)snprintf(path, sizeof(path), "%s/db/msb.db", t->path);
 	assert_int_equal(access(path, F_OK), -1);
@@ -172,7 +172,7 @@ static void expect_refused(void **state, const char *want)
 	struct err err = { 0 };
 	struct catalogue *c;
 
-	assert_true(catalogue_open(t->path, true, 100, &c, &err) < 0);
+	assert_true(catalogue_open(t->path, true, 100, 100, &c, &err) < 0);
 	assert_int_equal(err.kind, ERR_DATABASE);
 	assert_non_null(strstr(err.msg, want));
 }
@@ -277,7 +277,7 @@ static int crowd_member(const char *home, int number)
 		struct err err = { 0 };
 		char name[32];
 		size_t n;
-		int rc = catalogue_open(home, true, 5000, &c, &err);
+		int rc = catalogue_open(home, true, 5000, 5000, &c, &err);
 
 		(void)snprintf(name, sizeof(name), "w%d-%d", number, i);
 		r = row_of(name);
@@ -345,7 +345,8 @@ static void one_name_has_one_winner(void **state)
 		if (!pid) {
 			struct sandbox_row r = row_of("same");
 			struct catalogue *c;
-			int rc = catalogue_open(t->path, true, 5000, &c, NULL);
+			int rc = catalogue_open(t->path, true, 5000, 5000, &c,
+						NULL);
 
 			if (!rc)
 				rc = catalogue_insert(c, &r, NULL);
@@ -376,7 +377,7 @@ static void busy_database_is_told_as_busy(void **state)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
 			 SQLITE_OK);
-	assert_int_equal(catalogue_open(t->path, true, 1, &c, &err), 0);
+	assert_int_equal(catalogue_open(t->path, true, 1, 1, &c, &err), 0);
 	assert_int_equal(catalogue_insert(c, &r, &err), -EBUSY);
 	assert_non_null(strstr(err.msg, "another process keeps it busy"));
 	assert_null(strstr(err.msg, "locked"));

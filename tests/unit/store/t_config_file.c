@@ -29,6 +29,7 @@ static void nothing_gives_the_defaults(void **state)
 		assert_null(c.home);
 		assert_null(c.log_level);
 		assert_int_equal(c.busy_timeout_s, 5);
+		assert_int_equal(c.connect_timeout_s, 30);
 		assert_int_equal(c.cpus, 1);
 		assert_int_equal(c.memory_mib, 512);
 		assert_string_equal(c.engine, "auto");
@@ -48,9 +49,18 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(
 		config_file_parse(
 			"{\"home\":\"/h\",\"log_level\":\"debug\","
-			"\"database\":{\"busy_timeout_secs\":9},"
+			"\"database\":{\"busy_timeout_secs\":9,"
+			"\"connect_timeout_secs\":8,\"max_connections\":1},"
 			"\"paths\":{\"runtime\":\"/r\",\"guest\":\"/g\","
-			"\"sandboxes\":\"/s\"},"
+			"\"sandboxes\":\"/s\",\"cache\":\"/c\","
+			"\"volumes\":\"/v\",\"snapshots\":\"/sn\","
+			"\"secrets\":\"/se\",\"msb\":\"/m\"},"
+			"\"registries\":{\"ca_certs\":\"/ca\","
+			"\"auth\":{\"a.io\":{\"username\":\"u\"}},"
+			"\"hosts\":{\"b.io\":{\"insecure\":true,"
+			"\"auth\":{\"username\":\"u\",\"store\":null,"
+			"\"secret_name\":\"s\",\"password_env\":\"E\"}},"
+			"\"c.io\":null,\"d.io\":{\"auth\":null}}},"
 			"\"sandbox_defaults\":{\"cpus\":2,\"memory_mib\":64,"
 			"\"shell\":\"bash\",\"workdir\":\"/w\","
 			"\"engine\":\"uml\",\"engine_mode\":\"ptrace\","
@@ -63,6 +73,11 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(c.home, "/h");
 	assert_string_equal(c.log_level, "debug");
 	assert_int_equal(c.busy_timeout_s, 9);
+	assert_int_equal(c.connect_timeout_s, 8);
+	assert_string_equal(c.cache_path, "/c");
+	assert_string_equal(c.volumes_path, "/v");
+	assert_string_equal(c.snapshots_path, "/sn");
+	assert_string_equal(c.msb_path, "/m");
 	assert_string_equal(c.runtime_path, "/r");
 	assert_string_equal(c.guest_dir, "/g");
 	assert_string_equal(c.sandboxes_path, "/s");
@@ -86,10 +101,21 @@ static void mistakes_name_the_file_and_the_key(void **state)
 	} cases[] = {
 		{ "{", "f:1:1: string or '}' expected near end of file" },
 		{ "[]", "f: must hold one JSON object" },
-		{ "{\"hom\":\"/x\"}", "f: 'hom' is not a known setting" },
+		{ "{\"hom\":\"/x\"}",
+		  "f: 'hom' is not a known setting; did you mean 'home'?" },
 		{ "{\"paths\":{\"cachee\":\"/x\"}}",
-		  "f: 'paths.cachee' is not a known setting" },
-		{ "{\"cpus\":1}", "f: 'cpus' is not a known setting" },
+		  "f: 'paths.cachee' is not a known setting; did you mean "
+		  "'paths.cache'?" },
+		{ "{\"path\":{\"cache\":\"/x\"}}",
+		  "f: 'path' is not a known setting; did you mean 'paths'?" },
+		{ "{\"cpus\":1}", "f: 'cpus' is not a known setting; did you "
+				  "mean 'sandbox_defaults.cpus'?" },
+		{ "{\"sandbox_defaults\":{\"upper_size_mib\":1}}",
+		  "f: 'sandbox_defaults.upper_size_mib' is not a known "
+		  "setting; did you mean 'sandbox_defaults.oci."
+		  "upper_size_mib'?" },
+		{ "{\"something\":1}",
+		  "f: 'something' is not a known setting" },
 		{ "{\"paths\":1}", "f: 'paths' must be an object" },
 		{ "{\"registries\":[]}", "f: 'registries' must be an object" },
 		{ "{\"metrics\":1}", "f: 'metrics' must be an object" },
@@ -102,8 +128,45 @@ static void mistakes_name_the_file_and_the_key(void **state)
 		  "{\"metrics_sample_interval_ms\":3600001}}",
 		  "f: 'sandbox_defaults.metrics_sample_interval_ms' must be "
 		  "from 0 to 3600000" },
-		{ "{\"paths\":{\"cache\":\"/x\"}}",
-		  "f: 'paths.cache' is a setting this version does not have" },
+		{ "{\"paths\":{\"logs\":\"/x\"}}",
+		  "f: 'paths.logs' cannot be set: the logs of a sandbox lie in "
+		  "its own directory, below 'paths.sandboxes'" },
+		{ "{\"paths\":{\"libkrunfw\":\"/x\"}}",
+		  "f: 'paths.libkrunfw' cannot be set: there is no such "
+		  "library; "
+		  "'paths.guest' says where the guest's kernel is" },
+		{ "{\"database\":{\"url\":\"sqlite:/x\"}}",
+		  "f: 'database.url' cannot be set: the catalogue is db/msb.db "
+		  "below 'home', so move that" },
+		{ "{\"database\":{\"max_connections\":0}}",
+		  "f: 'database.max_connections' must be a whole number above "
+		  "0" },
+		{ "{\"database\":{\"connect_timeout_secs\":0}}",
+		  "f: 'database.connect_timeout_secs' must be from 1 to 3600" },
+		{ "{\"paths\":{\"secrets\":\"x\"}}",
+		  "f: 'paths.secrets' must be an absolute path" },
+		{ "{\"paths\":{\"secrets\":7}}",
+		  "f: 'paths.secrets' must be a string" },
+		{ "{\"registries\":{\"host\":{}}}",
+		  "f: 'registries.host' is not a known setting; did you mean "
+		  "'hosts'?" },
+		{ "{\"registries\":{\"ca_certs\":\"x\"}}",
+		  "f: 'registries.ca_certs' must be an absolute path" },
+		{ "{\"registries\":{\"hosts\":[]}}",
+		  "f: 'registries.hosts' must be an object" },
+		{ "{\"registries\":{\"hosts\":{\"a.io\":1}}}",
+		  "f: 'registries.hosts.a.io' must be an object" },
+		{ "{\"registries\":{\"hosts\":{\"a.io\":{\"insecure\":1}}}}",
+		  "f: 'registries.hosts.a.io.insecure' must be true or false" },
+		{ "{\"registries\":{\"hosts\":{\"a.io\":{\"auth\":{"
+		  "\"usernam\":\"u\"}}}}}",
+		  "f: 'registries.hosts.a.io.auth.usernam' is not a known "
+		  "setting; did you mean 'username'?" },
+		{ "{\"registries\":{\"hosts\":{\"a.io\":{\"auth\":{"
+		  "\"username\":1}}}}}",
+		  "f: 'registries.hosts.a.io.auth.username' must be a string" },
+		{ "{\"registries\":{\"auth\":{\"a.io\":{\"x\":1}}}}",
+		  "f: 'registries.auth.a.io.x' is not a known setting" },
 		{ "{\"home\":\"x\"}", "f: 'home' must be an absolute path" },
 		{ "{\"home\":\"\"}", "f: 'home' must not be empty" },
 		{ "{\"home\":1}", "f: 'home' must be a string" },

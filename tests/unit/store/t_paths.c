@@ -4,16 +4,19 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "store/paths.h"
 #include "tmpdir.h"
 
-static void home_comes_from_argument_variable_or_user(void **state)
+	static void
+	home_comes_from_argument_variable_or_user(void **state)
 {
 	char *path, cwd[4096], want[8192];
 
@@ -119,6 +122,63 @@ static void errors_about_paths_name_the_remedy(void **state)
 	assert_string_equal(err.msg, "cannot make '/x': Input/output error");
 }
 
+static void places_do_not_overlap(void **state)
+{
+	static const struct {
+		enum home_place place;
+		const char *below, *want; /* of the test's directory */
+	} cases[] = {
+		{ HOME_CACHE, "/elsewhere/cache", NULL },
+		{ HOME_CACHE, "/cache///", NULL },
+		{ HOME_CACHE, "/volumes2", NULL },
+		{ HOME_CACHE, "/volumes", "must not be in that of volumes" },
+		{ HOME_CACHE, "/volumes/x/", "must not be in that of volumes" },
+		{ HOME_VOLUMES, "", "must not hold the home directory" },
+		{ HOME_SNAPSHOTS, "/", "must not hold the home directory" },
+	};
+	struct tmpdir *t = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err err = { 0 };
+		struct home h;
+		char path[128];
+		int rc;
+
+		(void)snprintf(path, sizeof(path), "%s%s", t->path,
+			       cases[i].below);
+		assert_int_equal(home_open(t->path, &h, NULL), 0);
+		assert_int_equal(home_set_place(&h, cases[i].place, path, NULL),
+				 0);
+		assert_int_equal(home_set_place(&h, HOME_SANDBOXES, NULL, NULL),
+				 0);
+		rc = home_check_places(&h, &err);
+		assert_int_equal(rc, cases[i].want ? -EINVAL : 0);
+		if (cases[i].want)
+			assert_non_null(strstr(err.msg, cases[i].want));
+		home_fini(&h);
+	}
+}
+
+static void a_place_has_a_limit(void **state)
+{
+	struct tmpdir *t = *state;
+	char path[HOME_PATH_MAX + 2];
+	struct home h;
+
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = 0;
+	assert_int_equal(home_open(t->path, &h, NULL), 0);
+	assert_int_equal(home_set_place(&h, HOME_CACHE, path, NULL),
+			 -ENAMETOOLONG);
+	path[HOME_PATH_MAX] = 0;
+	assert_int_equal(home_set_place(&h, HOME_CACHE, path, NULL), 0);
+	assert_string_equal(h.place[HOME_CACHE], path);
+	assert_int_equal(home_set_place(&h, HOME_CACHE, "/", NULL), 0);
+	assert_int_equal(home_check_places(&h, NULL), -EINVAL);
+	home_fini(&h);
+}
+
 static void names_are_checked(void **state)
 {
 	static const char *const bad[] = { "",	  ".",	      "..",  "a/b",
@@ -149,6 +209,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_in_the_way_is_named,
 						tmpdir_make, tmpdir_remove),
 		cmocka_unit_test(errors_about_paths_name_the_remedy),
+		cmocka_unit_test_setup_teardown(places_do_not_overlap,
+						tmpdir_make, tmpdir_remove),
+		cmocka_unit_test_setup_teardown(a_place_has_a_limit,
+						tmpdir_make, tmpdir_remove),
 		cmocka_unit_test(names_are_checked),
 	};
 
