@@ -19,6 +19,7 @@
 struct cli {
 	struct args args;
 	msb_t *m; /* opened by cli_open */
+	bool no_catalogue; /* leave it alone, also at the end */
 };
 
 enum {
@@ -56,6 +57,7 @@ enum {
 	O_INIT_ENV,
 	O_INGRESS,
 	O_INTEGRITY,
+	O_INTERVAL,
 	O_IPV4_POOL,
 	O_IPV6_POOL,
 	O_KIND,
@@ -105,6 +107,7 @@ enum {
 	O_SHELL,
 	O_SIZE,
 	O_SNAPSHOT,
+	O_SORT,
 	O_STOPPED,
 	O_STOP_TIMEOUT,
 	O_TAG,
@@ -126,6 +129,7 @@ enum {
 	O_VERIFY,
 	O_USERNAME,
 	O_VOLUME,
+	O_WATCH,
 	O_WITH_PARENTS,
 	O_WORKDIR,
 	O_YES,
@@ -187,6 +191,7 @@ int cmd_inspect(struct cli *cli);
 int cmd_install(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_load(struct cli *cli);
+int cmd_metrics(struct cli *cli);
 int cmd_net_explain(struct cli *cli);
 int cmd_ping(struct cli *cli);
 int cmd_pull(struct cli *cli);

@@ -37,6 +37,7 @@ extern const struct option cli_image_list_options[];
 extern const struct option cli_image_remove_options[];
 extern const struct option cli_install_options[];
 extern const struct option cli_load_options[];
+extern const struct option cli_metrics_options[];
 extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];
 extern const struct option cli_ping_options[];

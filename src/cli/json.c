@@ -67,17 +67,28 @@ struct json *jval_bool(bool v)
 	return j;
 }
 
+/* Takes text. */
+static struct json *number(char *text)
+{
+	struct json *j = text ? make(JSON_NUMBER) : NULL;
+
+	if (!j) {
+		free(text);
+		return NULL;
+	}
+	j->text = text;
+	j->len = strlen(text);
+	return j;
+}
+
 struct json *jval_number(uint64_t v)
 {
-	struct json *j = make(JSON_NUMBER);
+	return number(str_fmt("%" PRIu64, v));
+}
 
-	if (!j)
-		return NULL;
-	j->text = str_fmt("%" PRIu64, v);
-	if (!j->text)
-		return jval_free(j);
-	j->len = strlen(j->text);
-	return j;
+struct json *jval_decimal(double v, int digits)
+{
+	return number(str_fmt("%.*f", digits, v));
 }
 
 int jval_append(struct json *array, struct json *value)
@@ -215,7 +226,7 @@ static bool is_scalar(const struct json *j)
 	return (j->type != JSON_ARRAY && j->type != JSON_OBJECT) || !j->first;
 }
 
-int jval_print(const struct json *j, struct buf *out)
+static int print(const struct json *j, bool pretty, struct buf *out)
 {
 	struct level stack[JSON_MAX_DEPTH + 1] = { 0 };
 	size_t depth = 0;
@@ -240,7 +251,8 @@ int jval_print(const struct json *j, struct buf *out)
 		}
 		while (depth && stack[depth - 1].next == stack[depth - 1].n) {
 			l = &stack[--depth];
-			put_indent(out, depth);
+			if (pretty)
+				put_indent(out, depth);
 			(void)buf_str(out,
 				      l->j->type == JSON_ARRAY ? "]" : "}");
 			free(l->members);
@@ -250,15 +262,26 @@ int jval_print(const struct json *j, struct buf *out)
 		l = &stack[depth - 1];
 		if (l->next)
 			(void)buf_str(out, ",");
-		put_indent(out, depth);
+		if (pretty)
+			put_indent(out, depth);
 		j = l->members[l->next++];
 		if (l->j->type == JSON_OBJECT) {
 			put_string(out, j->key, strlen(j->key));
-			(void)buf_str(out, ": ");
+			(void)buf_str(out, pretty ? ": " : ":");
 		}
 	}
 	while (depth)
 		free(stack[--depth].members);
 	(void)buf_str(out, "\n");
 	return rc || out->failed ? -ENOMEM : 0;
+}
+
+int jval_print(const struct json *j, struct buf *out)
+{
+	return print(j, true, out);
+}
+
+int jval_print_line(const struct json *j, struct buf *out)
+{
+	return print(j, false, out);
 }

@@ -49,10 +49,14 @@ struct json *jval_array(void);
 struct json *jval_string(const char *text); /* NULL gives null */
 struct json *jval_bool(bool v);
 struct json *jval_number(uint64_t v);
+/* With so many digits behind the point; v is finite. */
+struct json *jval_decimal(double v, int digits);
 int jval_add(struct json *object, const char *key, struct json *value);
 int jval_append(struct json *array, struct json *value);
 
 /* Sorted keys, two spaces per level, a newline at the end. 0 or -ENOMEM. */
 int jval_print(const struct json *j, struct buf *out);
+/* The same without white space, in one line. */
+int jval_print_line(const struct json *j, struct buf *out);
 
 #endif

@@ -160,7 +160,8 @@ static int run(struct cli *cli)
 	set_verbosity(&cli->args);
 	code = args_command(&cli->args)->run(cli);
 	if (cli->m) {
-		msb_reconcile(cli->m);
+		if (!cli->no_catalogue)
+			msb_reconcile(cli->m);
 		msb_close(cli->m);
 	}
 	return code;

@@ -134,6 +134,16 @@ int show_json(struct json *j)
 	return ui_print(&b) ? 1 : 0;
 }
 
+void show_none(const char *text)
+{
+	struct buf line;
+
+	buf_init(&line, 256);
+	(void)buf_printf(&line, "%s\n", text);
+	(void)!write(STDERR_FILENO, buf_data(&line), buf_len(&line));
+	buf_fini(&line);
+}
+
 int show_table(struct table *t, const char *when_empty)
 {
 	struct buf b;
@@ -142,14 +152,8 @@ int show_table(struct table *t, const char *when_empty)
 	buf_init(&b, OUTPUT_MAX);
 	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
 		b.failed = true;
-	if (!t->rows && !b.failed && when_empty) {
-		struct buf line;
-
-		buf_init(&line, 256);
-		(void)buf_printf(&line, "%s\n", when_empty);
-		(void)!write(STDERR_FILENO, buf_data(&line), buf_len(&line));
-		buf_fini(&line);
-	}
+	if (!t->rows && !b.failed && when_empty)
+		show_none(when_empty);
 	code = ui_print(&b) ? 1 : 0;
 	table_fini(t);
 	return code;

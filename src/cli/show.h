@@ -33,8 +33,10 @@ char *show_command(const struct json *config);
 /* Warn of each jail layer that the machine of s, just started, runs without. */
 void show_relaxed_layers(const msb_sandbox_t *s);
 
-/* Print a table, or when_empty (if not NULL) on stderr, and free it: exit code.
- */
+/* "No ... found.", on stderr. */
+void show_none(const char *text);
+/* Print a table, or when_empty (if not NULL) as show_none, and free it: exit
+ * code. */
 int show_table(struct table *t, const char *when_empty);
 
 /* What inspect prints: keys and values, in sections. */

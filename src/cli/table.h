@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-#define TABLE_MAX_COLUMNS 8
+#define TABLE_MAX_COLUMNS 12
 
 /* Terminal columns the UTF-8 text takes; what is not UTF-8 counts one each. */
 size_t text_width(const char *text);
