@@ -118,9 +118,9 @@ def main():
             control(package, tree, source, version)
             stage.settle(tree, seconds)
             file = args.out / f"{package}_{version}_{architecture}.deb"
-            stage.run("env", f"SOURCE_DATE_EPOCH={seconds}", "dpkg-deb", "--root-owner-group", "-Zxz",
-                      f"-z{0 if args.quick else 6}", "--build", tree, file,
-                      stdout=stage.subprocess.DEVNULL)
+            compression = ["-Zgzip", "-z1"] if args.quick else ["-Zxz", "-z6"]
+            stage.run("env", f"SOURCE_DATE_EPOCH={seconds}", "dpkg-deb", "--root-owner-group",
+                      *compression, "--build", tree, file, stdout=stage.subprocess.DEVNULL)
             print(file)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: kernel style unit root user net images arm64 vhost kvm asan, and kvm-full only when named. The
+Suites: kernel style unit root user net images package arm64 vhost kvm asan, and kvm-full only when named. The
 last line printed is
 'N passed, N failed, N skipped'.
 """
@@ -102,13 +102,13 @@ def build(directory, *options):
 def suite_style(res):
     for name in ("arrows", "style"):
         res.one(f"style: {name}", *quiet([PYTHON, f"scripts/check_{name}.py"]))
-    files = c_files("src/", "include/", "tests/")
+    files = c_files("src/", "include/", "tests/", "packaging/")
     res.one("style: clang-format", *quiet(["clang-format", "--dry-run", "-Werror", *files]))
     scripts = run(["git", "ls-files", "*.sh", ".ci/run"], stdout=subprocess.PIPE, text=True,
                   check=True).stdout.split()
     res.one("style: shellcheck", *quiet(["shellcheck", *scripts]))
     res.one("style: codespell", *quiet(["codespell", "-q3", "-L", "passt,nd,nin,crate,ans,fo,inout,ot,te",
-                                        "README.md", "docs", "src", "include", "scripts"]))
+                                        "README.md", "docs", "src", "include", "scripts", "packaging"]))
     sources = [f for f in c_files("src/") if f.endswith(".c")]
     res.one("style: cppcheck", *quiet(
         ["cppcheck", "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
@@ -147,7 +147,7 @@ def suite_unit(res):
         meson_tests(res, "build-test", "unit")
 
 
-def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=()):
+def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=(), dist="load"):
     """Run the tests below where; a few that fail are run again, alone.
 
     Machines that share a processor with strangers are late in ways no test foresees. One that
@@ -160,7 +160,7 @@ def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=()
         cmd = [*prefix, PYTHON, "-m", "pytest", "-q", "-o", f"cache_dir={tmp}/cache", where, *select]
         kw = {"env": {**os.environ, "MSB_BUILD": str(ROOT / directory),
                       "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}, "stdin": subprocess.DEVNULL}
-        p = run([*cmd, "-n", jobs, "--dist=load", f"--junitxml={report}"], **kw)
+        p = run([*cmd, "-n", jobs, f"--dist={dist}", f"--junitxml={report}"], **kw)
         code = p.returncode
         again = passed_alone(cmd, report, kw) if code == 1 else ()
         res.junit(name, report, again)
@@ -256,6 +256,19 @@ def suite_asan(res):
     shutil.rmtree(logs)
 
 
+def suite_package(res):
+    """The packages, used in a fresh Debian and in an empty root; as root, which makes those."""
+    if os.geteuid() != 0:
+        res.skipped += 1
+        res.skips["not started as root"] = ["package: all"]
+        return
+    ok, out = build("build-test")
+    if not ok:
+        res.one("package: build", False, out)
+        return
+    pytest(res, "package", "tests/package", "build-test", dist="loadfile")
+
+
 def suite_vhost(res):
     ok, out = build("build-test")
     if not ok:
@@ -335,7 +348,8 @@ def suite_kernel(res):
 
 
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
-          "user": suite_user, "net": suite_net, "images": suite_images, "arm64": suite_arm64, "vhost": suite_vhost,
+          "user": suite_user, "net": suite_net, "images": suite_images, "package": suite_package,
+          "arm64": suite_arm64, "vhost": suite_vhost,
           "kvm": suite_kvm, "asan": suite_asan, "kvm-full": suite_kvm_full}
 NOT_BY_DEFAULT = {"kvm-full"}
 

@@ -60,16 +60,13 @@ static char *program_dir(const msb_t *m)
 	return take_ptr(real);
 }
 
-/* Path of <dir><place><name> if it can be used; malloc'ed. */
+/* <dir><place><name> without its dots if it can be used; malloc'ed. */
 static char *usable(const char *dir, const char *place, const char *name,
 		    int mode)
 {
-	char *path = str_fmt("%s%s%s", dir, place, name);
+	autofree char *path = str_fmt("%s%s%s", dir, place, name);
 
-	if (path && access(path, mode) == 0)
-		return path;
-	free(path);
-	return NULL;
+	return path && access(path, mode) == 0 ? realpath(path, NULL) : NULL;
 }
 
 static int find_one(const msb_t *m, const char *const *places, size_t nplaces,

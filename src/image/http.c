@@ -11,9 +11,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/ca_bundles.h"
 #include "base/cleanup.h"
+#include "base/compiler.h"
 #include "base/list.h"
 #include "image/http_int.h"
 
@@ -260,11 +263,21 @@ void http_wake(struct http *h)
 
 const char *http_host_roots(void)
 {
+	/* of all distributions: the library may come from another one */
+	static const char *const bundles[] = { HOST_CA_BUNDLES };
 	const char *chosen = getenv("SSL_CERT_FILE");
 
 	if (chosen && *chosen == '/')
 		return chosen;
-	return curl_version_info(CURLVERSION_NOW)->cainfo;
+	for (size_t i = 0; i < ARRAY_SIZE(bundles); i++) {
+		struct stat st;
+
+		if (stat(bundles[i], &st) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_size)
+			return bundles[i];
+	}
+	/* an error will name what has been expected */
+	return bundles[0];
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -339,7 +352,7 @@ static CURLcode set_up(const struct http *h, struct transfer *t)
 	SET(CURLOPT_WRITEDATA, t);
 	if (h->roots)
 		SET(CURLOPT_CAINFO_BLOB, &roots);
-	else if (http_host_roots())
+	else
 		SET(CURLOPT_CAINFO, http_host_roots());
 	return CURLE_OK;
 }

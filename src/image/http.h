@@ -28,7 +28,7 @@ int http_new(const char *ca_pem, size_t ca_pem_len, struct http **ret,
 /* No call is running any more. NULL is fine. Returns NULL. */
 struct http *http_free(struct http *h);
 
-/* File with the host's roots, borrowed; NULL when it is not known. */
+/* Path of the file with the host's roots, also when there is none. */
 const char *http_host_roots(void);
 
 /* Whom a URL speaks to. */

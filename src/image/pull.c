@@ -56,14 +56,13 @@ static int find_credential(const struct worker_request *req,
 static int find_roots(const char *const files[2], struct buf *roots,
 		      struct err *err)
 {
-	const char *host = http_host_roots();
 	int rc = 0;
 
 	for (int i = 0; i < 2 && !rc; i++)
 		if (files[i])
 			rc = roots_add_file(roots, files[i], err);
-	if (!rc && buf_len(roots) && host)
-		(void)roots_add_file(roots, host, NULL); /* or there are none */
+	if (!rc && buf_len(roots)) /* or there are none */
+		(void)roots_add_file(roots, http_host_roots(), NULL);
 	return rc;
 }
 

@@ -49,6 +49,7 @@ static const char *const readable[] = {
 	"/run/NetworkManager",
 	"/run/resolvconf",
 	"/run/systemd/resolve",
+	"/var/lib/ca-certificates",
 	"/dev/null",
 	"/dev/urandom",
 };

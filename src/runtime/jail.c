@@ -182,12 +182,13 @@ static void state(char out[64], const char *on, int error)
 		(void)snprintf(out, 64, "%s", on);
 }
 
-void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret)
+void jail_apply(const struct jail_dir *dirs, size_t n, pid_t machine,
+		struct jail_result *ret)
 {
 	int abi = 0, rc;
 	int rules = jail_landlock_rules(dirs, n, JAIL_NO_TCP, &abi);
 	int network = jail_landlock_rules(NULL, 0, JAIL_CONNECT_TCP, &abi);
-	int filter = jail_seccomp_prepare();
+	int filter = jail_seccomp_prepare(machine);
 	char text[64];
 
 	shared.rules_fd = rules;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/jail.h"
@@ -33,15 +34,17 @@ int jail_signal(void);
 /*
  * Apply all layers to all threads. Never fails as a whole. The network's thread
  * keeps sockets of the Internet families and connections, and no files; the
- * others keep dirs, and no network.
+ * others keep dirs, and no network. Where there are no pidfds, the process
+ * machine can be signalled by its number, unless that is negative.
  */
-void jail_apply(const struct jail_dir *dirs, size_t n, struct jail_result *ret);
+void jail_apply(const struct jail_dir *dirs, size_t n, pid_t machine,
+		struct jail_result *ret);
 
 /* {"no_new_privs":"on",...} */
 void jail_describe(const struct jail_result *r, struct buf *json);
 
 /* seccomp.c: make the allow-lists, once; 0 or -errno. */
-int jail_seccomp_prepare(void);
+int jail_seccomp_prepare(pid_t machine);
 /* One thread obeys its list from now on, unless it is under a narrower one of
  * its own. Async-signal-safe. 0 or -errno. */
 int jail_seccomp_enforce(bool network);

@@ -86,7 +86,7 @@ static void apply_jail(struct sandbox *s)
 	for (size_t i = 0; i < s->nshares && n < max; i++)
 		dirs[n++] = (struct jail_dir){ s->shares[i].dir_fd,
 					       share_access(&s->shares[i]) };
-	jail_apply(dirs, n, &s->jail);
+	jail_apply(dirs, n, machine_pid(s->machine), &s->jail);
 	log_info("jail",
 		 "no_new_privs %s, capabilities %s, landlock %s, seccomp %s",
 		 s->jail.no_new_privs, s->jail.capabilities, s->jail.landlock,

@@ -165,8 +165,16 @@ static int finish(struct seccomp_filter *f)
 /* Made before any thread needs them, and never changed afterwards. */
 static struct seccomp_filter files_filter, network_filter;
 
-int jail_seccomp_prepare(void)
+/* Before Linux 5.4: by its number, which stays its own until it is reaped. */
+static bool signals_by_number(void)
 {
+	return syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0) < 0 &&
+	       errno == ENOSYS;
+}
+
+int jail_seccomp_prepare(pid_t machine)
+{
+	const uint32_t pid = (uint32_t)machine;
 	int rc;
 
 	if (JAIL_SANITIZER) /* its runtime makes calls of its own */
@@ -175,6 +183,9 @@ int jail_seccomp_prepare(void)
 	seccomp_allow(&files_filter, files, ARRAY_SIZE(files));
 	seccomp_check_values(&files_filter, SYS_socket, 0, files_families,
 			     ARRAY_SIZE(files_families), EPERM);
+	if (machine > 0 && signals_by_number())
+		seccomp_check_values(&files_filter, SYS_kill, 0, &pid, 1,
+				     EPERM);
 	rc = finish(&files_filter);
 	if (rc)
 		return rc;

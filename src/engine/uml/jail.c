@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,12 +114,9 @@ static void kill_and_reap(struct jailed *j)
 {
 	siginfo_t si;
 
-	(void)pidfd_send_signal(j->pidfd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)j->pidfd, &si, WEXITED | __WALL) < 0 &&
-	       errno == EINTR)
-		;
-	close_fd(&j->pidfd);
-	j->pid = -1;
+	jailed_kill(j);
+	(void)jailed_reap(j, &si, 0);
+	jailed_close(j);
 }
 
 static int refusal_error(enum jail_layer l, enum jail_step step, int sys,
@@ -157,9 +153,6 @@ static int step_error(enum jail_step step, int sys, struct err *err)
 			       "%s (its file must be readable and executable "
 			       "by every user, and not on a noexec mount)",
 			       what);
-	if (step == STEP_DESCRIPTORS && sys == ENOSYS)
-		return err_sys(err, ERR_UNSUPPORTED, sys,
-			       "%s (Linux 5.9 or later is needed)", what);
 	return err_sys(err, ERR_BOOT, sys, "%s", what);
 }
 
@@ -280,6 +273,7 @@ static int spawn_with(struct jail_child *c, unsigned long flags,
 	c->control = pair[1];
 	rc = j->pid = clone_child(c, flags, &j->pidfd);
 	(void)close(pair[1]);
+	jailed_settle(j);
 	if (rc < 0) {
 		*ret_refused = true;
 		*ret_step = STEP_CLONE;
@@ -369,7 +363,7 @@ static int prepare_child(struct jail_child *c, const struct jail_plan *plan,
 int jail_spawn(const struct jail_plan *plan, const struct host_facts *facts,
 	       struct jailed *ret, struct err *err)
 {
-	struct jailed j = { .pid = -1, .pidfd = -1 };
+	struct jailed j = { .pid = -1, .pidfd = -1, .signal_fd = -1 };
 	struct jail_child *c = calloc(1, sizeof(*c));
 	int rc;
 

@@ -20,6 +20,7 @@
 #ifndef MSB_ENGINE_UML_JAIL_H
 #define MSB_ENGINE_UML_JAIL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -96,7 +97,8 @@ struct jail_plan {
 
 struct jailed {
 	pid_t pid;
-	int pidfd; /* owned */
+	int pidfd;     /* owned; -1 on hosts without */
+	int signal_fd; /* owned; -1 unless there is no pidfd */
 	struct jail_state state;
 	/* probe only: errno of a traced child and of an executable mapping */
 	int ptrace_errno, exec_map_errno;
@@ -109,6 +111,19 @@ struct jailed {
  */
 int jail_spawn(const struct jail_plan *plan, const struct host_facts *facts,
 	       struct jailed *ret, struct err *err);
+
+/*
+ * The process from outside. settle: give a pidfd up that cannot be waited for.
+ * reap: with waitid()'s flags; si_pid is 0 when it still runs. watch_fd: what
+ * is readable when it may have ended, borrowed, or -errno; heard: before each
+ * reap then. close: after the last reap.
+ */
+void jailed_settle(struct jailed *j);
+void jailed_kill(const struct jailed *j);
+int jailed_reap(const struct jailed *j, siginfo_t *si, int flags);
+int jailed_watch_fd(struct jailed *j);
+void jailed_heard(const struct jailed *j);
+void jailed_close(struct jailed *j);
 
 const char *jail_layer_name(enum jail_layer l);	 /* "user_ns" */
 const char *jail_layer_title(enum jail_layer l); /* "user namespace" */

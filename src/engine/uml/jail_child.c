@@ -38,6 +38,9 @@ enum { FD_CONTROL = 3, FD_KERNEL = 4 };
 
 /* While they are sorted into place they must not collide. */
 #define FD_ASIDE 128
+
+/* No descriptor of the runtime is higher; all are closed by exec() anyway. */
+#define CLOSE_MAX 1048576
 _Static_assert(FD_ASIDE >= UML_DEVICE_FD + JAIL_MAX_DEVICES, "FD_ASIDE");
 
 /* The file system of the kernel: the directory proc, and a file in it. */
@@ -248,6 +251,22 @@ static int aside(struct jail_child *c, int fd)
 	return moved;
 }
 
+/* Before Linux 5.9 one by one; there is no /proc any more to look them up in.
+ */
+static void close_from(struct jail_child *c, unsigned first)
+{
+	struct rlimit open_files;
+
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+	if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &open_files) < 0)
+		fail(c, STEP_DESCRIPTORS, errno);
+	if (open_files.rlim_cur > CLOSE_MAX)
+		open_files.rlim_cur = CLOSE_MAX;
+	for (unsigned fd = first; fd < open_files.rlim_cur; fd++)
+		(void)close((int)fd); /* most are not open */
+}
+
 static void sort_descriptors(struct jail_child *c)
 {
 	const struct jail_plan *p = c->plan;
@@ -270,8 +289,7 @@ static void sort_descriptors(struct jail_child *c)
 	for (size_t i = 0; i < p->nsocks; i++, end++)
 		if (dup3(sock[i], (int)end, 0) < 0)
 			fail(c, STEP_DESCRIPTORS, errno);
-	if (syscall(SYS_close_range, end, ~0U, 0) < 0)
-		fail(c, STEP_DESCRIPTORS, errno);
+	close_from(c, end);
 }
 
 static void set_limits(struct jail_child *c)

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -79,6 +78,14 @@ int uml_choose_mode(const struct host_facts *f, enum engine_uml_mode asked,
 			       f->sysctl[HOST_YAMA_SCOPE],
 			       host_sysctl_name(HOST_YAMA_SCOPE));
 	*ret_seccomp = vcpus > 1 || asked == UML_MODE_SECCOMP || no_ptrace;
+	/* the guest kernel's own processes call it before all else */
+	if (*ret_seccomp && f->no_close_range)
+		return err_set(err, ERR_UNSUPPORTED, ENOSYS,
+			       "seccomp mode%s needs Linux 5.9 or later; this "
+			       "host runs %u.%u. With one vCPU and --engine-mode "
+			       "ptrace it works",
+			       vcpus > 1 ? ", and so more than one vCPU," : "",
+			       f->linux_major, f->linux_minor);
 	return 0;
 }
 
@@ -184,15 +191,6 @@ static void stop_serving(struct uml_machine *m)
 	}
 }
 
-static void reap(struct uml_machine *m, siginfo_t *si, int flags)
-{
-	memset(si, 0, sizeof(*si));
-	while (waitid(P_PIDFD, (id_t)m->jail.pidfd, si,
-		      WEXITED | __WALL | flags) < 0 &&
-	       errno == EINTR)
-		;
-}
-
 static void on_exit_ready(struct watch *w, uint32_t events)
 {
 	struct uml_machine *m = container_of(w, struct uml_machine, exit_watch);
@@ -200,7 +198,8 @@ static void on_exit_ready(struct watch *w, uint32_t events)
 	siginfo_t si;
 
 	(void)events;
-	reap(m, &si, WNOHANG);
+	jailed_heard(&m->jail);
+	(void)jailed_reap(&m->jail, &si, WNOHANG);
 	if (!si.si_pid)
 		return;
 	m->running = false;
@@ -218,7 +217,7 @@ static void uml_kill(struct machine *base)
 	if (!m->running)
 		return;
 	m->killed = true;
-	(void)pidfd_send_signal(m->jail.pidfd, SIGKILL, NULL, 0);
+	jailed_kill(&m->jail);
 }
 
 static void uml_free(struct machine *base)
@@ -228,12 +227,12 @@ static void uml_free(struct machine *base)
 
 	loop_unwatch(&m->exit_watch);
 	if (m->running) {
-		(void)pidfd_send_signal(m->jail.pidfd, SIGKILL, NULL, 0);
-		reap(m, &si, 0);
+		jailed_kill(&m->jail);
+		(void)jailed_reap(&m->jail, &si, 0);
 	}
 	klog_fini(&m->log);
 	stop_serving(m);
-	close_fd(&m->jail.pidfd);
+	jailed_close(&m->jail);
 	close_fd(&m->cpu_claim);
 	free(m);
 }
@@ -501,8 +500,10 @@ static int start(struct uml_machine *m, const struct machine_desc *desc,
 	if (rc)
 		return rc;
 	m->running = true;
-	rc = loop_watch(m->loop, &m->exit_watch, m->jail.pidfd, EPOLLIN,
-			on_exit_ready);
+	rc = jailed_watch_fd(&m->jail);
+	if (rc >= 0)
+		rc = loop_watch(m->loop, &m->exit_watch, rc, EPOLLIN,
+				on_exit_ready);
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "watch the machine");
 	return serve_devices(m, err);
@@ -519,7 +520,7 @@ int uml_start(struct loop *loop, const struct machine_desc *desc,
 	m->base.ops = &uml_ops;
 	m->loop = loop;
 	m->events = desc->events;
-	m->jail.pid = m->jail.pidfd = -1;
+	m->jail.pid = m->jail.pidfd = m->jail.signal_fd = -1;
 	m->cpu = m->cpu_claim = m->log.fd = -1;
 	rc = start(m, desc, err);
 	if (rc)

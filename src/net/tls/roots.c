@@ -10,19 +10,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/ca_bundles.h"
 #include "base/cleanup.h"
 #include "net/tls/ca_int.h"
 
-/* Debian, Gentoo, Alpine, Arch; Fedora; SUSE; others. */
-static const char *const host_bundles[] = {
-	"/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt",
-	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-	"/etc/ssl/ca-bundle.pem",
-	"/var/lib/ca-certificates/ca-bundle.pem",
-	"/etc/ca-certificates/extracted/tls-ca-bundle.pem",
-	"/etc/ssl/cert.pem",
-};
+static const char *const host_bundles[] = { HOST_CA_BUNDLES };
 
 /* What a scope adds, and the store with it. */
 struct scope {

@@ -114,6 +114,14 @@ static void mode_follows_vcpus_and_host(void **state)
 	assert_int_equal(uml_choose_mode(&f, UML_MODE_AUTO, 1, &seccomp, NULL),
 			 0);
 	assert_false(seccomp);
+	f.no_close_range = true;
+	assert_int_equal(uml_choose_mode(&f, UML_MODE_AUTO, 1, &seccomp, NULL),
+			 0);
+	assert_int_equal(uml_choose_mode(&f, UML_MODE_AUTO, 2, &seccomp, &err),
+			 -ENOSYS);
+	assert_non_null(strstr(err.msg, "more than one vCPU, needs Linux 5.9"));
+	err = (struct err){ 0 };
+	f.no_close_range = false;
 	assert_int_equal(uml_choose_mode(&f, UML_MODE_AUTO, 2, &seccomp, NULL),
 			 0);
 	assert_true(seccomp);

@@ -192,7 +192,7 @@ static void child(const struct place *p)
 	CHECK(pthread_setname_np(t, JAIL_NETWORK_THREAD) == 0);
 	wait_step(&o, 1);
 	wait_step(&net, 1);
-	jail_apply(dirs, 2, &r);
+	jail_apply(dirs, 2, -1, &r);
 	buf_init(&json, 4096);
 	jail_describe(&r, &json);
 	CHECK(strstr(buf_cstr(&json), "\"no_new_privs\":\"on\""));
