@@ -154,6 +154,11 @@ static void put_string(struct buf *b, const char *text, size_t len)
 			(void)buf_str(b, "\\r");
 		else if (c < 0x20 || c == 0x7f)
 			(void)buf_printf(b, "\\u%04x", c);
+		else if (c == 0xc2 && i + 1 < len &&
+			 (unsigned char)text[i + 1] < 0xa0)
+			/* a control character, which terminals obey */
+			(void)buf_printf(b, "\\u%04x",
+					 (unsigned char)text[++i]);
 		else
 			(void)buf_append(b, text + i, 1);
 	}

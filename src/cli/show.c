@@ -150,6 +150,7 @@ int show_table(struct table *t, const char *when_empty)
 	int code = 0;
 
 	buf_init(&b, OUTPUT_MAX);
+	t->max_width = ui_columns(STDOUT_FILENO);
 	if (table_print(t, ui_colors(STDOUT_FILENO), &b))
 		b.failed = true;
 	if (!t->rows && !b.failed && when_empty)

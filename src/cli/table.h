@@ -10,12 +10,16 @@
 
 #define TABLE_MAX_COLUMNS 12
 
-/* Terminal columns the UTF-8 text takes; what is not UTF-8 counts one each. */
+/*
+ * Terminal columns the UTF-8 text takes; what is not UTF-8 counts one each. A
+ * base with its marks, a family of emoji and a flag are one thing.
+ */
 size_t text_width(const char *text);
 
 /*
- * Append text with control characters, and bytes that are not UTF-8, replaced
- * by '?', so that what a name holds cannot drive the terminal.
+ * Append text with control characters, those that turn the direction of text,
+ * and bytes that are not UTF-8 replaced by '?', so that what a name holds can
+ * neither drive the terminal nor look like another one.
  */
 void text_put_safe(struct buf *b, const char *text);
 
@@ -24,6 +28,8 @@ void text_put_safe(struct buf *b, const char *text);
  * and "..." is added. malloc'ed, NULL when out of memory.
  */
 char *text_cut(const char *text, size_t max);
+/* The same with "…", which takes one column. */
+char *text_fit(const char *text, size_t max);
 
 enum table_style {
 	STYLE_PLAIN,
@@ -51,7 +57,8 @@ struct table {
 	size_t columns;
 	struct cell *cells; /* owned, rows * columns */
 	size_t rows;
-	bool failed; /* out of memory; printing reports it */
+	bool failed;	  /* out of memory; printing reports it */
+	size_t max_width; /* columns become narrower to fit; 0: no limit */
 };
 
 void table_init(struct table *t, const char *const *header, size_t columns);

@@ -30,8 +30,8 @@ class Base(unittest.TestCase):
     def env(self, **extra):
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(("MSB_", "CLICOLOR", "NO_COLOR"))}
-        env.update(MSB_HOME=str(self.base / "home"), TERM="xterm", TZ="UTC", **extra)
-        return env
+        env.update(MSB_HOME=str(self.base / "home"), TERM="xterm", TZ="UTC")
+        return env | extra
 
     def msb(self, *args, input=None, env=None, text=True, **kw):
         if input is None and "stdin" not in kw:

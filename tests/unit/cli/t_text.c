@@ -27,6 +27,40 @@ static void widths(void **state)
 	assert_int_equal(text_width("\xe6\x97"), 2);	     /* cut off */
 }
 
+static void widths_of_more_than_one_character(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t want;
+	} cases[] = {
+		{ "\u2764", 1 },			 /* a heart */
+		{ "\u2764\ufe0f", 2 },			 /* in red */
+		{ "1\ufe0f\u20e3", 2 },			 /* a key */
+		{ "\U0001F44D", 2 },			 /* a thumb */
+		{ "\U0001F44D\U0001F3FD", 2 },		 /* of a skin */
+		{ "\U0001F3FD", 2 },			 /* skin alone */
+		{ "\U0001F1E9\U0001F1EA", 2 },		 /* a flag */
+		{ "\U0001F1E9\U0001F1EA\U0001F1EB", 3 }, /* and a letter */
+		{ "\U0001F468\u200d\U0001F469\u200d\U0001F467", 2 },
+		{ "\U0001F468\U0001F469", 4 }, /* no family */
+		{ "a\u200db", 2 },	       /* nothing to join */
+		{ "\u1112\u1161\u11ab", 2 },   /* a syllable */
+		{ "\uff21", 2 },	       /* full width A */
+		{ "\uff71", 1 },	       /* half width */
+		{ "\u0e01\u0e34\u0e49", 1 },   /* Thai marks */
+		{ "\u0302x", 1 },	       /* a mark on nothing */
+		{ "\u00ad", 1 },
+		{ "\U00020000", 2 },
+		{ "\U0010ffff", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (text_width(cases[i].text) != cases[i].want)
+			fail_msg("case %zu is %zu wide", i,
+				 text_width(cases[i].text));
+}
+
 static void control_characters_do_not_reach_the_terminal(void **state)
 {
 	struct buf b;
@@ -36,6 +70,9 @@ static void control_characters_do_not_reach_the_terminal(void **state)
 	text_put_safe(&b, "a\033[2Jb\xff\xc2\x9b"
 			  "c\n\xc3\xa4");
 	assert_string_equal(buf_cstr(&b), "a?[2Jb??c?\xc3\xa4");
+	buf_reset(&b);
+	text_put_safe(&b, "a\u202eb\u2066c\u2028d\u200fe");
+	assert_string_equal(buf_cstr(&b), "a?b?c?d\u200fe");
 	buf_fini(&b);
 }
 
@@ -58,6 +95,86 @@ static void cutting(void **state)
 		assert_string_equal(cut, cases[i].want);
 		free(cut);
 	}
+}
+
+static void fitting(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t max;
+		const char *want;
+	} cases[] = {
+		{ "abc", 3, "abc" },
+		{ "abcd", 3, "ab…" },
+		{ "abcd", 1, "…" },
+		{ "abcd", 0, "" },
+		{ "", 0, "" },
+		{ "日本語", 5, "日本…" },
+		{ "日本語", 4, "日…" }, /* half a character is none */
+		{ "e\u0301e\u0301e\u0301", 2, "e\u0301…" },
+		{ "\U0001F1E9\U0001F1EA\U0001F1EB", 2, "…" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *cut = text_fit(cases[i].text, cases[i].max);
+
+		assert_string_equal(cut, cases[i].want);
+		assert_true(text_width(cut) <= cases[i].max);
+		free(cut);
+	}
+}
+
+/* The lines of t when it has to fit into width columns. */
+static void check_fit(struct table *t, size_t width, const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	t->max_width = width;
+	assert_int_equal(table_print(t, false, &b), 0);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_fini(&b);
+}
+
+static void tables_that_fit(void **state)
+{
+	static const char *const header[] = { "NAME", "IMAGE", "COMMAND" };
+	struct table t;
+
+	(void)state;
+	table_init(&t, header, 3);
+	table_row(&t);
+	table_set(&t, 0, "a-sandbox-name", STYLE_PLAIN);
+	table_set(&t, 1, "registry.example/日本語", STYLE_PLAIN);
+	table_set(&t, 2, "sleep 1000000", STYLE_PLAIN);
+	check_fit(&t, 0,
+		  "NAME              IMAGE                      COMMAND\n"
+		  "a-sandbox-name    registry.example/日本語    sleep "
+		  "1000000\n");
+	check_fit(&t, 58,
+		  "NAME              IMAGE                      COMMAND\n"
+		  "a-sandbox-name    registry.example/日本語    sleep "
+		  "1000000\n");
+	/* first the gaps, then the widest column */
+	check_fit(&t, 57,
+		  "NAME            IMAGE                    COMMAND\n"
+		  "a-sandbox-name  registry.example/日本語  sleep 1000000\n");
+	check_fit(&t, 50,
+		  "NAME            IMAGE                COMMAND\n"
+		  "a-sandbox-name  registry.example/…   sleep 1000000\n");
+	/* then others, and at last what the row is about */
+	check_fit(&t, 34,
+		  "NAME            IMAGE     COMMAND\n"
+		  "a-sandbox-name  registr…  sleep 1…\n");
+	check_fit(&t, 31,
+		  "NAME         IMAGE     COMMAND\n"
+		  "a-sandbox-…  registr…  sleep 1…\n");
+	/* a narrower column would be of no use */
+	check_fit(&t, 5,
+		  "NAME      IMAGE     COMMAND\n"
+		  "a-sandb…  registr…  sleep 1…\n");
+	table_fini(&t);
 }
 
 static void tables(void **state)
@@ -130,6 +247,15 @@ static void json_is_sorted_and_indented(void **state)
 				 "  ],\n"
 				 "  \"c\": []\n"
 				 "}\n");
+	free(out);
+}
+
+static void json_cannot_drive_a_terminal(void **state)
+{
+	char *out = reprint("[\"\\u009b\\u007f\\u00a0\\u001b\"]");
+
+	(void)state;
+	assert_string_equal(out, "[\n  \"\\u009b\\u007f\xc2\xa0\\u001b\"\n]\n");
 	free(out);
 }
 
@@ -275,9 +401,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(widths),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+		cmocka_unit_test(widths_of_more_than_one_character),
 		cmocka_unit_test(cutting),
+		cmocka_unit_test(fitting),
+		cmocka_unit_test(tables_that_fit),
 		cmocka_unit_test(tables),
 		cmocka_unit_test(json_is_sorted_and_indented),
+		cmocka_unit_test(json_cannot_drive_a_terminal),
 		cmocka_unit_test(json_that_is_wrong_is_refused),
 		cmocka_unit_test(json_depth_at_the_limit),
 		cmocka_unit_test(json_lookups),
