@@ -43,6 +43,7 @@ typedef struct msb_volume_list msb_volume_list_t;
 typedef struct msb_fs msb_fs_t; /* files of a running guest */
 typedef struct msb_snapshot msb_snapshot_t;
 typedef struct msb_snapshot_list msb_snapshot_list_t;
+typedef struct msb_release msb_release_t; /* of msb itself, to install */
 typedef struct msb_log msb_log_t; /* what a sandbox has logged, being read */
 
 /* ---- errors -------------------------------------------------------------- */
@@ -731,6 +732,39 @@ int msb_sandbox_metrics(msb_sandbox_t *s, msb_metrics_t *ret,
 int msb_metrics_all(msb_t *m, unsigned flags,
 		    int (*fn)(void *ctx, const msb_metrics_t *sample),
 		    void *ctx, msb_error_t **ret_err);
+
+/* ---- releases of msb itself (docs/install.md) -----------------------------
+ */
+
+typedef struct {
+	size_t struct_size;
+	/* A directory, or a file, http or https URL; NULL: as config.json
+	 * says. */
+	const char *source;
+	const char *version;  /* NULL: the latest */
+	bool older;	      /* instead: the newest before msb_version() */
+	const char *ca_certs; /* PEM certificates to trust, too, or NULL */
+} msb_release_query_t;
+
+/*
+ * Look for a release. MSB_ERR_UNSUPPORTED: this library is part of a package,
+ * and its manager's to update.
+ */
+int msb_release_find(msb_t *m, const msb_release_query_t *q,
+		     msb_release_t **ret, msb_error_t **ret_err);
+void msb_release_free(msb_release_t *r);
+const char *msb_release_version(const msb_release_t *r);
+/* Negative, 0, positive: older than msb_version(), the same, newer. */
+int msb_release_order(const msb_release_t *r);
+/*
+ * Get it, check its sum, unpack it below the home's lib, see that it works, and
+ * have the home's bin/msb lead to it, in one step; a failure, a kill or a full
+ * disk leaves what was there. Waits for another process that does the same;
+ * again: also when it is installed already. o: NULL, or who is told of
+ * MSB_IMAGE_DOWNLOAD.
+ */
+int msb_release_install(const msb_release_t *r, bool again,
+			const msb_image_options_t *o, msb_error_t **ret_err);
 
 /* ---- images -------------------------------------------------------------- */
 

@@ -233,6 +233,11 @@ struct artefacts {
 int artefacts_find(const msb_t *m, const char *engine, bool tls,
 		   struct artefacts *ret, struct err *err);
 void artefacts_fini(struct artefacts *a);
+/*
+ * Directory this code was loaded from, or that of the msb that config.json
+ * names, with a "/" at its end; malloc'ed.
+ */
+char *artefact_own_dir(const msb_t *m);
 /* msb-image, malloc'ed. */
 int artefact_find_worker(const msb_t *m, char **ret, struct err *err);
 /* Archive of an image that comes with the product, malloc'ed; NULL: none. */

@@ -35,11 +35,7 @@ static const char *const image_places[] = {
 	"../../share/microsandbox/images/"
 };
 
-/*
- * Directory this code was loaded from, or that of the msb that config.json
- * names, with a "/" at its end; malloc'ed.
- */
-static char *program_dir(const msb_t *m)
+char *artefact_own_dir(const msb_t *m)
 {
 	autofree char *real = NULL;
 	const char *path = m->cfg.msb_path ? m->cfg.msb_path : "/proc/self/exe";
@@ -82,7 +78,7 @@ static int find_one(const msb_t *m, const char *const *places, size_t nplaces,
 			    : path_err(err, errno, "use (from config.json)",
 				       fixed);
 	}
-	dir = program_dir(m);
+	dir = artefact_own_dir(m);
 	if (!dir && m->cfg.msb_path)
 		return path_err(err, errno, "use (from config.json)",
 				m->cfg.msb_path);
@@ -167,7 +163,7 @@ int artefact_find_worker(const msb_t *m, char **ret, struct err *err)
 char *artefact_find_image(const msb_t *m, const char *name)
 {
 	autofree char *file = str_fmt("%s.tar", name);
-	autofree char *dir = program_dir(m);
+	autofree char *dir = artefact_own_dir(m);
 	char *path = NULL;
 
 	for (size_t i = 0; file && dir && !path && i < ARRAY_SIZE(image_places);

@@ -35,6 +35,13 @@ int image_worker_run(msb_t *m, struct worker_request *r, int file_fd,
 int image_worker_repack(msb_t *m, bool expand, int in, int out,
 			struct err *err);
 
+/* Have it fetch a file into out. */
+int image_worker_fetch(msb_t *m, char *url, bool document, char *ca_certs,
+		       int out, const struct msb_image_options *o,
+		       struct err *err);
+/* Have it unpack the archive in into the directory out. */
+int image_worker_extract(msb_t *m, int in, int out, struct err *err);
+
 int image_store_of(const msb_t *m, struct image_store *ret, struct err *err);
 
 /*

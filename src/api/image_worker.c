@@ -238,7 +238,13 @@ static int run(msb_t *m, struct worker_request *r, int file_fd, int out_fd,
 	       const struct msb_image_options *o, struct worker_event *ret,
 	       struct err *err)
 {
-	struct worker w = { .o = o, .events = -1, .pid = -1 };
+	struct worker w = {
+		.o = o,
+		.events = -1,
+		.pid = -1,
+		/* which tells of no layers, and speaks of the first */
+		.nlayers = r->op == WORKER_FETCH,
+	};
 	char how[32];
 	int rc;
 
@@ -274,6 +280,33 @@ int image_worker_repack(msb_t *m, bool expand, int in, int out, struct err *err)
 {
 	struct worker_request r = { .op = expand ? WORKER_EXPAND
 						 : WORKER_COMPRESS };
+	struct worker_event end;
+	int rc = run(m, &r, in, out, NULL, &end, err);
+
+	if (!rc)
+		worker_event_fini(&end);
+	return rc;
+}
+
+int image_worker_fetch(msb_t *m, char *url, bool document, char *ca_certs,
+		       int out, const struct msb_image_options *o,
+		       struct err *err)
+{
+	struct worker_request r = { .op = WORKER_FETCH,
+				    .url = url,
+				    .document = document,
+				    .ca_certs = ca_certs };
+	struct worker_event end;
+	int rc = run(m, &r, -1, out, o, &end, err);
+
+	if (!rc)
+		worker_event_fini(&end);
+	return rc;
+}
+
+int image_worker_extract(msb_t *m, int in, int out, struct err *err)
+{
+	struct worker_request r = { .op = WORKER_EXTRACT };
 	struct worker_event end;
 	int rc = run(m, &r, in, out, NULL, &end, err);
 

@@ -152,7 +152,7 @@ int alias_dir_write(int dir, const char *name, const void *data, size_t len,
 }
 
 /* Call fn with each directory of PATH until it says true. */
-static bool any_on_path(bool (*fn)(int dir, const void *ctx), const void *ctx)
+static bool any_on_path(bool (*fn)(int dir, void *ctx), void *ctx)
 {
 	const char *path = getenv("PATH");
 
@@ -170,7 +170,7 @@ static bool any_on_path(bool (*fn)(int dir, const void *ctx), const void *ctx)
 	return false;
 }
 
-static bool is_same(int dir, const void *ctx)
+static bool is_same(int dir, void *ctx)
 {
 	const struct stat *want = ctx;
 	struct stat st;
@@ -186,7 +186,7 @@ bool alias_dir_on_path(const char *dir)
 	return stat(dir, &st) == 0 && any_on_path(is_same, &st);
 }
 
-static bool has_program(int dir, const void *ctx)
+static bool has_program(int dir, void *ctx)
 {
 	struct stat st;
 
@@ -196,5 +196,29 @@ static bool has_program(int dir, const void *ctx)
 
 bool alias_dir_finds(const char *program)
 {
-	return any_on_path(has_program, program);
+	return any_on_path(has_program, (void *)(uintptr_t)program);
+}
+
+struct search {
+	const char *program;
+	struct stat in; /* the directory that is hoped for */
+	bool there;
+};
+
+/* The first directory with such a program ends the search. */
+static bool is_first(int dir, void *ctx)
+{
+	struct search *s = ctx;
+
+	if (!has_program(dir, (void *)(uintptr_t)s->program))
+		return false;
+	s->there = is_same(dir, &s->in);
+	return true;
+}
+
+bool alias_dir_leads_to(const char *program, const char *dir)
+{
+	struct search s = { .program = program };
+
+	return stat(dir, &s.in) == 0 && any_on_path(is_first, &s) && s.there;
 }

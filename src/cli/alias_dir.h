@@ -33,5 +33,7 @@ int alias_dir_write(int dir, const char *name, const void *data, size_t len,
 bool alias_dir_on_path(const char *dir);
 /* Does PATH lead to a program of this name? */
 bool alias_dir_finds(const char *program);
+/* ... and first to the one in dir? */
+bool alias_dir_leads_to(const char *program, const char *dir);
 
 #endif

@@ -205,6 +205,7 @@ static bool pull(struct cli *cli, const char *reference)
 	struct progress p = { .verb = "Pulling" };
 	msb_image_options_t *o = msb_image_options_new();
 	msb_error_t *e = NULL;
+	bool cached;
 	int rc;
 
 	if (!o) {
@@ -213,7 +214,7 @@ static bool pull(struct cli *cli, const char *reference)
 	}
 	msb_image_options_set_progress(o, progress_event, &p);
 	ui_spinner_start(false, p.verb, reference);
-	rc = msb_image_pull(cli->m, reference, o, NULL, &e);
+	rc = msb_image_pull(cli->m, reference, o, &cached, &e);
 	ui_spinner_stop();
 	msb_image_options_free(o);
 	if (rc < 0)

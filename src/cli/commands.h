@@ -31,6 +31,7 @@ extern const struct command cli_completion_commands[];
 extern const struct command cli_image_commands[];
 extern const struct command cli_net_commands[];
 extern const struct command cli_registry_commands[];
+extern const struct command cli_self_commands[];
 extern const struct command cli_snapshot_commands[];
 extern const struct command cli_volume_commands[];
 extern const struct option cli_image_list_options[];
@@ -41,6 +42,8 @@ extern const struct option cli_metrics_options[];
 extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];
 extern const struct option cli_ping_options[];
+extern const struct option cli_downgrade_options[];
+extern const struct option cli_update_options[];
 extern const struct option cli_pull_options[];
 extern const struct option cli_save_options[];
 extern const struct option cli_select_options[];
@@ -55,6 +58,11 @@ extern const struct option cli_select_options[];
 	{                                                                      \
 		.name = "NAME", .many = true, .what = (what_),                 \
 		.help = "Names of sandboxes; or --label"                       \
+	}
+#define DOWNGRADE_WORD                                                         \
+	{                                                                      \
+		.name = "VERSION", .help = "Which one; default: the newest "   \
+					   "before this"                       \
 	}
 #define IMAGE_REFERENCES_WORD                                                  \
 	{                                                                      \

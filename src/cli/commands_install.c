@@ -28,6 +28,7 @@ const struct option cli_install_options[] = {
 	  .letter = 'v',
 	  .name = "volume",
 	  .value = "SRC:DST[:OPTS]",
+	  .what = VALUE_MOUNT,
 	  .help = "Share a host directory, a file or a named volume; a "
 		  "relative path is where the command is called" },
 	{ .id = O_WORKDIR,
@@ -46,6 +47,7 @@ const struct option cli_install_options[] = {
 	  .letter = 'e',
 	  .name = "env",
 	  .value = "KEY[=VALUE]",
+	  .what = VALUE_VARIABLE,
 	  .help = "Set an environment variable, or pass on that of whoever "
 		  "calls the command" },
 	{ .id = O_FORCE,

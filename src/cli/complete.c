@@ -221,6 +221,7 @@ static void put_value(struct cli *cli, struct candidates *c,
 	case VALUE_IMAGE:
 	case VALUE_VOLUME:
 	case VALUE_REGISTRY:
+	case VALUE_INSTALLED:
 		complete_names(cli, what, c);
 		break;
 	}

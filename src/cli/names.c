@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "cli/alias_dir.h"
 #include "cli/complete.h"
 #include "cli/show.h"
 
@@ -110,6 +111,24 @@ static int put_registry(void *ctx, const msb_registry_t *r)
 	return 0;
 }
 
+static void put_installed(msb_t *m, struct candidates *c)
+{
+	autofree char *bin = str_fmt("%s/bin", msb_home(m));
+	autoclose int dir = bin ? alias_dir_open(bin, false, NULL) : -1;
+	struct strv names = { 0 };
+
+	if (dir >= 0 && !alias_dir_names(dir, &names, NULL))
+		for (size_t i = 0; i < names.n; i++) {
+			struct alias_info info;
+
+			if (alias_dir_read(dir, names.v[i], &info))
+				continue;
+			candidate_add(c, names.v[i], info.image);
+			alias_info_fini(&info);
+		}
+	strv_fini(&names);
+}
+
 void complete_names(struct cli *cli, enum value_kind what, struct candidates *c)
 {
 	if (!cli->m && (!home_exists() || msb_open(NULL, &cli->m, NULL) < 0))
@@ -134,6 +153,9 @@ void complete_names(struct cli *cli, enum value_kind what, struct candidates *c)
 		break;
 	case VALUE_REGISTRY:
 		(void)msb_registry_list(cli->m, put_registry, c, NULL);
+		break;
+	case VALUE_INSTALLED:
+		put_installed(cli->m, c);
 		break;
 	case VALUE_OTHER:
 	case VALUE_FILE:

@@ -48,9 +48,10 @@ enum value_kind {
 	VALUE_VOLUME,
 	VALUE_SNAPSHOT,
 	VALUE_REGISTRY,
-	VALUE_VARIABLE, /* of the environment */
-	VALUE_SECRET,	/* VARIABLE@HOST */
-	VALUE_COMMAND,	/* of msb */
+	VALUE_INSTALLED, /* a command made by install */
+	VALUE_VARIABLE,	 /* of the environment */
+	VALUE_SECRET,	 /* VARIABLE@HOST */
+	VALUE_COMMAND,	 /* of msb */
 };
 
 struct option {

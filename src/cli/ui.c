@@ -87,6 +87,24 @@ void ui_context(const char *fmt, ...)
 	va_end(ap);
 }
 
+void ui_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(STYLE_CYAN_BOLD, "", "info", fmt, ap);
+	va_end(ap);
+}
+
+void ui_done(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(STYLE_GREEN_BOLD, "", "done", fmt, ap);
+	va_end(ap);
+}
+
 void ui_grammar_error(const struct err *err)
 {
 	ui_error("%s", err->msg);

@@ -27,6 +27,10 @@ void ui_warn(const char *fmt, ...) MSB_PRINTF(1, 2);
 /* "  → ..." below an error. */
 void ui_context(const char *fmt, ...) MSB_PRINTF(1, 2);
 
+/* "info ..." and "done ..." lines of msb self. */
+void ui_info(const char *fmt, ...) MSB_PRINTF(1, 2);
+void ui_done(const char *fmt, ...) MSB_PRINTF(1, 2);
+
 /* A failure of the value grammars. */
 void ui_grammar_error(const struct err *err);
 /*

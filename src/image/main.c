@@ -12,8 +12,10 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "image/archive.h"
+#include "image/fetch.h"
 #include "image/pull.h"
 #include "image/repack.h"
+#include "image/roots.h"
 #include "image/worker_jail.h"
 #include "image/worker_out.h"
 
@@ -247,6 +249,52 @@ static int do_repack(struct worker *w, struct err *err)
 			     err);
 }
 
+/* ---- fetch and extract ------------------------------------------------- */
+
+/* Trusted besides the host's, which have to be told then, too. */
+static int read_roots(const char *path, struct buf *roots, struct err *err)
+{
+	const char *host = http_host_roots();
+	int rc = path ? roots_add_file(roots, path, err) : 0;
+
+	if (!rc && path && host)
+		(void)roots_add_file(roots, host, NULL); /* or there are none */
+	return rc;
+}
+
+static int do_fetch(struct worker *w, struct err *err)
+{
+	struct http *h = NULL;
+	struct buf roots;
+	int rc;
+
+	buf_init(&roots, 2 * ROOTS_MAX);
+	rc = read_roots(w->req.ca_certs, &roots, err);
+	if (!rc) {
+		worker_jail(-1, -1, true);
+		if (worker_out_watch(&w->out))
+			rc = no_memory(err);
+	}
+	if (!rc)
+		rc = http_new(w->req.ca_certs ? (const char *)buf_data(&roots)
+					      : NULL,
+			      buf_len(&roots), &h, err);
+	if (!rc)
+		rc = fetch(h, w->req.url, w->req.document, WORKER_OUT_FD,
+			   &w->out, err);
+	(void)http_free(h);
+	buf_fini(&roots);
+	return rc;
+}
+
+static int do_extract(struct worker *w, struct err *err)
+{
+	worker_jail(WORKER_OUT_FD, -1, false);
+	if (worker_out_watch(&w->out))
+		return no_memory(err);
+	return extract(WORKER_FILE_FD, WORKER_OUT_FD, err);
+}
+
 /* ---- the process --------------------------------------------------------- */
 
 static int read_request(struct worker_request *ret, struct err *err)
@@ -289,6 +337,10 @@ static int work(struct worker *w, struct err *err)
 {
 	int rc = read_request(&w->req, err);
 
+	if (!rc && w->req.op == WORKER_FETCH)
+		return do_fetch(w, err);
+	if (!rc && w->req.op == WORKER_EXTRACT)
+		return do_extract(w, err);
 	if (!rc)
 		rc = open_store(w, err);
 	if (rc)
@@ -303,6 +355,8 @@ static int work(struct worker *w, struct err *err)
 	case WORKER_COMPRESS:
 	case WORKER_EXPAND:
 		return do_repack(w, err);
+	case WORKER_FETCH:
+	case WORKER_EXTRACT:
 	case WORKER_OP_COUNT:
 	default:
 		return err_set(err, ERR_INVALID, EINVAL, "no such operation");

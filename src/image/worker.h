@@ -13,13 +13,15 @@
  *      directory;
  *      save: an empty file open for reading and writing, which the caller
  *      renames into place (or unlinks) afterwards. Not there for pull;
- *      compress, expand: what to read.
- *   6  compress, expand: an empty file to write.
+ *      compress, expand, extract: what to read.
+ *   6  compress, expand, fetch: an empty file to write;
+ *      extract: an empty directory.
  * It may be killed at any instant: a partial download stays in tmp/ of the
  * store for the next attempt, everything else is whole or absent.
  *
  * Request. worker_request_format() makes it. Unknown keys are an error.
- *   {"op": "pull" | "load" | "save" | "compress" | "expand",
+ *   {"op": "pull" | "load" | "save" | "compress" | "expand" |
+ *        "fetch" | "extract",
  *    "home": absolute path; the state lies there,
  *    "cache": absolute path of the store; default: cache/ in home,
  *    "config_home": where config.json lies, and secrets/ unless that says
@@ -42,7 +44,14 @@
  *    "format": "docker" | "oci",
  *    "references": what to save, at least one
  *  compress, expand: nothing more. A file becomes a zstd frame; or what is one,
- *    or compressed with gzip, or neither, is written as it was before.}
+ *    or compressed with gzip, or neither, is written as it was before.
+ *  fetch:
+ *    "url": http or https; what it leads to is written to the file,
+ *    "document": true for a short one, whose progress is of no interest,
+ *    "ca_certs"
+ *  extract: nothing more. A tar archive, compressed or not, is unpacked.}
+ *  fetch and extract leave the store alone; a "download" of a fetch is of
+ *  layer 0, which no "resolved" has told.
  *
  * Events. Lines of one JSON object with one member, whose name is the event's.
  * No line is longer than WORKER_LINE_MAX. "layer" is an index below the number
@@ -103,6 +112,8 @@ enum worker_op {
 	WORKER_SAVE,
 	WORKER_COMPRESS,
 	WORKER_EXPAND,
+	WORKER_FETCH,
+	WORKER_EXTRACT,
 	WORKER_OP_COUNT
 };
 
@@ -115,6 +126,8 @@ struct worker_request {
 	char *ca_certs;
 	char *username, *password;
 	char *input;
+	char *url;
+	bool document;
 	bool docker; /* format of save */
 	struct strv references;
 };

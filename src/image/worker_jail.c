@@ -86,6 +86,7 @@ static const int allowed[] = {
 	SYS_renameat,
 	SYS_renameat2,
 	SYS_mkdirat,
+	SYS_symlinkat,
 	SYS_fchmod,
 	SYS_ftruncate,
 	SYS_fallocate,
@@ -223,7 +224,8 @@ static int landlock(int store_fd, int input_fd, bool network)
 	autoclose int rules = -1;
 	int abi;
 
-	dirs[n++] = (struct jail_dir){ store_fd, JAIL_WRITE };
+	if (store_fd >= 0)
+		dirs[n++] = (struct jail_dir){ store_fd, JAIL_WRITE };
 	if (input_fd >= 0)
 		dirs[n++] = (struct jail_dir){ input_fd, JAIL_READ };
 	first = n;

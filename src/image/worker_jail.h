@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /*
- * store_fd: the store's directory. input_fd: a directory to read from, or -1.
+ * store_fd: the directory to work in, mostly the store's; -1: none. input_fd: a directory to read from, or -1.
  * The process has one thread.
  */
 void worker_jail(int store_fd, int input_fd, bool network);

@@ -11,8 +11,8 @@
 
 #define MAX_REFERENCES 1024u
 
-static const char *const op_names[] = { "pull", "load", "save", "compress",
-					"expand" };
+static const char *const op_names[] = { "pull",	  "load",  "save",   "compress",
+					"expand", "fetch", "extract" };
 _Static_assert(ARRAY_SIZE(op_names) == WORKER_OP_COUNT,
 	       "op_names[] doesn't match enum worker_op");
 
@@ -28,6 +28,7 @@ struct member {
 #define PULL (1u << WORKER_PULL)
 #define LOAD (1u << WORKER_LOAD)
 #define SAVE (1u << WORKER_SAVE)
+#define FETCH (1u << WORKER_FETCH)
 #define ANY ((1u << WORKER_OP_COUNT) - 1)
 #define MEMBER(name, type, field, ops, required)                               \
 	{                                                                      \
@@ -43,8 +44,10 @@ static const struct member members[] = {
 	MEMBER("arch", MEMBER_TEXT, arch, PULL | LOAD, 0),
 	MEMBER("force", MEMBER_BOOL, force, PULL, 0),
 	MEMBER("insecure", MEMBER_BOOL, insecure, PULL, 0),
-	MEMBER("ca_certs", MEMBER_PATH, ca_certs, PULL, 0),
+	MEMBER("ca_certs", MEMBER_PATH, ca_certs, PULL | FETCH, 0),
 	MEMBER("input", MEMBER_TEXT, input, LOAD, 0),
+	MEMBER("url", MEMBER_TEXT, url, FETCH, FETCH),
+	MEMBER("document", MEMBER_BOOL, document, FETCH, 0),
 	MEMBER("references", MEMBER_TEXTS, references, LOAD | SAVE, SAVE),
 };
 
@@ -64,6 +67,7 @@ void worker_request_fini(struct worker_request *r)
 	free(r->arch);
 	free(r->ca_certs);
 	free(r->input);
+	free(r->url);
 	free(r->username);
 	wipe(r->password);
 	strv_fini(&r->references);

@@ -118,6 +118,7 @@ static const struct key keys[] = {
 	U32("sandbox_defaults", "metrics_sample_interval_ms",
 	    metrics_interval_ms, 0, SANDBOX_METRICS_MAX_MS),
 	BOOL("sandbox_defaults", "disable_metrics_sample", metrics_disabled),
+	TEXT("update", "url", update_url, NULL),
 };
 
 static int bad_key(struct err *err, const struct config_place *at,
@@ -449,5 +450,6 @@ void config_file_fini(struct config_file *c)
 	free(c->engine);
 	free(c->engine_mode);
 	free(c->engine_jail);
+	free(c->update_url);
 	memset(c, 0, sizeof(*c));
 }

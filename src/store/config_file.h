@@ -27,6 +27,7 @@ struct config_file {
 	uint32_t memory_mib;
 	char *shell, *workdir; /* NULL = unset */
 	char *engine, *engine_mode, *engine_jail;
+	char *update_url; /* where releases of msb come from, NULL = unset */
 	uint32_t upper_size_mib;      /* of writable layers above images */
 	uint32_t metrics_capacity;    /* slots of a new registry; 0 = default */
 	uint32_t metrics_interval_ms; /* 0 = no samples */

@@ -219,7 +219,7 @@ int msb_config_set_name(msb_config_t *c, const char *name, msb_error_t **e)
 
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
 {
-	if (access(image, F_OK))
+	if (strchr("./", *image) && access(image, F_OK))
 		return fake_fail(e, MSB_ERR_INVALID, ENOENT, "invalid config: ",
 				 "rootfs bind path does not exist");
 	return keep(&c->image, image);
