@@ -134,7 +134,8 @@ def clang_tidy(sources):
 def meson_tests(res, directory, name):
     log = ROOT / directory / "meson-logs"
     before = res.failed
-    p = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-q"])
+    p = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-q",
+             "--timeout-multiplier", "5"])  # of machines that are busy with other things
     res.junit(name, log / "testlog.junit.xml")
     if p.returncode and res.failed == before:  # a timeout is no failure in its report
         res.one(f"{name}: meson test", False, f"exit code {p.returncode}")
