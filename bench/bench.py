@@ -285,6 +285,12 @@ class Bench:
                         str(min(self.runs, 5))],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
+    # -- logs --
+
+    def logs(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/logs.py"), "--runs", str(self.runs)],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- the kvm engine ----------------------------------------------------
 
     def kvm(self):
@@ -321,7 +327,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

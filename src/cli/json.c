@@ -138,7 +138,7 @@ bool jval_is_true(const struct json *j)
 
 /* --- printing --- */
 
-static void put_string(struct buf *b, const char *text, size_t len)
+void jval_put_string(struct buf *b, const char *text, size_t len)
 {
 	(void)buf_str(b, "\"");
 	for (size_t i = 0; i < len; i++) {
@@ -185,7 +185,7 @@ static void put_scalar(struct buf *b, const struct json *j)
 		(void)buf_append(b, j->text, j->len);
 		break;
 	case JSON_STRING:
-		put_string(b, j->text, j->len);
+		jval_put_string(b, j->text, j->len);
 		break;
 	case JSON_ARRAY:
 	case JSON_OBJECT:
@@ -271,7 +271,7 @@ static int print(const struct json *j, bool pretty, struct buf *out)
 			put_indent(out, depth);
 		j = l->members[l->next++];
 		if (l->j->type == JSON_OBJECT) {
-			put_string(out, j->key, strlen(j->key));
+			jval_put_string(out, j->key, strlen(j->key));
 			(void)buf_str(out, pretty ? ": " : ":");
 		}
 	}
