@@ -22,6 +22,11 @@
 /* Fewer than this and guests run into it, not into their own limits. */
 #define FEW_PROCESSES 1024
 #define FEW_FILES 4096
+/* A machine of the default size and what serves it. */
+#define LITTLE_MEMORY (640ull << 20)
+/* What it takes from the kernel was there by then. */
+#define OLDEST_MAJOR 4
+#define OLDEST_MINOR 18
 
 static void probe_jail(struct doctor_facts *f)
 {
@@ -68,45 +73,16 @@ static unsigned long long limit_of(int resource)
 	return l.rlim_max;
 }
 
-/* A limit of this process's cgroup v2, or "" when there is none of that. */
-static void read_cgroup(const char *group, const char *file, char *buf,
-			size_t len)
-{
-	char path[512];
-	struct buf b;
-
-	buf[0] = 0;
-	if (snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", group, file) >=
-	    (int)sizeof(path))
-		return;
-	buf_init(&b, len - 1);
-	if (io_read_file_at(AT_FDCWD, path, &b) == 0 && buf_len(&b)) {
-		const char *text = buf_cstr(&b);
-
-		if (text)
-			(void)snprintf(buf, len, "%.*s",
-				       (int)strcspn(text, "\n"), text);
-	}
-	buf_fini(&b);
-}
-
 static void read_cgroups(struct doctor_facts *f)
 {
-	char group[256];
-	const char *text, *own;
+	const char *own;
 	struct buf b;
 
-	buf_init(&b, 8192);
-	text = io_read_file_at(AT_FDCWD, "/proc/self/cgroup", &b) == 0
-		       ? buf_cstr(&b)
-		       : NULL;
-	own = text ? strstr(text, "0::") : NULL;
-	if (own && sscanf(own + 3, "%255s", group) == 1) {
-		read_cgroup(group, "memory.max", f->cgroup_memory,
-			    sizeof(f->cgroup_memory));
-		read_cgroup(group, "pids.max", f->cgroup_pids,
-			    sizeof(f->cgroup_pids));
-	}
+	buf_init(&b, 65536);
+	own = io_read_file_at(AT_FDCWD, "/proc/self/cgroup", &b) == 0
+		      ? buf_cstr(&b)
+		      : NULL;
+	cgroup_limits_read(own ? own : "", "/sys/fs/cgroup", &f->cgroup);
 	buf_fini(&b);
 }
 
@@ -271,6 +247,61 @@ static void report_modes(struct report *r, const struct doctor_facts *f)
 	}
 }
 
+/* Which kernel this is, and what guests lack on it. */
+static void report_kernel(struct report *r, const struct host_facts *h)
+{
+	bool old = !host_linux_at_least(h, OLDEST_MAJOR, OLDEST_MINOR);
+	struct engine_check *c = add(r,
+				     old		 ? CHECK_FAIL
+				     : h->no_close_range ? CHECK_WARN
+							 : CHECK_OK,
+				     "kernel");
+
+	if (old) {
+		DETAIL(c, "Linux %u.%u is too old", h->linux_major,
+		       h->linux_minor);
+		REMEDY(c, "run Linux %d.%d or later", OLDEST_MAJOR,
+		       OLDEST_MINOR);
+	} else if (h->no_close_range) {
+		DETAIL(c,
+		       "Linux %u.%u: one vCPU per sandbox with the uml engine",
+		       h->linux_major, h->linux_minor);
+		REMEDY(c, "run Linux 5.9 or later for more");
+	} else {
+		DETAIL(c, "Linux %u.%u", h->linux_major, h->linux_minor);
+	}
+}
+
+static void report_cgroups(struct report *r, const struct cgroup_limits *l)
+{
+	bool memory = l->memory != CGROUP_NO_LIMIT;
+	bool processes = l->processes != CGROUP_NO_LIMIT;
+	bool little = l->memory < LITTLE_MEMORY;
+	bool few = l->processes < FEW_PROCESSES;
+	char most[48] = "not limited", many[48] = "not limited";
+	struct engine_check *c = add(r, little || few ? CHECK_WARN : CHECK_INFO,
+				     "cgroup limits");
+
+	if (!memory && !processes) {
+		DETAIL(c, "none on this process");
+		return;
+	}
+	if (memory)
+		(void)snprintf(most, sizeof(most), "%llu MiB",
+			       (unsigned long long)(l->memory >> 20));
+	if (processes)
+		(void)snprintf(many, sizeof(many), "%llu",
+			       (unsigned long long)l->processes);
+	DETAIL(c, "memory %s, processes %s", most, many);
+	if (little || few)
+		REMEDY(c,
+		       "raise %s of the unit or container that msb runs in%s",
+		       little && few ? "MemoryMax and TasksMax"
+		       : little	     ? "MemoryMax"
+				     : "TasksMax",
+		       little ? ", or give sandboxes less with -m" : "");
+}
+
 static void report_limits(struct report *r, const struct doctor_facts *f)
 {
 	struct engine_check *c;
@@ -281,18 +312,13 @@ static void report_limits(struct report *r, const struct doctor_facts *f)
 	if (few_pids || few_files) {
 		DETAIL(c, "at most %llu processes and %llu open files",
 		       f->max_processes, f->max_files);
-		REMEDY(c, "raise the hard limits nproc and nofile in "
-			  "/etc/security/limits.conf");
+		REMEDY(c,
+		       "put \"* hard %s\" into "
+		       "/etc/security/limits.conf and log in again",
+		       few_pids ? "nproc 65536" : "nofile 1048576");
 	} else {
 		DETAIL(c, "enough processes and open files");
 	}
-	c = add(r, CHECK_INFO, "cgroup limits");
-	if (f->cgroup_memory[0] || f->cgroup_pids[0])
-		DETAIL(c, "memory %s, processes %s",
-		       f->cgroup_memory[0] ? f->cgroup_memory : "not limited",
-		       f->cgroup_pids[0] ? f->cgroup_pids : "not limited");
-	else
-		DETAIL(c, "none on this process");
 	c = add(r, CHECK_INFO, "landlock");
 	if (f->landlock_abi)
 		DETAIL(c, "ABI %d", f->landlock_abi);
@@ -305,11 +331,13 @@ size_t doctor_report(const struct doctor_facts *f, struct engine_check *checks,
 {
 	struct report r = { .checks = checks, .max = max };
 
+	report_kernel(&r, &f->host);
 	report_engine(&r, &f->host);
 	report_kvm(&r, f);
 	report_jail(&r, f);
 	report_modes(&r, f);
 	report_limits(&r, f);
+	report_cgroups(&r, &f->cgroup);
 	return r.n;
 }
 

@@ -3,6 +3,7 @@
 #ifndef MSB_ENGINE_DOCTOR_H
 #define MSB_ENGINE_DOCTOR_H
 
+#include "engine/cgroup.h"
 #include "engine/engine.h"
 #include "engine/host.h"
 #include "engine/uml/jail.h"
@@ -17,7 +18,7 @@ struct doctor_facts {
 	int kvm_create_errno; /* of making a virtual machine; 0 also untried */
 	int landlock_abi;     /* 0: not there */
 	unsigned long long max_processes, max_files; /* ~0: no limit */
-	char cgroup_memory[32], cgroup_pids[32];     /* "", "max" or a number */
+	struct cgroup_limits cgroup;
 };
 
 void doctor_facts_read(struct doctor_facts *ret);

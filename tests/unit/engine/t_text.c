@@ -234,6 +234,7 @@ static void doctor_is_content_with_a_good_host(void **state)
 	struct doctor_facts f = { .host = good_host(),
 				  .max_processes = ~0ull,
 				  .max_files = 65536,
+				  .cgroup = { CGROUP_NO_LIMIT, 4096 },
 				  .landlock_abi = 4 };
 	struct engine_check checks[32];
 	size_t n;
@@ -251,6 +252,9 @@ static void doctor_is_content_with_a_good_host(void **state)
 	assert_non_null(strstr(find(checks, n, "engine")->detail, "kvm: "));
 	assert_int_equal(find(checks, n, "kvm engine")->state, CHECK_OK);
 	assert_non_null(strstr(find(checks, n, "landlock")->detail, "4"));
+	assert_string_equal(find(checks, n, "kernel")->detail, "Linux 6.1");
+	assert_string_equal(find(checks, n, "cgroup limits")->detail,
+			    "memory not limited, processes 4096");
 	/* no more than there is room for */
 	assert_int_equal(doctor_report(&f, checks, 3), 3);
 }
@@ -284,7 +288,7 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	struct doctor_facts f = { .host = good_host(),
 				  .max_processes = 100,
 				  .max_files = 1024,
-				  .cgroup_pids = "50" };
+				  .cgroup = { 256 << 20, 50 } };
 	struct engine_check checks[32];
 	const struct engine_check *c;
 	size_t n;
@@ -315,13 +319,28 @@ static void doctor_names_each_problem_with_its_remedy(void **state)
 	assert_int_equal(find(checks, n, "executable memory")->state,
 			 CHECK_FAIL);
 	assert_int_equal(find(checks, n, "limits")->state, CHECK_WARN);
-	assert_non_null(strstr(find(checks, n, "cgroup limits")->detail, "50"));
+	assert_non_null(strstr(find(checks, n, "limits")->remedy,
+			       "* hard nproc 65536"));
+	c = find(checks, n, "cgroup limits");
+	assert_int_equal(c->state, CHECK_WARN);
+	assert_string_equal(c->detail, "memory 256 MiB, processes 50");
+	assert_non_null(strstr(c->remedy, "MemoryMax and TasksMax"));
 	for (size_t i = 0; i < n; i++)
 		assert_string_not_equal(checks[i].name, "jail");
 
+	f.host.linux_major = 5;
+	f.host.linux_minor = 4;
+	f.host.no_close_range = true;
+	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
+	c = find(checks, n, "kernel");
+	assert_int_equal(c->state, CHECK_WARN);
+	assert_non_null(strstr(c->remedy, "5.9"));
+	f.host.linux_major = 4;
+	f.host.linux_minor = 17;
 	f.probe_rc = -ENOMEM;
 	n = doctor_report(&f, checks, ARRAY_SIZE(checks));
 	assert_int_equal(find(checks, n, "jail")->state, CHECK_FAIL);
+	assert_int_equal(find(checks, n, "kernel")->state, CHECK_FAIL);
 }
 
 static bool has(const struct strv *argv, const char *arg)
