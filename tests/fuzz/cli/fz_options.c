@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&out, 1 << 20);
 	help_usage(&args, &out);
 	if (result == PARSE_HELP)
-		help_print(&args, false, &out);
+		help_print(&args, false, 60, &out);
 	if (args_has(&args, O_TREE))
 		help_tree(&cli_root, argc, argv, &out);
 	if (out.failed)
