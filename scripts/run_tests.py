@@ -104,7 +104,7 @@ def suite_style(res):
         res.one(f"style: {name}", *quiet([PYTHON, f"scripts/check_{name}.py"]))
     files = c_files("src/", "include/", "tests/", "packaging/")
     res.one("style: clang-format", *quiet(["clang-format", "--dry-run", "-Werror", *files]))
-    scripts = run(["git", "ls-files", "*.sh", ".ci/run"], stdout=subprocess.PIPE, text=True,
+    scripts = run(["git", "ls-files", "*.sh", "*.bash", ".ci/run"], stdout=subprocess.PIPE, text=True,
                   check=True).stdout.split()
     res.one("style: shellcheck", *quiet(["shellcheck", *scripts]))
     res.one("style: codespell", *quiet(["codespell", "-q3", "-L", "passt,nd,nin,crate,ans,fo,inout,ot,te",

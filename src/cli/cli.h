@@ -18,7 +18,7 @@
 
 struct cli {
 	struct args args;
-	msb_t *m; /* opened by cli_open */
+	msb_t *m;	   /* opened by cli_open */
 	bool no_catalogue; /* leave it alone, also at the end */
 };
 

@@ -153,7 +153,9 @@ static int remove_one(struct cli *cli, const char *name)
 
 	if (rc <= 0)
 		return rc;
+	ui_spinner_start(cli_has(cli, O_QUIET), "Removing", name);
 	rc = msb_sandbox_remove(s, cli_has(cli, O_FORCE), &e);
+	ui_spinner_stop();
 	if (rc < 0)
 		rc = failed(cli, e, NULL);
 	else if (!cli_has(cli, O_QUIET))

@@ -243,6 +243,7 @@ static int inspect_text(const msb_snapshot_t *s, int verified)
 		verified > 0 ? "verified (%s)"
 			     : "not recorded (metadata checks only)%.0s",
 		algorithm ? algorithm : "");
+	char time[TIME_SIZE];
 	struct page p;
 
 	page_init(&p);
@@ -253,7 +254,9 @@ static int inspect_text(const msb_snapshot_t *s, int verified)
 	page_line(&p, "Format", text_of(d, NULL, "format"));
 	page_line(&p, "Filesystem", text_of(d, NULL, "fstype"));
 	page_line(&p, "Parent", parent ? parent : "-");
-	page_line(&p, "Created", msb_snapshot_created_at(s));
+	page_line(
+		&p, "Created",
+		show_rfc_time(msb_snapshot_created_at(s), time, sizeof(time)));
 	page_line(&p, "Upper File", text_of(d, "upper", "file"));
 	page_line(&p, "Upper Size", size);
 	page_line(&p, "Integrity", integrity ? integrity : "not recorded");
@@ -314,9 +317,12 @@ static int remove_one(struct cli *cli, const char *ref)
 {
 	uint64_t begin = clock_mono_ms();
 	msb_error_t *e = NULL;
+	int rc;
 
-	if (!cli_ok(msb_snapshot_remove(cli->m, ref, cli_has(cli, O_FORCE), &e),
-		    &e))
+	ui_spinner_start(cli_has(cli, O_QUIET), "Removing", ref);
+	rc = msb_snapshot_remove(cli->m, ref, cli_has(cli, O_FORCE), &e);
+	ui_spinner_stop();
+	if (!cli_ok(rc, &e))
 		return 1;
 	if (!cli_has(cli, O_QUIET))
 		ui_success("Removed", ref, NULL, clock_mono_ms() - begin);

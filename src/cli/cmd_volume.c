@@ -258,8 +258,12 @@ static int remove_one(struct cli *cli, const char *name)
 {
 	uint64_t begin = clock_mono_ms();
 	msb_error_t *e = NULL;
+	int rc;
 
-	if (!cli_ok(msb_volume_remove(cli->m, name, &e), &e))
+	ui_spinner_start(cli_has(cli, O_QUIET), "Removing", name);
+	rc = msb_volume_remove(cli->m, name, &e);
+	ui_spinner_stop();
+	if (!cli_ok(rc, &e))
 		return 1;
 	if (!cli_has(cli, O_QUIET))
 		ui_success("Removed", name, NULL, clock_mono_ms() - begin);

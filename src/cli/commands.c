@@ -197,6 +197,7 @@ static const struct option sandbox_options[] = {
 	  .letter = 'l',
 	  .name = "label",
 	  .value = "K=V",
+	  .what = VALUE_LABEL,
 	  .help = "Label to find the sandbox by; repeatable",
 	  .flags = OPT_CREATION },
 	{ .id = O_WORKDIR,

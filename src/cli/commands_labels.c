@@ -9,6 +9,7 @@ const struct option cli_select_options[] = {
 	  .letter = 'l',
 	  .name = "label",
 	  .value = "K[=V]",
+	  .what = VALUE_LABEL,
 	  .help = "Sandboxes that have this label; repeatable, all must be "
 		  "there" },
 	END,

@@ -16,8 +16,6 @@
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"       \
 	"_-.,:=@/%+"
 
-extern char **environ;
-
 /* What the words in front of the last one say. */
 struct line {
 	const struct command *path[MAX_DEPTH]; /* root first */
@@ -222,6 +220,7 @@ static void put_value(struct cli *cli, struct candidates *c,
 	case VALUE_VOLUME:
 	case VALUE_REGISTRY:
 	case VALUE_INSTALLED:
+	case VALUE_LABEL:
 		complete_names(cli, what, c);
 		break;
 	}

@@ -105,6 +105,31 @@ static void put_snapshots(msb_t *m, struct candidates *c)
 	msb_snapshot_list_free(l);
 }
 
+/* Each label of a sandbox once, however many have it. */
+static void put_labels(msb_t *m, struct candidates *c)
+{
+	struct strv seen = { 0 };
+	msb_list_t *l;
+
+	if (msb_sandbox_list(m, &l, NULL) < 0)
+		return;
+	for (size_t i = 0; i < msb_list_count(l); i++) {
+		const msb_sandbox_t *s = msb_list_item(l, i);
+		const char *label;
+
+		for (size_t n = 0; (label = msb_sandbox_label(s, n)); n++) {
+			bool known = false;
+
+			for (size_t k = 0; k < seen.n && !known; k++)
+				known = !strcmp(seen.v[k], label);
+			if (!known && !strv_add(&seen, label))
+				candidate_add(c, label, "label");
+		}
+	}
+	strv_fini(&seen);
+	msb_list_free(l);
+}
+
 static int put_registry(void *ctx, const msb_registry_t *r)
 {
 	candidate_add(ctx, r->host, r->username);
@@ -156,6 +181,9 @@ void complete_names(struct cli *cli, enum value_kind what, struct candidates *c)
 		break;
 	case VALUE_INSTALLED:
 		put_installed(cli->m, c);
+		break;
+	case VALUE_LABEL:
+		put_labels(cli->m, c);
 		break;
 	case VALUE_OTHER:
 	case VALUE_FILE:

@@ -52,6 +52,7 @@ enum value_kind {
 	VALUE_VARIABLE,	 /* of the environment */
 	VALUE_SECRET,	 /* VARIABLE@HOST */
 	VALUE_COMMAND,	 /* of msb */
+	VALUE_LABEL,	 /* KEY=VALUE of a sandbox */
 };
 
 struct option {

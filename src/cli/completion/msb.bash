@@ -57,4 +57,4 @@ _msb()
 	done
 }
 
-complete -F _msb msb
+complete -F _msb msb microsandbox

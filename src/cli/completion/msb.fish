@@ -29,3 +29,4 @@ function __msb_complete
 end
 
 complete -c msb -f -a '(__msb_complete)'
+complete -c microsandbox -w msb

@@ -107,6 +107,15 @@ class Answers(Base):
                             (["run", "-w", "/"], "none 0"), (["run", "/x", "/"], "none 0")):
             self.assertEqual(self.answer(*words), (head, []), words)
 
+    def test_labels_and_installed_commands(self):
+        self.ok("create", "-n", "alpha", "./rootfs", "-l", "team=x", "-l", "tier=y")
+        self.ok("create", "-n", "box", "./rootfs", "-l", "team=x")
+        self.assertEqual(self.values("ls", "--label", ""), ["team=x", "tier=y"])
+        self.assertEqual(self.values("ls", "--label=ti"), ["--label=tier=y"])
+        self.ok("install", "--no-pull", "-n", "tool", "./rootfs")
+        (self.base / "home/bin/other").write_text("#!/bin/sh\n")
+        self.assertEqual(self.values("uninstall", ""), ["tool"])
+
     def test_ends_of_copies(self):
         self.boxes()
         self.assertEqual(self.answer("cp", ""), ("files 0", ["alpha:/", "box:/"]))
@@ -193,6 +202,7 @@ class Shells(Base):
         super().setUp()
         (self.base / "bin").mkdir()
         (self.base / "bin/msb").symlink_to(MSB)
+        (self.base / "bin/microsandbox").symlink_to(MSB)
         (self.base / "some directory").mkdir()
         (self.base / "some directory/file").touch()
         (self.base / "plain.tar").touch()
@@ -216,10 +226,11 @@ class Shells(Base):
         t.complete("msb load -i plai", "msb load -i plain.tar ")
         t.complete("msb load --input=plai", "msb load --input=plain.tar ")
         t.complete("msb run --script-path x:pla", "x:plain.tar ")
-        t.complete("msb load -i ./som", "some\\ directory/")
+        t.complete("msb load -i ./some", "some\\ directory/")
         t.complete("msb cp alp", "msb cp alpha:/")
         t.complete("msb cp ./plai", "msb cp ./plain.tar ")
         t.complete("msb ls --runn", "msb ls --running ")
+        t.complete("microsandbox exec al", "microsandbox exec alpha ")
 
     def test_bash(self):
         t = Tmux(self, "bash", "--norc", "--noprofile", "-i")
@@ -234,6 +245,19 @@ class Shells(Base):
         t.type("msb volume ins data")
         t.keys(*["Left"] * 5, "Tab")
         t.expect("msb volume inspect data")
+
+    def test_bash_loads_it_when_it_is_needed(self):
+        folder = self.base / "share/bash-completion/completions"
+        folder.mkdir(parents=True)
+        (folder / "msb").write_text(self.ok("completion", "bash"))
+        (folder / "microsandbox").symlink_to("msb")
+        t = Tmux(self, "bash", "--norc", "--noprofile", "-i")
+        t.expect("$ ")
+        t.type(f"XDG_DATA_HOME={self.base}/share; . /usr/share/bash-completion/bash_completion; "
+               "PS1='% '")
+        t.keys("Enter")
+        t.expect("% ")
+        self.check(t)
 
     def test_zsh(self):
         script = self.script("zsh")
