@@ -101,6 +101,7 @@ int msb_error_errno(const msb_error_t *e); /* 0 when none applies */
  * "stage" (boot: mount, build_vm, config, network, image, other),
  * "sandbox", "kind" (exec failure: not_found, permission_denied, ...),
  * "errno_name", "command", "kernel_log" (last lines, when the kernel died).
+ * Of logs that cannot be read on: "file", "offset".
  */
 const char *msb_error_detail(const msb_error_t *e, const char *key);
 void msb_error_free(msb_error_t *e);
@@ -666,7 +667,7 @@ typedef struct {
  * The next entry, in the order of time; entries of one file keep their order
  * whatever the clock did. 1, or 0: there is none now, also within timeout_ms
  * (-1: however long) when following. MSB_ERR_MISSED_ROTATION: entries that this
- * follower had not read yet are gone.
+ * follower had not read yet are gone; there will be no more for it.
  */
 int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
 		 msb_error_t **ret_err);

@@ -134,6 +134,20 @@ void msb_log_free(msb_log_t *l)
 	free(l);
 }
 
+static int fail_next(const msb_log_t *l, const struct err *err, int rc,
+		     msb_error_t **ret)
+{
+	struct api_err e = { .err = *err };
+	uint64_t offset;
+	const char *file = log_reader_failed(l->reader, &offset);
+	autofree char *text =
+		file ? str_fmt("%llu", (unsigned long long)offset) : NULL;
+
+	api_detail(&e, "file", file);
+	api_detail(&e, "offset", text);
+	return api_fail(&e, rc, ret);
+}
+
 int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
 		 msb_error_t **ret_err)
 {
@@ -143,7 +157,7 @@ int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
 	int rc = log_reader_next(l->reader, timeout_ms, &e, &err);
 
 	if (rc < 0)
-		return api_fail_err(&err, rc, ret_err);
+		return fail_next(l, &err, rc, ret_err);
 	if (!rc)
 		return 0;
 	mine.struct_size = ret->struct_size;

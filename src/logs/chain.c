@@ -191,6 +191,11 @@ static int look_for_more(struct chain *c, struct err *err)
 	if (rc)
 		return err_sys(err, ERR_IO, -rc, "open %s", name);
 	if (!c->files.n) {
+		/* there was nothing; was this all since then? */
+		if (now.n == LOG_FILES_MAX) {
+			log_files_close(&now);
+			return missed(c, err);
+		}
 		c->files = now;
 		return now.n > 0;
 	}
@@ -207,19 +212,70 @@ static int look_for_more(struct chain *c, struct err *err)
 
 /* ---- lines --------------------------------------------------------------- */
 
+static void date_text(struct text_context *t, const struct text_line *l,
+		      int64_t mtime_ns)
+{
+	if (l->kind == TEXT_DATED || l->kind == TEXT_BOOT) {
+		t->last_ns = l->ns;
+		t->has_last = true;
+	}
+	if (l->kind == TEXT_BOOT || l->kind == TEXT_BOOT_AGAIN) {
+		t->boot_ns = l->ns;
+		t->has_boot = true;
+	}
+	if (l->kind == TEXT_UPTIME && t->has_boot &&
+	    !__builtin_add_overflow(t->boot_ns, l->ns, &t->last_ns))
+		t->has_last = true;
+	if (!t->has_last) {
+		t->last_ns = t->has_boot ? t->boot_ns : mtime_ns;
+		t->has_last = true;
+	}
+}
+
+/*
+ * What lines that are passed over say about the time of those that follow is
+ * what the last of them says that has a time; those without any in front of
+ * them are of the time of the file.
+ */
+static void learn_time(struct chain *c, const uint8_t *p, size_t len)
+{
+	const bool kernel = c->kind == CHAIN_KERNEL;
+	struct text_line l = { .kind = TEXT_NONE };
+	bool any = false;
+
+	while (len && l.kind != TEXT_DATED) {
+		const uint8_t *nl = memrchr(p, '\n', len - 1);
+		const uint8_t *line = nl ? nl + 1 : p;
+		size_t n = (size_t)(p + len - line);
+
+		len -= n;
+		if (n - 1 > LINE_MAX_BYTES ||
+		    !text_line_parse(&c->exec.scratch, kernel, line, n, &l))
+			continue;
+		any = any || l.kind != TEXT_NONE;
+		if (l.kind == TEXT_UPTIME && c->text.has_boot)
+			break;
+	}
+	if (any)
+		date_text(&c->text, &l, c->files.f[0].mtime_ns);
+}
+
 /* Lines that cannot pass are taken as they lie. */
 static void pass_over(struct chain *c, const struct scan *scan)
 {
 	const uint8_t *p = c->buf + c->pos, *start;
-	size_t at = scan_next(scan, p, c->whole);
+	const bool text = c->kind != CHAIN_EXEC;
+	size_t at = text ? scan_next_text(scan, p, c->whole)
+			 : scan_next(scan, p, c->whole);
+	size_t n = c->whole;
 
-	if (at == c->whole) {
-		take(c, c->whole);
-		return;
+	if (at < c->whole) {
+		start = memrchr(p, '\n', at);
+		n = start ? (size_t)(start + 1 - p) : 0;
 	}
-	start = memrchr(p, '\n', at);
-	if (start)
-		take(c, (size_t)(start + 1 - p));
+	if (text)
+		learn_time(c, p, n);
+	take(c, n);
 }
 
 /* A line that is complete in the block: its length with the newline, or 0. */
@@ -307,26 +363,6 @@ bool filter_contains(const struct log_filter *f, struct buf *scratch,
 	return memmem(data, len, f->contains, f->ncontains) != NULL;
 }
 
-static void date_text(struct text_context *t, const struct text_line *l,
-		      int64_t mtime_ns)
-{
-	if (l->kind == TEXT_DATED || l->kind == TEXT_BOOT) {
-		t->last_ns = l->ns;
-		t->has_last = true;
-	}
-	if (l->kind == TEXT_BOOT || l->kind == TEXT_BOOT_AGAIN) {
-		t->boot_ns = l->ns;
-		t->has_boot = true;
-	}
-	if (l->kind == TEXT_UPTIME && t->has_boot &&
-	    !__builtin_add_overflow(t->boot_ns, l->ns, &t->last_ns))
-		t->has_last = true;
-	if (!t->has_last) {
-		t->last_ns = t->has_boot ? t->boot_ns : mtime_ns;
-		t->has_last = true;
-	}
-}
-
 static bool parse_text(struct chain *c, struct text_context *t,
 		       int64_t mtime_ns, const uint8_t *line, size_t len,
 		       struct log_line *ret)
@@ -365,12 +401,8 @@ bool chain_parse(struct chain *c, const struct log_filter *f,
 
 int chain_next(struct chain *c, const struct log_filter *f, struct err *err)
 {
-	static const struct scan everything;
-	const struct scan *scan =
-		c->kind == CHAIN_EXEC ? &f->scan : &everything;
-
 	while (!c->have) {
-		ssize_t n = next_line(c, scan, err);
+		ssize_t n = next_line(c, &f->scan, err);
 		const uint8_t *line;
 
 		if (n <= 0)

@@ -38,8 +38,9 @@ struct log_reader {
 	uint8_t *contains; /* owned */
 	uint64_t skip;	   /* entries in front of the tail */
 	bool follow, ended;
-	bool final;  /* what is there now is all */
-	bool waited; /* once */
+	bool final;		    /* what is there now is all */
+	bool waited;		    /* once */
+	const struct chain *failed; /* in r->chain; NULL: none */
 	unsigned since_glance;
 	bool (*is_alive)(void *ctx);
 	void *ctx;
@@ -209,8 +210,10 @@ static int fill(struct log_reader *r, struct err *err)
 		if (r->chain[i].have || r->dry[i])
 			continue;
 		rc = chain_next(&r->chain[i], &r->filter, err);
-		if (rc < 0)
+		if (rc < 0) {
+			r->failed = &r->chain[i];
 			return rc;
+		}
 		r->dry[i] = rc == 0;
 	}
 	return 0;
@@ -345,6 +348,14 @@ int log_reader_next(struct log_reader *r, int timeout_ms, struct log_entry *ret,
 bool log_reader_ended(const struct log_reader *r)
 {
 	return r->ended;
+}
+
+const char *log_reader_failed(const struct log_reader *r, uint64_t *ret_offset)
+{
+	if (!r->failed)
+		return NULL;
+	*ret_offset = chain_place(r->failed).offset;
+	return chain_file_name(r->failed->kind);
 }
 
 int log_reader_fd(const struct log_reader *r)

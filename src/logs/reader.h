@@ -55,6 +55,8 @@ struct log_reader *log_reader_free(struct log_reader *r); /* NULL */
 int log_reader_next(struct log_reader *r, int timeout_ms, struct log_entry *ret,
 		    struct err *err);
 bool log_reader_ended(const struct log_reader *r);
+/* After an error: the file that could not be read on, and where; or NULL. */
+const char *log_reader_failed(const struct log_reader *r, uint64_t *ret_offset);
 /* To wait on for a next entry, readable also ten times in a second; or -1. */
 int log_reader_fd(const struct log_reader *r);
 

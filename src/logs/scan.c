@@ -12,16 +12,23 @@
  * EF BF BD is in the line, or else a \u or an "e" is. \u000x and \u001x, which
  * our own writer uses for controls, do not count. All three are looked for at
  * once.
+ *
+ * In lines of text, only an escape sequence that is left out can part the bytes
+ * of such a run, so there it is the run, ESC, and what a boot's line says.
  */
 #include "logs/scan.h"
 
 #include <string.h>
+
+#include "logs/text_line.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #define MARK_LEN 3u /* "e" with its quotes */
+#define BOOT_LEN (sizeof(BOOT_MARK) - 1)
+#define ESC 0x1b
 
 static bool is_key(uint8_t c)
 {
@@ -49,10 +56,14 @@ void scan_init(struct scan *s, const uint8_t *text, size_t len)
 }
 
 /* Is there one of the three at p? */
-static bool is_place(const struct scan *s, const uint8_t *p, size_t left)
+static inline bool is_place(const struct scan *s, const uint8_t *p, size_t left,
+			    bool text)
 {
 	if (left >= s->len && !memcmp(p, s->key, s->len))
 		return true;
+	if (text)
+		return p[0] == ESC ||
+		       (left >= BOOT_LEN && !memcmp(p, BOOT_MARK, BOOT_LEN));
 	if (left < MARK_LEN)
 		return false;
 	if (p[0] == '"')
@@ -64,51 +75,73 @@ static bool is_place(const struct scan *s, const uint8_t *p, size_t left)
 }
 
 #ifdef __SSE2__
-static __m128i load16(const uint8_t *p)
+static inline __m128i load16(const uint8_t *p)
 {
 	return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* Bits of the 16 places from p on that deserve a closer look. */
-static unsigned maybe16(const uint8_t *p, size_t last, __m128i key_first,
-			__m128i key_last)
+static inline __m128i is16(__m128i v, uint8_t c)
 {
-	const __m128i slash = _mm_set1_epi8('\\'), u = _mm_set1_epi8('u');
-	const __m128i quote = _mm_set1_epi8('"'), e = _mm_set1_epi8('e');
-	__m128i a = load16(p), b = load16(p + 1), z = load16(p + last);
-	__m128i key = _mm_and_si128(_mm_cmpeq_epi8(a, key_first),
-				    _mm_cmpeq_epi8(z, key_last));
-	__m128i escape =
-		_mm_and_si128(_mm_cmpeq_epi8(a, slash), _mm_cmpeq_epi8(b, u));
-	__m128i mark =
-		_mm_and_si128(_mm_cmpeq_epi8(a, quote), _mm_cmpeq_epi8(b, e));
+	return _mm_cmpeq_epi8(v, _mm_set1_epi8((char)c));
+}
 
+/* Bits of the 16 places from p on that deserve a closer look. */
+static inline unsigned maybe16(const struct scan *s, const uint8_t *p,
+			       bool text)
+{
+	const size_t last = s->len - 1;
+	__m128i a = load16(p), b, first, second;
+	__m128i key = _mm_and_si128(is16(a, s->key[0]),
+				    is16(load16(p + last), s->key[last]));
+
+	if (text) {
+		b = load16(p + BOOT_LEN - 1);
+		first = is16(a, ESC);
+		second = _mm_and_si128(is16(a, BOOT_MARK[0]),
+				       is16(b, BOOT_MARK[BOOT_LEN - 1]));
+	} else {
+		b = load16(p + 1);
+		first = _mm_and_si128(is16(a, '\\'), is16(b, 'u'));
+		second = _mm_and_si128(is16(a, '"'), is16(b, 'e'));
+	}
 	return (unsigned)_mm_movemask_epi8(
-		_mm_or_si128(key, _mm_or_si128(escape, mark)));
+		_mm_or_si128(key, _mm_or_si128(first, second)));
 }
 #endif
 
-size_t scan_next(const struct scan *s, const uint8_t *p, size_t len)
+static inline size_t find(const struct scan *s, const uint8_t *p, size_t len,
+			  bool text)
 {
 	size_t i = 0;
 
 #ifdef __SSE2__
-	const size_t last = s->len - 1, reach = 16 + (last ? last : 1);
-	const __m128i key_first = _mm_set1_epi8((char)s->key[0]);
-	const __m128i key_last = _mm_set1_epi8((char)s->key[last]);
+	/* bytes that are looked at for 16 places */
+	size_t reach = 16 + (text ? BOOT_LEN - 1 : 1);
 
+	if (reach < 16 + s->len - 1)
+		reach = 16 + s->len - 1;
 	for (; len - i >= reach; i += 16) {
-		unsigned maybe = maybe16(p + i, last, key_first, key_last);
+		unsigned maybe = maybe16(s, p + i, text);
 
 		for (; maybe; maybe &= maybe - 1) {
 			size_t at = i + (unsigned)__builtin_ctz(maybe);
 
-			if (is_place(s, p + at, len - at))
+			if (is_place(s, p + at, len - at, text))
 				return at;
 		}
 	}
 #endif
-	while (i < len && !is_place(s, p + i, len - i))
+	while (i < len && !is_place(s, p + i, len - i, text))
 		i++;
 	return i;
+}
+
+size_t scan_next(const struct scan *s, const uint8_t *p, size_t len)
+{
+	return find(s, p, len, false);
+}
+
+size_t scan_next_text(const struct scan *s, const uint8_t *p, size_t len)
+{
+	return find(s, p, len, true);
 }

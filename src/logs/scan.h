@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding the lines of exec.log that may hold a text, without taking them
+ * Finding the lines of log files that may hold a text, without taking them
  * apart.
  */
 #ifndef MSB_LOGS_SCAN_H
@@ -23,5 +23,8 @@ void scan_init(struct scan *s, const uint8_t *text, size_t len);
  * there is none.
  */
 size_t scan_next(const struct scan *s, const uint8_t *p, size_t len);
+/* The same for lines of runtime.log and kernel.log. A line that begins a boot
+ * has such a place, too. */
+size_t scan_next_text(const struct scan *s, const uint8_t *p, size_t len);
 
 #endif

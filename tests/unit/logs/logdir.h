@@ -15,7 +15,7 @@
 struct logdir {
 	char path[64];
 	int fd;
-	bool alive; /* what readers are told */
+	_Atomic bool alive; /* what readers are told */
 };
 
 int logdir_setup(void **state);	   /* *state = struct logdir */
