@@ -120,6 +120,9 @@ int msb_open(const char *home, msb_t **ret, msb_error_t **ret_err);
 void msb_close(msb_t *m);
 const char *msb_home(const msb_t *m);
 
+/* Remove what a home has outside of its directory, once no sandbox is left. */
+void msb_home_forget(const msb_t *m);
+
 /* Mend the records of sandboxes whose process has gone. Best effort. */
 void msb_reconcile(msb_t *m);
 

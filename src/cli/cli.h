@@ -217,6 +217,7 @@ int cmd_restart(struct cli *cli);
 int cmd_run(struct cli *cli);
 int cmd_save(struct cli *cli);
 int cmd_self_downgrade(struct cli *cli);
+int cmd_self_uninstall(struct cli *cli);
 int cmd_self_update(struct cli *cli);
 int cmd_snapshot_create(struct cli *cli);
 int cmd_snapshot_export(struct cli *cli);

@@ -39,6 +39,15 @@ const struct option cli_downgrade_options[] = {
 	END,
 };
 
+static const struct option cli_self_uninstall_options[] = {
+	{ .id = O_YES,
+	  .kind = OPT_SWITCH,
+	  .letter = 'y',
+	  .name = "yes",
+	  .help = "Remove everything without asking" },
+	END,
+};
+
 const struct command cli_self_commands[] = {
 	{ .name = "update",
 	  .aliases = { "upgrade" },
@@ -50,5 +59,13 @@ const struct command cli_self_commands[] = {
 	  .groups = { cli_downgrade_options },
 	  .words = { DOWNGRADE_WORD },
 	  .run = cmd_self_downgrade },
+	{ .name = "uninstall",
+	  .summary = "Remove what msb has made, and msb itself",
+	  .details = "Shows what there is to choose from; with --yes all of "
+		     "it goes: sandboxes, which\nare stopped first, volumes, "
+		     "snapshots, images, settings, and the lines of an\n"
+		     "installer in the start-up files of shells.",
+	  .groups = { cli_self_uninstall_options },
+	  .run = cmd_self_uninstall },
 	END,
 };

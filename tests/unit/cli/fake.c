@@ -173,6 +173,11 @@ const char *msb_home(const msb_t *m)
 	return m->home;
 }
 
+void msb_home_forget(const msb_t *m)
+{
+	fake_called(m, "forget");
+}
+
 void msb_reconcile(msb_t *m)
 {
 	(void)m;
