@@ -122,21 +122,25 @@ int buf_str(struct buf *b, const char *text)
 
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
+	/* Most fits; part of a secret would be left behind where it does not */
+	size_t room = b->data && !b->wipe ? b->cap - b->len : 0;
 	va_list ap;
 	uint8_t *p;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room ? (char *)b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return -EINVAL;
 	p = buf_reserve(b, (size_t)n + 1);
 	if (!p)
 		return -ENOSPC;
-	va_start(ap, fmt);
-	(void)vsnprintf((char *)p, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		va_start(ap, fmt);
+		(void)vsnprintf((char *)p, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	buf_commit(b, (size_t)n);
 	return 0;
 }
