@@ -11,7 +11,6 @@
 #include "cli/grammar.h"
 #include "cli/metrics.h"
 #include "cli/show.h"
-#include "cli/tty.h"
 #include "cli/ui.h"
 
 #define OUTPUT_MAX (64u << 20)
@@ -198,17 +197,15 @@ const char *samples_none(const struct metrics_query *q)
 
 static int print_table(const struct metrics_query *q, const struct samples *s)
 {
-	unsigned rows, columns = 0;
 	struct buf b;
 
 	if (!s->n) {
 		show_none(samples_none(q));
 		return 0;
 	}
-	if (isatty(STDOUT_FILENO))
-		tty_size(&rows, &columns);
 	buf_init(&b, OUTPUT_MAX);
-	if (samples_table(s, columns, ui_colors(STDOUT_FILENO), &b))
+	if (samples_table(s, ui_columns(STDOUT_FILENO),
+			  ui_colors(STDOUT_FILENO), &b))
 		b.failed = true;
 	return ui_print(&b) ? 1 : 0;
 }

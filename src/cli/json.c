@@ -138,30 +138,41 @@ bool jval_is_true(const struct json *j)
 
 /* --- printing --- */
 
-void jval_put_string(struct buf *b, const char *text, size_t len)
+static void put_escaped(struct buf *b, unsigned char c)
 {
+	if (c == '"' || c == '\\')
+		(void)buf_printf(b, "\\%c", c);
+	else if (c == '\n')
+		(void)buf_str(b, "\\n");
+	else if (c == '\t')
+		(void)buf_str(b, "\\t");
+	else if (c == '\r')
+		(void)buf_str(b, "\\r");
+	else
+		(void)buf_printf(b, "\\u%04x", c);
+}
+
+static void put_string(struct buf *b, const char *text, size_t len)
+{
+	size_t plain = 0; /* begin of what can be copied */
+
 	(void)buf_str(b, "\"");
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
+		unsigned char next =
+			i + 1 < len ? (unsigned char)text[i + 1] : 0xff;
+		/* a control character, which terminals obey */
+		bool c1 = c == 0xc2 && next < 0xa0;
 
-		if (c == '"' || c == '\\')
-			(void)buf_printf(b, "\\%c", c);
-		else if (c == '\n')
-			(void)buf_str(b, "\\n");
-		else if (c == '\t')
-			(void)buf_str(b, "\\t");
-		else if (c == '\r')
-			(void)buf_str(b, "\\r");
-		else if (c < 0x20 || c == 0x7f)
-			(void)buf_printf(b, "\\u%04x", c);
-		else if (c == 0xc2 && i + 1 < len &&
-			 (unsigned char)text[i + 1] < 0xa0)
-			/* a control character, which terminals obey */
-			(void)buf_printf(b, "\\u%04x",
-					 (unsigned char)text[++i]);
-		else
-			(void)buf_append(b, text + i, 1);
+		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && !c1)
+			continue;
+		(void)buf_append(b, text + plain, i - plain);
+		if (c1)
+			i++;
+		put_escaped(b, c1 ? next : c);
+		plain = i + 1;
 	}
+	(void)buf_append(b, text + plain, len - plain);
 	(void)buf_str(b, "\"");
 }
 
@@ -185,7 +196,7 @@ static void put_scalar(struct buf *b, const struct json *j)
 		(void)buf_append(b, j->text, j->len);
 		break;
 	case JSON_STRING:
-		jval_put_string(b, j->text, j->len);
+		put_string(b, j->text, j->len);
 		break;
 	case JSON_ARRAY:
 	case JSON_OBJECT:
@@ -271,7 +282,7 @@ static int print(const struct json *j, bool pretty, struct buf *out)
 			put_indent(out, depth);
 		j = l->members[l->next++];
 		if (l->j->type == JSON_OBJECT) {
-			jval_put_string(out, j->key, strlen(j->key));
+			put_string(out, j->key, strlen(j->key));
 			(void)buf_str(out, pretty ? ": " : ":");
 		}
 	}

@@ -220,7 +220,7 @@ static enum table_style cell_style(enum column column, const msb_metrics_t *m)
 static void put_row(struct table *t, const enum column *layout,
 		    const msb_metrics_t *m, size_t name_max)
 {
-	autofree char *name = text_cut(m->name, name_max);
+	autofree char *name = text_fit(m->name, name_max);
 	char cell[CELL_SIZE];
 
 	if (!name) {
@@ -235,9 +235,13 @@ static void put_row(struct table *t, const enum column *layout,
 			  cell_style(layout[c], m));
 }
 
-/* columns: of the window, or 0; names take at most a third of it. */
+/*
+ * columns: of the window, or 0; names take at most a third of it. to_measure:
+ * as wide as it likes to be, else it is made to fit.
+ */
 static int print_layout(const struct samples *s, const enum column *layout,
-			size_t columns, bool colors, struct buf *out)
+			size_t columns, bool to_measure, bool colors,
+			struct buf *out)
 {
 	size_t name_max = columns ? columns / 3 : SIZE_MAX;
 	const char *header[TABLE_MAX_COLUMNS];
@@ -252,6 +256,7 @@ static int print_layout(const struct samples *s, const enum column *layout,
 		name_max = NAME_MIN;
 	for (size_t i = 0; i < s->n; i++)
 		put_row(&t, layout, &s->v[i].m, name_max);
+	t.max_width = to_measure ? 0 : columns;
 	rc = table_print(&t, colors, out);
 	table_fini(&t);
 	return rc;
@@ -287,7 +292,8 @@ int samples_table(const struct samples *s, size_t columns, bool colors,
 		bool ok;
 
 		buf_init(&plain, OUTPUT_MAX);
-		rc = print_layout(s, layouts[which], columns, false, &plain);
+		rc = print_layout(s, layouts[which], columns, true, false,
+				  &plain);
 		ok = !rc && fits(&plain, columns);
 		buf_fini(&plain);
 		if (rc)
@@ -295,5 +301,5 @@ int samples_table(const struct samples *s, size_t columns, bool colors,
 		if (ok)
 			break;
 	}
-	return print_layout(s, layouts[which], columns, colors, out);
+	return print_layout(s, layouts[which], columns, false, colors, out);
 }

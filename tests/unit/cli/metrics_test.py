@@ -320,7 +320,7 @@ class Width(Metrics):
 
     def test_lines_fit(self):
         samples = [self.sample("n" * 60), self.sample("日本語" * 10), self.sample("s", state="stalled")]
-        for cols in (70, 100, 200):
+        for cols in (30, 50, 70, 100, 200):
             header, lines = self.columns(cols, *samples)
             self.assertTrue(all(len(li) <= cols for li in lines), lines)
         self.assertRegex(self.columns(80, *samples)[1][2], r"^s +stalled ")
