@@ -285,11 +285,11 @@ class Bench:
                         str(min(self.runs, 5))],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
-    # -- logs --
+    # -- metrics --
 
-    def logs(self):
-        subprocess.run([sys.executable, str(ROOT / "bench/logs.py"), "--runs", str(self.runs)],
-                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+    def metrics(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/metrics.py"), "--build", str(self.build),
+                        "--runs", str(self.runs)], check=True)
 
     # -- the kvm engine ----------------------------------------------------
 
@@ -327,7 +327,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "metrics", "images", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)
