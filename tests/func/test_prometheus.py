@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Prometheus takes metrics from msb: over HTTP, and by node_exporter's textfile collector.
 
-All of them, but for the sandboxes, are alone in a network namespace.
+They are alone in a network namespace.
 """
 import http.client
-import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import sys
-import threading
 import urllib.parse
 
 import pytest
 
-from conftest import ROOT, wait_for
+from conftest import BUILD, ROOT, wait_for
 
 sys.path.insert(0, str(ROOT / "tests/net"))
 import spaces  # noqa: E402
 
-PROGRAMS = ["prometheus", "prometheus-node-exporter", "unshare", "nsenter", "setpriv", "ip"]
+PROGRAMS = ["prometheus", "prometheus-node-exporter", "socat", "unshare", "nsenter", "setpriv", "ip"]
 PROMETHEUS, NODE, DIRECT = 9090, 9100, 9101
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 CONFIG = f"""
 global:
   scrape_interval: 1s
@@ -36,18 +34,10 @@ scrape_configs:
 """
 
 
-class Exporter(http.server.BaseHTTPRequestHandler):
-    """All there is to serving metrics: msb's output, and what kind it is."""
-
-    def do_GET(self):
-        p = self.server.msb("metrics", "--format", "openmetrics")
-        self.send_response(200 if p.returncode == 0 else 500)
-        self.send_header("Content-Type", OPENMETRICS)
-        self.end_headers()
-        self.wfile.write(p.stdout.encode())
-
-    def log_message(self, *args):
-        pass
+def exporter():
+    """The script that the documentation offers."""
+    text = (ROOT / "docs/metrics.md").read_text()
+    return re.search(r"^```sh\n(#!/bin/sh\n.*?)^```$", text, re.S | re.M).group(1)
 
 
 class Monitoring:
@@ -59,17 +49,16 @@ class Monitoring:
         (self.base / "prometheus.yml").write_text(CONFIG)
         self.keeper = spaces.Keeper()
         self.processes = []
+        self.env = msb.env(PATH=f"{BUILD}:{os.environ['PATH']}")
         try:
             self.space = spaces.Space(self.keeper)
-            self.exporter = http.server.ThreadingHTTPServer(("127.0.0.1", DIRECT), Exporter,
-                                                            bind_and_activate=False)
-            self.exporter.socket.close()
-            self.exporter.socket = self.space.listen("127.0.0.1", DIRECT)
         except BaseException:
             self.keeper.close()
             raise
-        self.exporter.msb = msb
-        threading.Thread(target=self.exporter.serve_forever, daemon=True).start()
+        script = self.base / "msb-exporter"
+        script.write_text(exporter())
+        script.chmod(0o755)
+        self.serve("socat", f"TCP-LISTEN:{DIRECT},bind=127.0.0.1,reuseaddr,fork", f"EXEC:{script}")
         self.serve("prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
                    f"--collector.textfile.directory={self.texts}",
                    f"--web.listen-address=127.0.0.1:{NODE}")
@@ -79,11 +68,9 @@ class Monitoring:
 
     def serve(self, *cmd):
         with open(self.base / f"{cmd[0]}.log", "wb") as log:
-            self.processes.append(self.space.serve(*cmd, stdout=log, stderr=log))
+            self.processes.append(self.space.serve(*cmd, stdout=log, stderr=log, env=self.env))
 
     def close(self):
-        self.exporter.shutdown()
-        self.exporter.server_close()
         for p in self.processes:
             p.kill()
             p.wait()
