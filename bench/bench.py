@@ -285,6 +285,12 @@ class Bench:
                         str(min(self.runs, 5))],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
+    # -- logs --
+
+    def logs(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/logs.py"), "--runs", str(self.runs)],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- metrics --
 
     def metrics(self):
@@ -327,7 +333,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "metrics", "images", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "metrics", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

@@ -16,7 +16,7 @@ import stage
 DEBIAN = stage.ROOT / "packaging/debian"
 # Linked in by name; what GPL and LGPL ask for, and what must be built again after a security update.
 STATIC = ["libc6-dev", "libsqlite3-dev", "libjansson-dev", "nettle-dev", "libext2fs-dev", "zlib1g-dev",
-          "libzstd-dev", "libssl-dev", "libnghttp2-dev", "libarchive-dev", "busybox-static"]
+          "libzstd-dev", "libpcre2-dev", "libssl-dev", "libnghttp2-dev", "libarchive-dev", "busybox-static"]
 
 
 def layout(installed, work, triplet):

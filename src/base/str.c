@@ -101,19 +101,54 @@ static int utf8_seq(const uint8_t *p, size_t len)
 	return need;
 }
 
+/* Bytes at the front that are ASCII, in steps of eight. */
+static size_t ascii_prefix(const uint8_t *p, size_t len)
+{
+	size_t n = 0;
+
+	for (; len - n >= sizeof(uint64_t); n += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, p + n, sizeof(word));
+		if (word & 0x8080808080808080u)
+			break;
+	}
+	return n;
+}
+
 bool utf8_valid(const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
 	while (len) {
-		int n = utf8_seq(p, len);
+		size_t ascii = ascii_prefix(p, len);
+		int n;
 
+		p += ascii;
+		len -= ascii;
+		if (!len)
+			break;
+		n = utf8_seq(p, len);
 		if (n <= 0)
 			return false;
 		p += n;
 		len -= (size_t)n;
 	}
 	return true;
+}
+
+size_t utf8_step(const void *data, size_t len, bool *ret_valid)
+{
+	int n = utf8_seq(data, len);
+
+	*ret_valid = n > 0;
+	if (n > 0)
+		return (size_t)n;
+	if (len > 3)
+		len = 3;
+	while (len > 1 && utf8_seq(data, len) != -1)
+		len--;
+	return len;
 }
 
 size_t utf8_complete_prefix(const void *data, size_t len)

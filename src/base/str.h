@@ -27,6 +27,11 @@ bool utf8_valid(const void *data, size_t len);
  * sequence; 0 to 3 trailing bytes are left for the next chunk.
  */
 size_t utf8_complete_prefix(const void *data, size_t len);
+/*
+ * Bytes at the front, of at least one, that form a character, or else a piece
+ * of a broken one: the longest that could have become one.
+ */
+size_t utf8_step(const void *data, size_t len, bool *ret_valid);
 
 /* Owned list of owned strings, always NULL-terminated once non-empty. */
 struct strv {

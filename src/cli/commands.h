@@ -39,6 +39,8 @@ extern const struct option cli_image_remove_options[];
 extern const struct option cli_install_options[];
 extern const struct option cli_load_options[];
 extern const struct option cli_metrics_options[];
+extern const struct option cli_logs_options[];
+extern const char cli_logs_details[];
 extern const struct option cli_network_options[];
 extern const struct option cli_tls_options[];
 extern const struct option cli_ping_options[];

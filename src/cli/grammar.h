@@ -23,6 +23,11 @@ int grammar_duration(const char *flag, const char *text, uint64_t *ret_s,
 int grammar_grace(const char *flag, const char *text, uint64_t *ret_ms,
 		  struct err *err);
 
+/* "2026-05-22T10:11:12.5+02:00", or "30s", "5m", "2h", "1d" before now_ns; what
+ * nanoseconds since 1970 cannot tell is the nearest they can. */
+int grammar_time(const char *text, int64_t now_ns, int64_t *ret_ns,
+		 struct err *err);
+
 /*
  * KEY=VALUE, or KEY to copy from the environment (lookup, as getenv). *ret_key
  * is malloc'ed, *ret_value borrows from text or from the environment.

@@ -152,7 +152,7 @@ static void put_escaped(struct buf *b, unsigned char c)
 		(void)buf_printf(b, "\\u%04x", c);
 }
 
-static void put_string(struct buf *b, const char *text, size_t len)
+void jval_put_string(struct buf *b, const char *text, size_t len)
 {
 	size_t plain = 0; /* begin of what can be copied */
 
@@ -196,7 +196,7 @@ static void put_scalar(struct buf *b, const struct json *j)
 		(void)buf_append(b, j->text, j->len);
 		break;
 	case JSON_STRING:
-		put_string(b, j->text, j->len);
+		jval_put_string(b, j->text, j->len);
 		break;
 	case JSON_ARRAY:
 	case JSON_OBJECT:
@@ -282,7 +282,7 @@ static int print(const struct json *j, bool pretty, struct buf *out)
 			put_indent(out, depth);
 		j = l->members[l->next++];
 		if (l->j->type == JSON_OBJECT) {
-			put_string(out, j->key, strlen(j->key));
+			jval_put_string(out, j->key, strlen(j->key));
 			(void)buf_str(out, pretty ? ": " : ":");
 		}
 	}

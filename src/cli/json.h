@@ -54,6 +54,8 @@ struct json *jval_decimal(double v, int digits);
 int jval_add(struct json *object, const char *key, struct json *value);
 int jval_append(struct json *array, struct json *value);
 
+/* text as a string, in quotes */
+void jval_put_string(struct buf *b, const char *text, size_t len);
 /* Sorted keys, two spaces per level, a newline at the end. 0 or -ENOMEM. */
 int jval_print(const struct json *j, struct buf *out);
 /* The same without white space, in one line. */

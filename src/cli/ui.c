@@ -146,22 +146,34 @@ static void show_kernel_log(const char *log)
 	}
 }
 
-static void boot_failure(const msb_error_t *e, const char *log_dir)
+void ui_boot_failure(const struct ui_boot_failure *f)
 {
-	const char *stage = msb_error_detail(e, "stage");
-	const char *name = msb_error_detail(e, "sandbox");
-	const char *log = msb_error_detail(e, "kernel_log");
 	const char *hint;
 
-	ui_error("failed to start \"%s\"", name ? name : "<unknown>");
-	ui_context("%s: %s", stage ? stage : "other", msb_error_message(e));
-	hint = stage ? boot_hint(stage, msb_error_errno(e)) : NULL;
+	ui_error("failed to start \"%s\"",
+		 f->sandbox ? f->sandbox : "<unknown>");
+	ui_context("%s: %s", f->stage ? f->stage : "other", f->message);
+	hint = f->stage ? boot_hint(f->stage, f->sys) : NULL;
 	if (hint)
 		ui_context("%s", hint);
-	if (log)
-		show_kernel_log(log);
-	if (log_dir && !access(log_dir, F_OK))
-		ui_context("see %s for full diagnostics", log_dir);
+	if (f->kernel_log)
+		show_kernel_log(f->kernel_log);
+	if (f->sandbox && f->more_in_logs)
+		ui_context("run `msb logs --source system %s` for full "
+			   "diagnostics",
+			   f->sandbox);
+}
+
+static void boot_failure(const msb_error_t *e, const char *log_dir)
+{
+	ui_boot_failure(&(struct ui_boot_failure){
+		.sandbox = msb_error_detail(e, "sandbox"),
+		.stage = msb_error_detail(e, "stage"),
+		.message = msb_error_message(e),
+		.sys = msb_error_errno(e),
+		.kernel_log = msb_error_detail(e, "kernel_log"),
+		.more_in_logs = log_dir && !access(log_dir, F_OK),
+	});
 }
 
 struct exec_kind {

@@ -35,9 +35,18 @@ void ui_done(const char *fmt, ...) MSB_PRINTF(1, 2);
 void ui_grammar_error(const struct err *err);
 /*
  * A failure of the library, with its details for boot and exec failures.
- * Frees e. log_dir (may be NULL) is shown when it exists.
+ * Frees e. When log_dir (may be NULL) exists, msb logs is pointed to.
  */
 void ui_library_error(msb_error_t *e, const char *log_dir);
+
+struct ui_boot_failure {
+	const char *sandbox, *stage; /* NULL: unknown */
+	const char *message;
+	const char *kernel_log; /* NULL: none */
+	int sys;		/* errno, or 0 */
+	bool more_in_logs;
+};
+void ui_boot_failure(const struct ui_boot_failure *f);
 
 /* Exit code for a program that could not be started: 127, 126 or 125. */
 int ui_exec_failure_code(const msb_error_t *e);

@@ -19,12 +19,15 @@ static void numbers(const char *text)
 {
 	struct rlimit_arg r;
 	struct err err;
+	int64_t at;
 	uint64_t v;
 	uint32_t mib;
 
 	(void)grammar_size(text, &mib, &err);
 	if (!grammar_duration("--flag", text, &v, &err) && !v)
 		abort();
+	if (!grammar_time(text, 0, &at, &err) && !strchr(text, '-') && at > 0)
+		abort(); /* so long ago that it has not been yet */
 	(void)grammar_grace("--flag", text, &v, &err);
 	if (!grammar_rlimit(text, &r, &err) && r.soft > r.hard)
 		abort();

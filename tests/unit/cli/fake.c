@@ -120,14 +120,17 @@ int msb_error_errno(const msb_error_t *e)
 
 const char *msb_error_detail(const msb_error_t *e, const char *key)
 {
-	const char *v = !strcmp(key, "stage")	  ? e->stage
-			: !strcmp(key, "sandbox") ? e->sandbox
-			: !strcmp(key, "kind")	  ? e->exec_kind
-			: !strcmp(key, "command") ? e->command
-			: !strcmp(key, "errno_name") &&
-					!strcmp(e->exec_kind, "not_found")
-				? "ENOENT"
-				: "";
+	const char *v =
+		!strcmp(key, "stage")	  ? e->stage
+		: !strcmp(key, "sandbox") ? e->sandbox
+		: !strcmp(key, "kind")	  ? e->exec_kind
+		: !strcmp(key, "command") ? e->command
+		: !strcmp(key, "offset") && e->kind == MSB_ERR_MISSED_ROTATION
+			? e->message
+		: !strcmp(key, "errno_name") &&
+				!strcmp(e->exec_kind, "not_found")
+			? "ENOENT"
+			: "";
 
 	return *v ? v : NULL;
 }
