@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The longest piece of plain text that a regular expression cannot match
+ * The most telling piece of plain text that a regular expression cannot match
  * without. One pass over its top level: what stands in groups and classes is
  * skipped, a repetition takes the character in front of it away, and what is
  * not understood (or not worth it) leaves no text at all.
@@ -14,19 +14,30 @@
 
 struct scan {
 	const char *p;
-	struct buf run;	    /* text that stands together */
-	size_t last;	    /* bytes of its last character */
-	bool plain;	    /* nothing but text so far */
-	bool unknown;	    /* alternatives, flags, odd escapes */
-	struct buf longest; /* of the runs before */
+	struct buf run;	 /* text that stands together */
+	size_t last;	 /* bytes of its last character */
+	bool plain;	 /* nothing but text so far */
+	bool unknown;	 /* alternatives, flags, odd escapes */
+	struct buf best; /* of the runs before */
 };
+
+/* How rare a text is likely to be: numbers tell more than words do. */
+static size_t weight(const struct buf *text)
+{
+	const uint8_t *p = buf_data(text);
+	size_t w = 0;
+
+	for (size_t i = 0; i < buf_len(text); i++)
+		w += p[i] == ' ' ? 1 : p[i] >= 'a' && p[i] <= 'z' ? 2 : 3;
+	return w;
+}
 
 static void end_run(struct scan *s)
 {
-	if (buf_len(&s->run) > buf_len(&s->longest)) {
-		struct buf t = s->longest;
+	if (weight(&s->run) > weight(&s->best)) {
+		struct buf t = s->best;
 
-		s->longest = s->run;
+		s->best = s->run;
 		s->run = t;
 	}
 	buf_reset(&s->run);
@@ -235,19 +246,19 @@ int log_literal_init(struct log_literal *l, const char *pattern,
 	if (strlen(pattern) > PATTERN_MAX)
 		return refuse(err, "it is too long");
 	buf_init(&s.run, PATTERN_MAX);
-	buf_init(&s.longest, PATTERN_MAX);
+	buf_init(&s.best, PATTERN_MAX);
 	while (!rc && *s.p)
 		rc = take_item(&s, err);
 	end_run(&s);
-	if (!rc && (s.run.failed || s.longest.failed))
+	if (!rc && (s.run.failed || s.best.failed))
 		rc = err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
 	if (s.unknown)
-		buf_reset(&s.longest);
+		buf_reset(&s.best);
 	buf_fini(&s.run);
 	if (rc)
-		buf_fini(&s.longest);
-	l->text = s.longest;
-	l->whole = s.plain && !s.unknown && buf_len(&s.longest);
+		buf_fini(&s.best);
+	l->text = s.best;
+	l->whole = s.plain && !s.unknown && buf_len(&s.best);
 	return rc;
 }
 

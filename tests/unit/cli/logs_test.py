@@ -138,7 +138,7 @@ class Grep(Logs):
                 (r"[^]x]def", "def"), (r"[\]x]def", "def"), ("[[:alpha:]x]def", "def"),
                 ("^line 5$", "line 5"), ("naïve?", "naïv"), ("naï?ve", "na"), ("", "-"),
                 (r"a\|b", "a|b"), ("a(b(c)|d)ef", "ef"), (r"x\bfoo", "foo"), ("(*UCP)abc", "-"),
-                ("a(?#)bc", "-"), ("(?<n>x)yz", "yz"), ("x{}", "-"), ("ab{1}+c", "a")):
+                ("a(?#)bc", "-"), ("order [0-9]*777", "777"), ("word[ab]two words", "two words"), ("(?<n>x)yz", "yz"), ("x{}", "-"), ("ab{1}+c", "a")):
             self.logs("--grep", pattern)
             self.assertEqual(self.contains(), literal, pattern)
 
