@@ -636,6 +636,11 @@ enum {
 	MSB_LOG_OUTPUT = 1 << 2, /* of a terminal: both in one */
 	MSB_LOG_SYSTEM = 1 << 3, /* markers, the runtime's log, the console */
 };
+#define MSB_LOG_TEXTS_MAX 8
+typedef struct {
+	const void *data; /* any bytes */
+	size_t len;
+} msb_log_text_t;
 typedef struct {
 	size_t struct_size; /* set by the caller to sizeof(...) */
 	unsigned sources;   /* MSB_LOG_*; 0: all but MSB_LOG_SYSTEM */
@@ -647,9 +652,10 @@ typedef struct {
 	 * Not together with tail. MSB_ERR_INVALID_CURSOR when what it points
 	 * to is gone, or was never there. */
 	const char *cursor;
-	/* Only entries whose data holds these bytes. */
-	const void *contains;
-	size_t contains_len;
+	/* Only entries whose data holds one of these texts, at most
+	 * MSB_LOG_TEXTS_MAX, if there are any. */
+	const msb_log_text_t *contains;
+	size_t contains_count;
 	bool follow; /* wait for more, until the sandbox has ended */
 } msb_log_options_t;
 /* Of a sandbox that runs, is stopped or has crashed; also of one whose record

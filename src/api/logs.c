@@ -17,6 +17,7 @@
 #define SOURCES_DEFAULT (SOURCES_ALL & ~MSB_LOG_SYSTEM)
 
 /* One bit for each stream, and the streams are one list. */
+_Static_assert(MSB_LOG_TEXTS_MAX == SCAN_TEXTS, "numbers of texts differ");
 _Static_assert(MSB_LOG_STDOUT == 1 << LOG_STDOUT &&
 		       MSB_LOG_STDERR == 1 << LOG_STDERR &&
 		       MSB_LOG_OUTPUT == 1 << LOG_OUTPUT &&
@@ -27,6 +28,8 @@ struct msb_log {
 	int dirfd;	   /* of the logs */
 	int runtime_dirfd; /* -1: there is none, so nothing lives */
 	struct log_reader *reader;
+	struct err err; /* of the call being made: to clear one takes longer
+			   than to read an entry */
 };
 
 static bool is_alive(void *ctx)
@@ -62,8 +65,22 @@ static int open_dirs(const msb_t *m, const char *name, struct msb_log *l,
 	return *ret_path ? 0 : api_no_memory(err);
 }
 
+static int read_texts(const msb_log_options_t *o,
+		      struct log_text texts[SCAN_TEXTS], struct err *err)
+{
+	if (o->contains_count > SCAN_TEXTS)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "more than %d texts to look for in a log",
+			       SCAN_TEXTS);
+	for (size_t i = 0; i < o->contains_count; i++)
+		texts[i] = (struct log_text){ o->contains[i].data,
+					      o->contains[i].len };
+	return 0;
+}
+
 /* The caller's options, of whichever version of the library he knows. */
 static int read_options(const msb_log_options_t *o, struct msb_log *l,
+			struct log_text texts[SCAN_TEXTS],
 			struct log_reader_options *ret, struct err *err)
 {
 	msb_log_options_t mine = { .struct_size = sizeof(mine) };
@@ -89,19 +106,20 @@ static int read_options(const msb_log_options_t *o, struct msb_log *l,
 		.until_ns = mine.until_unix_ns,
 		.tail = mine.tail,
 		.cursor = mine.cursor,
-		.contains = mine.contains,
-		.ncontains = mine.contains_len,
+		.texts = texts,
+		.ntexts = (unsigned)mine.contains_count,
 		.follow = mine.follow,
 		.is_alive = is_alive,
 		.ctx = l,
 	};
-	return 0;
+	return read_texts(&mine, texts, err);
 }
 
 int msb_log_open(msb_t *m, const char *sandbox, const msb_log_options_t *o,
 		 msb_log_t **ret, msb_error_t **ret_err)
 {
 	struct log_reader_options options;
+	struct log_text texts[SCAN_TEXTS];
 	autofree char *path = NULL;
 	struct err err = { 0 };
 	msb_log_t *l = calloc(1, sizeof(*l));
@@ -110,7 +128,7 @@ int msb_log_open(msb_t *m, const char *sandbox, const msb_log_options_t *o,
 	if (!l)
 		return api_fail_err(&err, api_no_memory(&err), ret_err);
 	l->dirfd = l->runtime_dirfd = -1;
-	rc = read_options(o, l, &options, &err);
+	rc = read_options(o, l, texts, &options, &err);
 	if (!rc)
 		rc = open_dirs(m, sandbox, l, &path, &err);
 	options.dir_path = path;
@@ -153,11 +171,10 @@ int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
 {
 	struct log_entry e;
 	msb_log_entry_t mine = { 0 };
-	struct err err = { 0 };
-	int rc = log_reader_next(l->reader, timeout_ms, &e, &err);
+	int rc = log_reader_next(l->reader, timeout_ms, &e, &l->err);
 
 	if (rc < 0)
-		return fail_next(l, &err, rc, ret_err);
+		return fail_next(l, &l->err, rc, ret_err);
 	if (!rc)
 		return 0;
 	mine.struct_size = ret->struct_size;
@@ -185,10 +202,9 @@ int msb_log_fd(const msb_log_t *l)
 int msb_log_json(msb_log_t *l, const char **ret, size_t *ret_len,
 		 msb_error_t **ret_err)
 {
-	struct err err = { 0 };
-	int rc = log_reader_json(l->reader, ret, ret_len, &err);
+	int rc = log_reader_json(l->reader, ret, ret_len, &l->err);
 
-	return rc ? api_fail_err(&err, rc, ret_err) : 0;
+	return rc ? api_fail_err(&l->err, rc, ret_err) : 0;
 }
 
 int msb_log_cursor(const msb_log_t *l, char **ret, msb_error_t **ret_err)

@@ -23,9 +23,10 @@ struct reading {
 	struct cli *cli;
 	const char *sandbox;
 	msb_log_options_t o;
-	struct log_grep *grep; /* owned; NULL: everything */
-	bool match;	       /* not all that the library gives matches */
-	msb_log_t *log;	       /* owned */
+	msb_log_text_t texts[MSB_LOG_TEXTS_MAX]; /* of o */
+	struct log_grep *grep;			 /* owned; NULL: everything */
+	bool match;	/* not all that the library gives matches */
+	msb_log_t *log; /* owned */
 	struct log_printer out;
 };
 
@@ -108,8 +109,9 @@ static int parse_grep(struct reading *r, struct err *err)
 		return rc;
 	r->match = true;
 	if (!r->o.has_tail) {
-		r->o.contains = log_grep_literal(r->grep, &r->o.contains_len);
-		r->match = !log_grep_is_literal(r->grep);
+		r->o.contains = r->texts;
+		r->o.contains_count = log_grep_texts(r->grep, r->texts);
+		r->match = !log_grep_is_text(r->grep);
 	}
 	return 0;
 }

@@ -12,6 +12,8 @@
 
 #include "cli/logs_literal.h"
 
+_Static_assert(LOG_LITERALS == MSB_LOG_TEXTS_MAX, "numbers of texts differ");
+
 /* An expression that tries everything ends, and ends soon. */
 #define MATCH_STEPS (10u << 20)
 #define DEPTH_MAX 100000u
@@ -104,24 +106,37 @@ struct log_grep *log_grep_free(struct log_grep *g)
 	return NULL;
 }
 
-const char *log_grep_literal(const struct log_grep *g, size_t *ret_len)
+unsigned log_grep_texts(const struct log_grep *g,
+			msb_log_text_t ret[MSB_LOG_TEXTS_MAX])
 {
-	*ret_len = buf_len(&g->literal.text);
-	return *ret_len ? (const char *)buf_data(&g->literal.text) : NULL;
+	for (unsigned i = 0; i < g->literal.n; i++) {
+		ret[i].data = buf_data(&g->literal.text[i]);
+		ret[i].len = buf_len(&g->literal.text[i]);
+	}
+	return g->literal.n;
 }
 
-bool log_grep_is_literal(const struct log_grep *g)
+bool log_grep_is_text(const struct log_grep *g)
 {
 	return g->literal.whole;
 }
 
+static bool holds_text(const struct log_literal *l, const void *data,
+		       size_t len)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (memmem(data, len, buf_data(&l->text[i]),
+			   buf_len(&l->text[i])))
+			return true;
+	return false;
+}
+
 int log_grep_match(struct log_grep *g, const void *data, size_t len)
 {
-	const struct buf *text = &g->literal.text;
 	int rc;
 
 	if (g->literal.whole)
-		return memmem(data, len, buf_data(text), buf_len(text)) != NULL;
+		return holds_text(&g->literal, data, len);
 	rc = pcre2_match(g->code, data, len, 0, 0, g->match, g->limits);
 	if (rc >= 0)
 		return 1;

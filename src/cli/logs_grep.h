@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "microsandbox/microsandbox.h"
 
 struct log_grep;
 
@@ -18,10 +19,14 @@ struct log_grep;
 int log_grep_new(const char *pattern, struct log_grep **ret, struct err *err);
 struct log_grep *log_grep_free(struct log_grep *g); /* NULL */
 
-/* Bytes that whatever matches holds, or NULL when there is no saying. */
-const char *log_grep_literal(const struct log_grep *g, size_t *ret_len);
-/* Holding the literal is all there is to matching. */
-bool log_grep_is_literal(const struct log_grep *g);
+/*
+ * Texts of which whatever matches holds one, borrowed: how many; 0 when there
+ * is no saying.
+ */
+unsigned log_grep_texts(const struct log_grep *g,
+			msb_log_text_t ret[MSB_LOG_TEXTS_MAX]);
+/* To hold one of them is all there is to matching. */
+bool log_grep_is_text(const struct log_grep *g);
 
 /*
  * 1, 0, or -errno: -ETIME for a pattern that takes too many steps with this

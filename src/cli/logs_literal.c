@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The most telling piece of plain text that a regular expression cannot match
- * without. One pass over its top level: what stands in groups and classes is
- * skipped, a repetition takes the character in front of it away, and what is
- * not understood (or not worth it) leaves no text at all.
+ * The most telling piece of plain text that a regular expression, or each of
+ * its alternatives, cannot match without. One pass over its top level: what
+ * stands in groups and classes is skipped, a repetition takes the character in
+ * front of it away, and what is not understood (or not worth it) leaves no text
+ * at all.
  */
 #include "cli/logs_literal.h"
 
@@ -14,10 +15,12 @@
 
 struct scan {
 	const char *p;
+	struct log_literal *found;
 	struct buf run;	 /* text that stands together */
 	size_t last;	 /* bytes of its last character */
 	bool plain;	 /* nothing but text so far */
-	bool unknown;	 /* alternatives, flags, odd escapes */
+	bool unknown;	 /* flags, odd escapes */
+	bool failed;	 /* out of memory */
 	struct buf best; /* of the runs before */
 };
 
@@ -34,6 +37,7 @@ static size_t weight(const struct buf *text)
 
 static void end_run(struct scan *s)
 {
+	s->failed = s->failed || s->run.failed;
 	if (weight(&s->run) > weight(&s->best)) {
 		struct buf t = s->best;
 
@@ -42,6 +46,20 @@ static void end_run(struct scan *s)
 	}
 	buf_reset(&s->run);
 	s->last = 0;
+}
+
+/* The text of this alternative, and the next one from nothing. */
+static void end_alternative(struct scan *s)
+{
+	struct log_literal *l = s->found;
+
+	end_run(s);
+	if (buf_len(&s->best) && l->n < LOG_LITERALS) {
+		l->text[l->n++] = s->best;
+		buf_init(&s->best, PATTERN_MAX);
+	} else {
+		s->unknown = true;
+	}
 }
 
 static void not_text(struct scan *s)
@@ -221,8 +239,9 @@ static int take_item(struct scan *s, struct err *err)
 		take_repetition(s, n ? n : 1);
 		return 0;
 	case '|':
-		s->unknown = true;
-		MSB_FALLTHROUGH;
+		end_alternative(s);
+		s->p++;
+		return 0;
 	case '+':
 	case '.':
 	case '^':
@@ -240,29 +259,30 @@ static int take_item(struct scan *s, struct err *err)
 int log_literal_init(struct log_literal *l, const char *pattern,
 		     struct err *err)
 {
-	struct scan s = { .p = pattern, .plain = true };
+	struct scan s = { .p = pattern, .found = l, .plain = true };
 	int rc = 0;
 
+	memset(l, 0, sizeof(*l));
 	if (strlen(pattern) > PATTERN_MAX)
 		return refuse(err, "it is too long");
 	buf_init(&s.run, PATTERN_MAX);
 	buf_init(&s.best, PATTERN_MAX);
 	while (!rc && *s.p)
 		rc = take_item(&s, err);
-	end_run(&s);
-	if (!rc && (s.run.failed || s.best.failed))
-		rc = err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
-	if (s.unknown)
-		buf_reset(&s.best);
+	end_alternative(&s);
 	buf_fini(&s.run);
-	if (rc)
-		buf_fini(&s.best);
-	l->text = s.best;
-	l->whole = s.plain && !s.unknown && buf_len(&s.best);
+	buf_fini(&s.best);
+	if (!rc && s.failed)
+		rc = err_set(err, ERR_NO_MEMORY, ENOMEM, "out of memory");
+	if (rc || s.unknown)
+		log_literal_fini(l);
+	l->whole = s.plain && l->n;
 	return rc;
 }
 
 void log_literal_fini(struct log_literal *l)
 {
-	buf_fini(&l->text);
+	for (unsigned i = 0; i < l->n; i++)
+		buf_fini(&l->text[i]);
+	l->n = 0;
 }

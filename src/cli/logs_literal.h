@@ -8,9 +8,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#define LOG_LITERALS 8
+
 struct log_literal {
-	struct buf text; /* every match holds these bytes; empty: unknown */
-	bool whole;	 /* and holding them is a match */
+	/* Every match holds one of these texts. */
+	struct buf text[LOG_LITERALS];
+	unsigned n; /* 0: that is unknown */
+	bool whole; /* and to hold one of them is a match */
 };
 
 /* 0, or -errno for what would not mean the same in Rust as in PCRE2; then there

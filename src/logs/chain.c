@@ -284,7 +284,7 @@ static size_t whole_line(struct chain *c, const struct scan *scan)
 	const uint8_t *nl;
 	size_t n;
 
-	if (scan->len && c->whole && !c->skipping)
+	if (scan->n && c->whole && !c->skipping)
 		pass_over(c, scan);
 	while (c->whole) {
 		nl = memchr(c->buf + c->pos + c->seen, '\n',
@@ -348,7 +348,7 @@ bool filter_contains(const struct log_filter *f, struct buf *scratch,
 	const uint8_t *data = l->data;
 	size_t len = l->len;
 
-	if (!f->ncontains)
+	if (!f->ntexts)
 		return true;
 	if (l->escaped) {
 		uint8_t *out;
@@ -360,7 +360,10 @@ bool filter_contains(const struct log_filter *f, struct buf *scratch,
 		len = json_unescape(data, len, out);
 		data = out;
 	}
-	return memmem(data, len, f->contains, f->ncontains) != NULL;
+	for (unsigned i = 0; i < f->ntexts; i++)
+		if (memmem(data, len, f->texts[i].p, f->texts[i].len))
+			return true;
+	return false;
 }
 
 static bool parse_text(struct chain *c, struct text_context *t,

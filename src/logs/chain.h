@@ -21,9 +21,9 @@
 struct log_filter {
 	unsigned streams; /* 1 << enum log_stream */
 	bool has_since, has_until;
-	int64_t since_ns, until_ns; /* from .. to, without the latter */
-	const uint8_t *contains;    /* borrowed */
-	size_t ncontains;
+	int64_t since_ns, until_ns;	   /* from .. to, without the latter */
+	struct log_text texts[SCAN_TEXTS]; /* one of them; borrowed */
+	unsigned ntexts;		   /* 0: any */
 	struct scan scan;
 };
 

@@ -35,8 +35,8 @@ struct log_reader {
 	bool dry[CHAIN_COUNT]; /* had nothing when it was last looked at */
 	unsigned n;
 	struct log_filter filter;
-	uint8_t *contains; /* owned */
-	uint64_t skip;	   /* entries in front of the tail */
+	uint8_t *texts; /* owned; what the filter looks for */
+	uint64_t skip;	/* entries in front of the tail */
 	bool follow, ended;
 	bool final;		    /* what is there now is all */
 	bool waited;		    /* once */
@@ -66,7 +66,7 @@ struct log_reader *log_reader_free(struct log_reader *r)
 	log_watch_close(&r->watch);
 	buf_fini(&r->data);
 	buf_fini(&r->json);
-	free(r->contains);
+	free(r->texts);
 	free(r);
 	return NULL;
 }
@@ -135,6 +135,34 @@ static int start_at_tail(struct log_reader *r, uint64_t n, struct err *err)
 	return 0;
 }
 
+/* An empty text is in all data. */
+static int set_texts(struct log_reader *r, const struct log_reader_options *o)
+{
+	struct log_filter *f = &r->filter;
+	uint8_t *to;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < o->ntexts; i++) {
+		if (!o->texts[i].len)
+			return 0;
+		if (__builtin_add_overflow(len, o->texts[i].len, &len))
+			return -ENOMEM;
+	}
+	if (!len)
+		return 0;
+	r->texts = to = malloc(len);
+	if (!to)
+		return -ENOMEM;
+	for (unsigned i = 0; i < o->ntexts; i++) {
+		memcpy(to, o->texts[i].p, o->texts[i].len);
+		f->texts[i] = (struct log_text){ to, o->texts[i].len };
+		to += o->texts[i].len;
+	}
+	f->ntexts = o->ntexts;
+	scan_init(&f->scan, f->texts, f->ntexts);
+	return 0;
+}
+
 static int set_filter(struct log_reader *r, const struct log_reader_options *o)
 {
 	struct log_filter *f = &r->filter;
@@ -144,16 +172,7 @@ static int set_filter(struct log_reader *r, const struct log_reader_options *o)
 	f->has_until = o->has_until;
 	f->since_ns = o->since_ns;
 	f->until_ns = o->until_ns;
-	if (!o->ncontains)
-		return 0;
-	r->contains = malloc(o->ncontains);
-	if (!r->contains)
-		return -ENOMEM;
-	memcpy(r->contains, o->contains, o->ncontains);
-	f->contains = r->contains;
-	f->ncontains = o->ncontains;
-	scan_init(&f->scan, f->contains, f->ncontains);
-	return 0;
+	return set_texts(r, o);
 }
 
 static int start(struct log_reader *r, int dirfd,

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "logs/logs.h"
+#include "logs/scan.h"
 
 struct log_reader_options {
 	unsigned streams; /* 1 << enum log_stream, at least one */
@@ -21,8 +22,9 @@ struct log_reader_options {
 	int64_t since_ns, until_ns; /* from .. to, without the latter */
 	uint64_t tail;		    /* the last so many that pass all else */
 	const char *cursor;	    /* go on behind this place; or NULL */
-	const void *contains;	    /* bytes in the data; copied */
-	size_t ncontains;
+	/* The data holds one of these, if there are any; copied. */
+	const struct log_text *texts;
+	unsigned ntexts;
 	bool follow;
 	/* For notifications; without it, or without them, it is looked for news
 	 * ten times in a second. */

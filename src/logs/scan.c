@@ -36,31 +36,46 @@ static bool is_key(uint8_t c)
 	       c != 0xef && c != 0xbf && c != 0xbd;
 }
 
-void scan_init(struct scan *s, const uint8_t *text, size_t len)
+/* The longest run that stands in a line as it is. */
+static struct log_text key_of(struct log_text text)
 {
+	struct log_text key = { text.p, 0 };
 	size_t i = 0;
 
-	s->key = text;
-	s->len = 0;
-	while (i < len) {
+	while (i < text.len) {
 		size_t first = i;
 
-		while (i < len && is_key(text[i]))
+		while (i < text.len && is_key(text.p[i]))
 			i++;
-		if (i - first > s->len) {
-			s->key = text + first;
-			s->len = i - first;
-		}
+		if (i - first > key.len)
+			key = (struct log_text){ text.p + first, i - first };
 		i++;
 	}
+	return key;
+}
+
+void scan_init(struct scan *s, const struct log_text *texts, unsigned n)
+{
+	s->n = 0;
+	s->reach = 0;
+	for (unsigned i = 0; i < n; i++) {
+		s->key[i] = key_of(texts[i]);
+		if (!s->key[i].len)
+			return; /* any line may hold this one */
+		if (s->key[i].len > s->reach)
+			s->reach = s->key[i].len;
+	}
+	s->n = n;
 }
 
 /* Is there one of the three at p? */
 static inline bool is_place(const struct scan *s, const uint8_t *p, size_t left,
 			    bool text)
 {
-	if (left >= s->len && !memcmp(p, s->key, s->len))
-		return true;
+	for (unsigned i = 0; i < s->n; i++)
+		if (left >= s->key[i].len &&
+		    !memcmp(p, s->key[i].p, s->key[i].len))
+			return true;
 	if (text)
 		return p[0] == ESC ||
 		       (left >= BOOT_LEN && !memcmp(p, BOOT_MARK, BOOT_LEN));
@@ -85,27 +100,38 @@ static inline __m128i is16(__m128i v, uint8_t c)
 	return _mm_cmpeq_epi8(v, _mm_set1_epi8((char)c));
 }
 
-/* Bits of the 16 places from p on that deserve a closer look. */
-static inline unsigned maybe16(const struct scan *s, const uint8_t *p,
-			       bool text)
-{
-	const size_t last = s->len - 1;
-	__m128i a = load16(p), b, first, second;
-	__m128i key = _mm_and_si128(is16(a, s->key[0]),
-				    is16(load16(p + last), s->key[last]));
+/* First and last bytes of keys. */
+struct ends {
+	__m128i first[SCAN_TEXTS], last[SCAN_TEXTS];
+};
 
+/* Bits of the 16 places from p on that deserve a closer look. */
+static inline unsigned maybe16(const struct scan *s, const struct ends *e,
+			       const uint8_t *p, bool text)
+{
+	__m128i a = load16(p), b, found, mark;
+
+	found = _mm_and_si128(
+		_mm_cmpeq_epi8(a, e->first[0]),
+		_mm_cmpeq_epi8(load16(p + s->key[0].len - 1), e->last[0]));
+	for (unsigned i = 1; i < s->n; i++) {
+		b = load16(p + s->key[i].len - 1);
+		found = _mm_or_si128(
+			found, _mm_and_si128(_mm_cmpeq_epi8(a, e->first[i]),
+					     _mm_cmpeq_epi8(b, e->last[i])));
+	}
 	if (text) {
 		b = load16(p + BOOT_LEN - 1);
-		first = is16(a, ESC);
-		second = _mm_and_si128(is16(a, BOOT_MARK[0]),
-				       is16(b, BOOT_MARK[BOOT_LEN - 1]));
+		found = _mm_or_si128(found, is16(a, ESC));
+		mark = _mm_and_si128(is16(a, BOOT_MARK[0]),
+				     is16(b, BOOT_MARK[BOOT_LEN - 1]));
 	} else {
 		b = load16(p + 1);
-		first = _mm_and_si128(is16(a, '\\'), is16(b, 'u'));
-		second = _mm_and_si128(is16(a, '"'), is16(b, 'e'));
+		found = _mm_or_si128(
+			found, _mm_and_si128(is16(a, '\\'), is16(b, 'u')));
+		mark = _mm_and_si128(is16(a, '"'), is16(b, 'e'));
 	}
-	return (unsigned)_mm_movemask_epi8(
-		_mm_or_si128(key, _mm_or_si128(first, second)));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(found, mark));
 }
 #endif
 
@@ -117,11 +143,18 @@ static inline size_t find(const struct scan *s, const uint8_t *p, size_t len,
 #ifdef __SSE2__
 	/* bytes that are looked at for 16 places */
 	size_t reach = 16 + (text ? BOOT_LEN - 1 : 1);
+	struct ends e;
 
-	if (reach < 16 + s->len - 1)
-		reach = 16 + s->len - 1;
+	for (unsigned k = 0; k < s->n; k++) {
+		const struct log_text *key = &s->key[k];
+
+		e.first[k] = _mm_set1_epi8((char)key->p[0]);
+		e.last[k] = _mm_set1_epi8((char)key->p[key->len - 1]);
+	}
+	if (reach < 16 + s->reach - 1)
+		reach = 16 + s->reach - 1;
 	for (; len - i >= reach; i += 16) {
-		unsigned maybe = maybe16(s, p + i, text);
+		unsigned maybe = maybe16(s, &e, p + i, text);
 
 		for (; maybe; maybe &= maybe - 1) {
 			size_t at = i + (unsigned)__builtin_ctz(maybe);

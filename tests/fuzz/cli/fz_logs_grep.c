@@ -13,25 +13,37 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool holds_one(const msb_log_text_t *texts, unsigned n,
+		      const uint8_t *body, size_t len)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!texts[i].len)
+			abort();
+		if (memmem(body, len, texts[i].data, texts[i].len))
+			return true;
+	}
+	return !n;
+}
+
 static void compare(const char *pattern, const uint8_t *body, size_t len)
 {
 	char *wrapped = str_fmt("(?:%s)", pattern);
 	struct log_grep *plain = NULL, *group = NULL;
-	const char *literal;
+	msb_log_text_t texts[MSB_LOG_TEXTS_MAX];
 	int a = -1, b = -1;
 	struct err err;
-	size_t n;
+	unsigned n;
 
 	if (!log_grep_new(pattern, &plain, &err) &&
 	    !log_grep_new(wrapped, &group, &err)) {
-		literal = log_grep_literal(plain, &n);
+		n = log_grep_texts(plain, texts);
 		a = log_grep_match(plain, body, len);
 		b = log_grep_match(group, body, len);
 		if (a >= 0 && b >= 0 && a != b)
 			abort();
-		if (b == 1 && literal && !memmem(body, len, literal, n))
+		if (b == 1 && !holds_one(texts, n, body, len))
 			abort();
-		if (log_grep_is_literal(plain) && !literal)
+		if (log_grep_is_text(plain) && !n)
 			abort();
 	}
 	log_grep_free(plain);

@@ -141,8 +141,9 @@ static void search(int dirfd)
 						.is_alive = dead };
 		uint64_t all = sum_of(dirfd, &o, texts[i]);
 
-		o.contains = texts[i];
-		o.ncontains = strlen(texts[i]);
+		o.texts = &(struct log_text){ (const uint8_t *)texts[i],
+					      strlen(texts[i]) };
+		o.ntexts = 1;
 		if (sum_of(dirfd, &o, texts[i]) != all)
 			abort();
 	}

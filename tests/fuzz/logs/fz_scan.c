@@ -36,12 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct log_line l;
 	const uint8_t *text = data + 1, *end = data + size;
 	size_t len = size ? data[0] % 16 : 0;
+	struct log_text texts[2];
 	struct scan s;
 
 	if (size < 2 + len || !len || size > 1u << 16)
 		return 0;
-	scan_init(&s, text, len);
-	if (!s.len)
+	/* one of two, the other of which is also looked for */
+	texts[0] = (struct log_text){ (const uint8_t *)"other", 5 };
+	texts[1] = (struct log_text){ text, len };
+	scan_init(&s, texts, 2);
+	if (!s.n)
 		return 0;
 	exec_parser_init(&p);
 	for (data = text + len; data < end;) {

@@ -104,6 +104,7 @@ static void expect_all(const msb_log_options_t *o, const char *want)
 
 static void test_options(void **state)
 {
+	static const msb_log_text_t texts[] = { { "a", 1 }, { "c", 1 } };
 	msb_log_options_t o = { .struct_size = sizeof(o) };
 
 	(void)state;
@@ -122,9 +123,11 @@ static void test_options(void **state)
 				 .tail = 1 };
 	expect_all(&o, "c|");
 	o = (msb_log_options_t){ .struct_size = sizeof(o),
-				 .contains = "a",
-				 .contains_len = 1 };
+				 .contains = texts,
+				 .contains_count = 1 };
 	expect_all(&o, "a|");
+	o.contains_count = 2;
+	expect_all(&o, "a|c|");
 	/* of a caller who does not know more */
 	o.struct_size = offsetof(msb_log_options_t, contains);
 	expect_all(&o, "a|c|");

@@ -18,7 +18,7 @@
 
 struct msb_log {
 	msb_log_options_t o;
-	char *contains, *path;
+	char *contains, *path; /* texts, joined by | */
 	FILE *f;
 	long start; /* of what is told */
 	bool ended;
@@ -48,13 +48,22 @@ static bool parse_line(struct msb_log *l, struct line *ret)
 	return true;
 }
 
+static bool holds_one(const struct msb_log *l, size_t len)
+{
+	const char *p = l->contains;
+
+	for (; p && *p; p += strcspn(p, "|"), p += *p != 0)
+		if (memmem(l->data, len, p, strcspn(p, "|")))
+			return true;
+	return !p;
+}
+
 static bool wanted(const struct msb_log *l, const struct line *e)
 {
 	return (e->source & l->o.sources) &&
 	       (!l->o.has_since || e->ns >= l->o.since_unix_ns) &&
 	       (!l->o.has_until || e->ns < l->o.until_unix_ns) &&
-	       (!l->o.contains ||
-		memmem(l->data, e->len, l->o.contains, l->o.contains_len));
+	       holds_one(l, e->len);
 }
 
 /* A whole line, else the place stays where it is. */
@@ -99,10 +108,15 @@ int msb_log_open(msb_t *m, const char *sandbox, const msb_log_options_t *o,
 	}
 	if (o) {
 		l->o = *o;
-		l->contains = o->contains
-				      ? strndup(o->contains, o->contains_len)
-				      : NULL;
-		l->o.contains = l->contains;
+		for (size_t i = 0; i < o->contains_count; i++) {
+			char *before = l->contains;
+
+			l->contains = str_fmt(
+				"%s%s%.*s", before ? before : "",
+				before ? "|" : "", (int)o->contains[i].len,
+				(const char *)o->contains[i].data);
+			free(before);
+		}
 		fake_called(m,
 			    "log_open %s sources=%u since=%" PRId64
 			    " until=%" PRId64 " tail=%" PRId64

@@ -122,7 +122,7 @@ class Grep(Logs):
         for pattern, want in (("o", "one\ntwo\nthree\n"), ("^o", "one\n"), ("^three", ""),
                               ("(?m)^three$", "two\nthree\n"), ("e$", "one\ntwo\nthree\n"),
                               ("(?i)ONE", "one\n"), ("gr\\wn|€\\d", "Grün €5\n"), ("Gr.n", "Grün €5\n"),
-                              ("two.three", ""), ("(?s)two.three", "two\nthree\n"),
+                              ("two.three", ""), ("(?s)two.three", "two\nthree\n"), ("one|two|x", "one\ntwo\nthree\n"),
                               ("a.b", ""), (r"^a", "a\ufffdb\n"), ("31mr", "red\n"), ("nothing", ""),
                               ("^$", ""), ("[[:digit:]]", "Grün €5\nred\n"), ("-x|one", "one\n")):
             self.assertEqual(self.logs("--grep", pattern), want, pattern)
@@ -132,13 +132,14 @@ class Grep(Logs):
         self.write(entry("x"))
         for pattern, literal in (
                 ("plain text", "plain text"), ("a+bcd", "bcd"), ("abc?", "ab"), ("abc*de", "ab"),
-                ("abc{2}d", "ab"), ("abc{,x", "ab"), ("a|bcd", "-"), ("(a|b)cde", "cde"),
+                ("abc{2}d", "ab"), ("abc{,x", ",x"), ("a|bcd", "a|bcd"), ("ab.c|d+e|fgh", "ab|d|fgh"), ("a|", "-"), ("abc|[de]", "-"),
+                ("a|b|c|d|e|f|g|h|i", "-"), ("(?i)a|b", "-"), (r"abc|\x41", "-"), ("(a|b)cde", "cde"),
                 ("ab(cdefg)?h", "ab"), ("(?i)abc", "-"), ("a(?i:b)c", "-"), (r"a\.b\.c", "a.b.c"),
                 (r"\d+ms", "ms"), (r"\x41bc", "-"), (r"\Qa[b\Ec", "-"), ("[abc]def", "def"),
                 (r"[^]x]def", "def"), (r"[\]x]def", "def"), ("[[:alpha:]x]def", "def"),
                 ("^line 5$", "line 5"), ("naïve?", "naïv"), ("naï?ve", "na"), ("", "-"),
-                (r"a\|b", "a|b"), ("a(b(c)|d)ef", "ef"), (r"x\bfoo", "foo"), ("(*UCP)abc", "-"),
-                ("a(?#)bc", "-"), ("order [0-9]*777", "777"), ("word[ab]two words", "two words"), ("(?<n>x)yz", "yz"), ("x{}", "-"), ("ab{1}+c", "a")):
+                 ("a(b(c)|d)ef", "ef"), (r"x\bfoo", "foo"), ("(*UCP)abc", "-"),
+                ("a(?#)bc", "-"), ("order [0-9]*77777", "77777"), ("word[ab]two words", "two words"), ("(?<n>x)yz", "yz"), ("x{}", "-"), ("ab{1}+c", "a")):
             self.logs("--grep", pattern)
             self.assertEqual(self.contains(), literal, pattern)
 

@@ -288,11 +288,15 @@ static void test_base64(void **state)
 
 static void expect_key(const char *text, const char *key)
 {
+	struct log_text all = { (const uint8_t *)text, strlen(text) };
 	struct scan s;
 
-	scan_init(&s, (const uint8_t *)text, strlen(text));
-	assert_int_equal(s.len, strlen(key));
-	assert_memory_equal(s.key, key, s.len);
+	scan_init(&s, &all, 1);
+	assert_int_equal(s.n, *key != 0);
+	if (s.n) {
+		assert_int_equal(s.key[0].len, strlen(key));
+		assert_memory_equal(s.key[0].p, key, s.key[0].len);
+	}
 }
 
 static void test_search_key(void **state)
@@ -310,15 +314,21 @@ static void test_search_key(void **state)
 /* Each kind of place, at each distance from the ends. */
 static void test_search(void **state)
 {
-	static const char *const places[] = { "needle", "\\u00fc", "\\u0020",
-					      "\"e\"" };
+	static const struct log_text texts[] = {
+		{ (const uint8_t *)"needle", 6 },
+		{ (const uint8_t *)"hay", 3 },
+		{ (const uint8_t *)"~", 1 },
+	};
+	static const char *const places[] = { "needle",	 "hay",	    "~",
+					      "\\u00fc", "\\u0020", "\"e\"" };
 	static const char *const nothing[] = { "needl", "\\u001b", "\\n",
 					       "\"d\"", "\"e" };
 	uint8_t text[80];
 	struct scan s;
 
 	(void)state;
-	scan_init(&s, (const uint8_t *)"needle", 6);
+	scan_init(&s, texts, ARRAY_SIZE(texts));
+	assert_int_equal(s.n, 3);
 	for (size_t at = 0; at < 70; at++) {
 		for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 			memset(text, '-', sizeof(text));

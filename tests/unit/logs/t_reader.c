@@ -227,20 +227,20 @@ static void test_contains(void **state)
 		   "{\"t\":\"2026-01-02T03:04:35.000Z\",\"s\":\"stdout\",\"d\":"
 		   "\"bmVlZGxl\",\"e\":\"b64\"}\n");
 	logdir_add(d, "runtime.log", LINE("45", "needles") LINE("46", "pins"));
-	o.contains = "needle";
-	o.ncontains = 6;
+	o.texts = &(struct log_text){ (const uint8_t *)"needle", 6 };
+	o.ntexts = 1;
 	assert_string_equal(logdir_all(d, &o),
 			    "|a needle\n|needle|a \"needle\"|needle"
 			    "|INFO needles\n");
-	o.contains = " \"needle\"";
-	o.ncontains = 9;
+	o.texts = &(struct log_text){ (const uint8_t *)" \"needle\"", 9 };
+	o.ntexts = 1;
 	assert_string_equal(logdir_all(d, &o), "|a \"needle\"");
-	o.contains = "\n";
-	o.ncontains = 1;
+	o.texts = &(struct log_text){ (const uint8_t *)"\n", 1 };
+	o.ntexts = 1;
 	o.streams = OUTPUT_STREAMS;
 	assert_string_equal(logdir_all(d, &o), "|a needle\n");
-	o.contains = "needle";
-	o.ncontains = 6;
+	o.texts = &(struct log_text){ (const uint8_t *)"needle", 6 };
+	o.ntexts = 1;
 	o.has_tail = true;
 	o.tail = 2;
 	assert_string_equal(logdir_all(d, &o), "|a \"needle\"|needle");
@@ -326,8 +326,8 @@ static void test_huge_lines(void **state)
 		log_reader_free(r);
 	}
 	o.has_tail = false;
-	o.contains = "b";
-	o.ncontains = 1;
+	o.texts = &(struct log_text){ (const uint8_t *)"b", 1 };
+	o.ntexts = 1;
 	assert_string_equal(logdir_all(d, &o), "|b");
 	buf_fini(&line);
 	free(text);
