@@ -471,6 +471,41 @@ int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
 /* Remove state and record; force kills a running sandbox first. */
 int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err);
 
+/*
+ * Changing a sandbox that exists, running or not. msb_sandbox_config() gives a
+ * copy of its configuration; what may be changed in that, by the msb_config_...
+ * functions, are environment, labels, the two limits of time, the policy of the
+ * network (the first call about it replaces all of it) and published ports.
+ *
+ * msb_sandbox_modify() stores it, calls fn for every difference and returns
+ * their number; with dry_run it stores nothing. MSB_ERR_SANDBOX_STATE with
+ * ESTALE: somebody else has changed it since c was made.
+ */
+int msb_sandbox_config(const msb_sandbox_t *s, msb_config_t **ret,
+		       msb_error_t **ret_err);
+/* 1, or 0: there was none. */
+int msb_config_remove_env(msb_config_t *c, const char *key);
+int msb_config_remove_label(msb_config_t *c, const char *key);
+/* [BIND:]HOST[/tcp|/udp]; likewise. */
+int msb_config_remove_port(msb_config_t *c, const char *port, msb_error_t **e);
+
+typedef enum {
+	MSB_CHANGE_NOW,		 /* also: it does not run */
+	MSB_CHANGE_NEW_COMMANDS, /* those that run go on as they are */
+	MSB_CHANGE_NEXT_START,
+} msb_change_time_t;
+typedef struct {
+	size_t struct_size;
+	/* "label", "env", "max_duration", "idle_timeout", "policy", "port" */
+	const char *field;
+	const char *name; /* key, or port; NULL for what there is one of */
+	bool removed;	  /* else set or added */
+	msb_change_time_t when;
+} msb_change_t;
+typedef void (*msb_change_fn)(void *ctx, const msb_change_t *change);
+int msb_sandbox_modify(msb_sandbox_t *s, const msb_config_t *c, bool dry_run,
+		       msb_change_fn fn, void *ctx, msb_error_t **ret_err);
+
 typedef enum {
 	MSB_STATUS_RUNNING,
 	MSB_STATUS_DRAINING,

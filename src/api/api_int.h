@@ -92,6 +92,7 @@ struct msb_config {
 	struct volume_wish *wishes; /* one for each named mount */
 	size_t nwishes;
 	struct network_wish *net; /* owned */
+	char *base; /* of a sandbox that exists: its stored text */
 };
 
 /* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.

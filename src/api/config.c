@@ -76,6 +76,7 @@ void msb_config_free(msb_config_t *c)
 	free(c->wishes);
 	network_wish_free(c->net);
 	free(c->snapshot);
+	free(c->base);
 	free(c);
 }
 

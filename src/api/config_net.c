@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/network.h"
+#include "base/cleanup.h"
 
 #define TIMEOUT_MAX_MS 3600000u
 #define IPV4_POOL_PREFIX 30u /* the longest: one sandbox */
@@ -37,6 +38,25 @@ struct network_wish *network_wish_new(void)
 		return NULL;
 	}
 	return w;
+}
+
+struct network_wish *network_wish_of(const struct sandbox_config *c,
+				     struct err *err)
+{
+	struct network_wish *w = calloc(1, sizeof(*w));
+	int rc = w ? network_config_of(c, &w->c, err) : api_no_memory(err);
+
+	if (rc) {
+		free(w);
+		return NULL;
+	}
+	for (size_t i = 0; !rc && i < w->c.secrets.n; i++)
+		rc = secret_values_add(&w->values, w->c.secrets.v[i].env_var,
+				       NULL, 0, err);
+	if (!rc)
+		return w;
+	network_wish_free(w);
+	return NULL;
 }
 
 void network_wish_free(struct network_wish *w)
@@ -218,6 +238,30 @@ int msb_config_add_port(msb_config_t *c, const char *port, msb_error_t **e)
 	list[n->nports++] = p;
 	n->ports = list;
 	return 0;
+}
+
+int msb_config_remove_port(msb_config_t *c, const char *port, msb_error_t **e)
+{
+	struct net_config *n = &c->net->c;
+	struct err err = { 0 };
+	struct net_port p;
+	size_t kept = 0, before = n->nports;
+	/* which port of the guest it led to does not matter */
+	autofree char *full = str_fmt("%.*s:1%s", (int)strcspn(port, "/"), port,
+				      port + strcspn(port, "/"));
+	int rc = full ? net_port_parse(full, &p, &err) : api_no_memory(&err);
+
+	if (rc)
+		return done(&err, rc, e);
+	for (size_t i = 0; i < before; i++) {
+		const struct net_port *o = &n->ports[i];
+
+		if (o->udp != p.udp || o->bind.port != p.bind.port ||
+		    !net_addr_equal(&o->bind.addr, &p.bind.addr))
+			n->ports[kept++] = *o;
+	}
+	n->nports = kept;
+	return kept < before;
 }
 
 void msb_config_set_dns_rebind_protection(msb_config_t *c, bool on)

@@ -28,6 +28,10 @@ static int check_config(const msb_config_t *c, struct err *err)
 {
 	const struct sandbox_config *s = &c->c;
 
+	if (c->base)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "the configuration of a sandbox that exists is "
+			       "for changing that one");
 	if (s->root.kind == ROOT_NONE)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "image source is required");

@@ -19,6 +19,10 @@ struct network_wish {
 };
 
 struct network_wish *network_wish_new(void); /* NULL: out of memory */
+/* As if the builder had been told the stored section of c, but for the values
+ * of its secrets; its policy is replaced by the first call about one. */
+struct network_wish *network_wish_of(const struct sandbox_config *c,
+				     struct err *err);
 void network_wish_free(struct network_wish *w);
 /* The section as it is to be; *ret is initialised by this call. */
 int network_wish_section(const struct network_wish *w, struct net_config *ret,

@@ -241,3 +241,19 @@ const char *strv_env_get(const struct strv *s, const char *key)
 			return s->v[i] + len + 1;
 	return NULL;
 }
+
+int strv_env_remove(struct strv *s, const char *key)
+{
+	size_t len = strlen(key), i = 0;
+
+	while (i < s->n &&
+	       (strncmp(s->v[i], key, len) != 0 || s->v[i][len] != '='))
+		i++;
+	if (i == s->n)
+		return 0;
+	free(s->v[i]);
+	for (s->n--; i < s->n; i++)
+		s->v[i] = s->v[i + 1];
+	s->v[s->n] = NULL;
+	return 1;
+}

@@ -44,6 +44,8 @@ void strv_fini(struct strv *s);
 int strv_copy(struct strv *dst, const struct strv *src);
 /* Set KEY=VALUE: the entry with the same key is replaced in place. */
 int strv_env_set(struct strv *s, const char *entry);
+/* Take out the entry with this key: 1, or 0: there was none. */
+int strv_env_remove(struct strv *s, const char *key);
 /* Value of key in a list of KEY=VALUE, or NULL; borrowed. */
 const char *strv_env_get(const struct strv *s, const char *key);
 

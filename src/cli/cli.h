@@ -41,11 +41,13 @@ enum {
 	O_DETACH,
 	O_DETACH_KEYS,
 	O_DNS_TIMEOUT,
+	O_DRY_RUN,
 	O_ENGINE,
 	O_ENGINE_JAIL,
 	O_ENGINE_MODE,
 	O_ENTRYPOINT,
 	O_ENV,
+	O_ENV_RM,
 	O_FOLLOW,
 	O_FORCE,
 	O_FORMAT,
@@ -67,6 +69,7 @@ enum {
 	O_JSON,
 	O_KIND,
 	O_LABEL,
+	O_LABEL_RM,
 	O_LIST,
 	O_LOG_LEVEL,
 	O_MAN,
@@ -95,6 +98,7 @@ enum {
 	O_OUTPUT,
 	O_PASSWORD_STDIN,
 	O_PORT,
+	O_PORT_RM,
 	O_PROTO,
 	O_PULL,
 	O_QUIET,
@@ -205,6 +209,7 @@ int cmd_install(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_load(struct cli *cli);
 int cmd_metrics(struct cli *cli);
+int cmd_modify(struct cli *cli);
 int cmd_logs(struct cli *cli);
 int cmd_net_explain(struct cli *cli);
 int cmd_ping(struct cli *cli);

@@ -577,6 +577,16 @@ static const struct command commands[] = {
 		       .what = VALUE_SANDBOX,
 		       .help = "Only this sandbox, in whatever state" } },
 	  .run = cmd_status },
+	{ .name = "modify",
+	  .summary = "Change a sandbox that exists, running or not",
+	  .details = "Prints what has changed, and when it applies: labels, "
+		     "limits of time and the network's\npolicy at once, the "
+		     "environment for commands that are started from now "
+		     "on, ports at\nthe next start. A new policy replaces the "
+		     "old one; connections that are open go on.",
+	  .groups = { cli_modify_options, cli_policy_options },
+	  .words = { NAME_WORD },
+	  .run = cmd_modify },
 	{ .name = "ping",
 	  .summary = "Ask the agents of running sandboxes for an answer",
 	  .details = "Prints how long each answer took. It does not keep a "
@@ -723,7 +733,6 @@ static const struct command commands[] = {
 		       .help = "Names of a command and its subcommand" } },
 	  .run = cmd_help },
 	NOT_YET("ssh", NULL),
-	NOT_YET("modify", NULL),
 	{ .name = "completion",
 	  .summary = "Print the completion script of a shell",
 	  .sub = cli_completion_commands },

@@ -60,6 +60,11 @@ static const char *const violations[] = { "block", "block-and-log",
 		.flags = (flags_)                                              \
 	}
 
+const struct option cli_policy_options[] = {
+	POLICY_OPTIONS(0),
+	END,
+};
+
 const struct option cli_network_options[] = {
 	{ .id = O_PORT,
 	  .kind = OPT_LIST,

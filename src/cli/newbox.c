@@ -98,10 +98,8 @@ static bool set_replace(struct cli *cli, struct newbox *b)
 	return true;
 }
 
-typedef int (*add_env_fn)(msb_config_t *c, const char *key, const char *value,
-			  msb_error_t **e);
-
-static bool add_env(struct cli *cli, struct newbox *b, int id, add_env_fn add)
+bool newbox_add_env(struct cli *cli, msb_config_t *c, int id,
+		    newbox_add_env_fn add)
 {
 	struct err err = { 0 };
 	const char *text;
@@ -114,13 +112,13 @@ static bool add_env(struct cli *cli, struct newbox *b, int id, add_env_fn add)
 
 		if (grammar_env(text, getenv, &key, &value, &err))
 			return wrong(&err);
-		if (!cli_ok(add(b->config, key, value, &e), &e))
+		if (!cli_ok(add(c, key, value, &e), &e))
 			return false;
 	}
 	return true;
 }
 
-static bool add_labels(struct cli *cli, struct newbox *b)
+bool newbox_add_labels(struct cli *cli, msb_config_t *c)
 {
 	const char *text;
 	size_t pos = 0;
@@ -138,8 +136,7 @@ static bool add_labels(struct cli *cli, struct newbox *b)
 			ui_error("invalid --label '%s': expected K=V", text);
 			return false;
 		}
-		if (!cli_ok(msb_config_add_label(b->config, key, text + len + 1,
-						 &e),
+		if (!cli_ok(msb_config_add_label(c, key, text + len + 1, &e),
 			    &e))
 			return false;
 	}
@@ -361,7 +358,8 @@ static bool set_init(struct cli *cli, struct newbox *b)
 	while ((text = args_next(&cli->args, O_INIT_ARG, &pos)))
 		if (!cli_ok(msb_config_add_init_arg(b->config, text, &e), &e))
 			return false;
-	return add_env(cli, b, O_INIT_ENV, msb_config_add_init_env);
+	return newbox_add_env(cli, b->config, O_INIT_ENV,
+			      msb_config_add_init_env);
 }
 
 /* --log-level, else the verbosity of this program. */
@@ -498,8 +496,8 @@ static bool build(struct cli *cli, struct newbox *b)
 	/* The first failure in this order is the one reported. */
 	return set_machine(cli, b) && set_shell(cli, b) &&
 	       set_replace(cli, b) &&
-	       add_env(cli, b, O_ENV, msb_config_add_env) &&
-	       add_labels(cli, b) && add_mounts(cli, b) &&
+	       newbox_add_env(cli, b->config, O_ENV, msb_config_add_env) &&
+	       newbox_add_labels(cli, b->config) && add_mounts(cli, b) &&
 	       add_scripts(cli, b) && set_image_options(cli, b) &&
 	       set_upper_size(cli, b) && set_init(cli, b) &&
 	       set_log_level(cli, b) && set_durations(cli, b) &&

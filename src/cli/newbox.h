@@ -38,4 +38,12 @@ bool newbox_create(struct cli *cli, struct newbox *b, bool check_workdir,
 /* True when an option that only matters for a new sandbox was given. */
 bool newbox_has_creation_options(const struct cli *cli);
 
+/* Each --env, or option of that kind, and each --label; false after a
+ * message. */
+typedef int (*newbox_add_env_fn)(msb_config_t *c, const char *key,
+				 const char *value, msb_error_t **e);
+bool newbox_add_env(struct cli *cli, msb_config_t *c, int id,
+		    newbox_add_env_fn add);
+bool newbox_add_labels(struct cli *cli, msb_config_t *c);
+
 #endif

@@ -129,6 +129,12 @@ int net_new(struct net_config *cfg, const struct net_addresses *addr,
 struct net *net_free(struct net *n);
 const struct net_addresses *net_link_addresses(const struct net *n);
 
+/*
+ * Another policy, for whatever begins from now on; what is open goes on. take
+ * is moved from. From any thread. 0 or -ENOMEM.
+ */
+int net_set_policy(struct net *n, struct policy *take);
+
 int net_attach(struct net *n, struct loop *l, const struct net_link *link);
 /* Every flow ends; peers see a reset. */
 void net_detach(struct net *n);

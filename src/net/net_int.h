@@ -33,6 +33,7 @@ struct dns_stream;
 
 struct net {
 	struct net_config config;
+	_Atomic(struct policy *) next_policy; /* owned; see policy_swap.c */
 	struct net_addresses link_addr;
 	struct net_host host;
 	struct loop *loop; /* while attached */
@@ -51,6 +52,12 @@ struct net {
 			dropped, denied, tcp_flows, udp_flows;
 	} stats;
 };
+
+/* --- policy_swap.c --- */
+
+/* Take over a policy that was set, if one was: when nothing is being decided,
+ * and before anything is. */
+void net_take_policy(struct net *n);
 
 /* --- stack.c --- */
 

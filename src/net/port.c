@@ -299,6 +299,7 @@ static void on_connection(struct watch *w, uint32_t events)
 	int fd;
 
 	(void)events;
+	net_take_policy(all->n);
 	if (all->inbound >= PORT_MAX_INBOUND && all->admission == PORT_ADMIT) {
 		all->admission = PORT_WAIT;
 		rest(all, WAIT_MS);

@@ -392,6 +392,7 @@ void port_udp_ready(struct watch *w, uint32_t events)
 	struct port_peers *t = p->ports->peers;
 
 	(void)events;
+	net_take_policy(p->ports->n);
 	/* an event from before somebody else had to wait */
 	if (t->first < t->count)
 		return;

@@ -61,6 +61,7 @@ struct net *net_free(struct net *n)
 	if (!n)
 		return NULL;
 	net_detach(n);
+	net_take_policy(n); /* so that it is freed */
 	n->ports = ports_free(n->ports);
 	n->dns = dns_free(n->dns);
 	n->denials = denials_free(n->denials);
@@ -242,6 +243,7 @@ void net_input(struct net *n, const struct iovec *iov, unsigned niov,
 
 	if (!n->loop)
 		return;
+	net_take_policy(n);
 	count(&n->stats.tx_frames, 1);
 	count(&n->stats.tx_bytes, iov_len(iov, niov));
 	if (packet_parse(iov, niov, o, &p) || !dispatch(n, &p))

@@ -56,6 +56,8 @@ enum msg_type {
 	MSG_RELAY_DETACH,
 	MSG_RELAY_ATTACH,
 	MSG_RELAY_ATTACHED,
+	MSG_RELAY_MODIFY,
+	MSG_RELAY_MODIFIED,
 	MSG_EXEC_PAUSE,
 	MSG_EXEC_RESUME,
 	MSG_TYPE_COUNT
@@ -97,6 +99,8 @@ enum msg_type {
 #define MSG_T_RELAY_DETACH "core.relay.detach"
 #define MSG_T_RELAY_ATTACH "core.relay.attach"
 #define MSG_T_RELAY_ATTACHED "core.relay.attached"
+#define MSG_T_RELAY_MODIFY "core.relay.modify"
+#define MSG_T_RELAY_MODIFIED "core.relay.modified"
 /*
  * Flow control of one session between relay and agent; payload {}, id of the
  * session, never seen by a client. To the agent: stop (go on) producing output
@@ -144,7 +148,7 @@ struct opt_i64 {
 };
 
 /* {} (init.ack, tcp.connected/eof/close/closed, ping, pong, touch,
- * relay.detach, relay.attach) and null (shutdown). */
+ * relay.detach, relay.attach, relay.modified) and null (shutdown). */
 void msg_encode_empty(struct buf *b);
 void msg_encode_null(struct buf *b);
 

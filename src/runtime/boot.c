@@ -137,6 +137,11 @@ static void on_shutdown(void *ctx)
 	sandbox_on_shutdown(ctx);
 }
 
+static int on_modify(void *ctx, const void *text, size_t len, struct err *err)
+{
+	return sandbox_modify(ctx, text, len, err);
+}
+
 static void on_guest_broken(void *ctx, const char *why)
 {
 	struct sandbox *s = ctx;
@@ -178,6 +183,7 @@ static int make_channel(struct sandbox *s)
 					  .guest_send = guest_send,
 					  .on_ready = on_ready,
 					  .on_shutdown = on_shutdown,
+					  .on_modify = on_modify,
 					  .on_guest_broken = on_guest_broken,
 					  .on_quiet = on_quiet,
 					  .on_exit = on_startup_exit };

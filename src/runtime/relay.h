@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/str.h"
 #include "logs/logs.h"
 #include "loop/loop.h"
@@ -40,6 +41,10 @@ struct relay_config {
 	void (*on_ready)(void *ctx);
 	/* A client asked for a shutdown; the frame is on its way. */
 	void (*on_shutdown)(void *ctx);
+	/* A client wants another configuration (JSON text, len bytes) to apply
+	 * from now on: 0, or -errno with err filled. */
+	int (*on_modify)(void *ctx, const void *text, size_t len,
+			 struct err *err);
 	/* The stream from the guest makes no sense any more. */
 	void (*on_guest_broken)(void *ctx, const char *why);
 	/* The last session has ended (also the first time none is left). */

@@ -188,6 +188,28 @@ static void attach(struct relay_client *c, uint32_t id)
 	buf_fini(&p);
 }
 
+static void modify(struct relay_client *c, uint32_t id, struct view payload)
+{
+	struct relay *r = c->relay;
+	struct err err = { 0 };
+	struct view text;
+	struct buf p;
+
+	if (msg_decode_data(payload, NULL, &text)) {
+		answer_error(c, id, FRAME_RELAY, MSG_ERROR_PAYLOAD,
+			     "malformed relay request");
+		return;
+	}
+	if (r->cfg.on_modify(r->cfg.ctx, text.p, text.len, &err)) {
+		answer_error(c, id, FRAME_RELAY, MSG_ERROR_PAYLOAD, err.msg);
+		return;
+	}
+	buf_init(&p, CONTROL_MAX);
+	msg_encode_empty(&p);
+	answer(c, id, FRAME_RELAY | FRAME_TERMINAL, MSG_T_RELAY_MODIFIED, &p);
+	buf_fini(&p);
+}
+
 static void relay_request(struct relay_client *c, const struct frame *f)
 {
 	struct envelope e;
@@ -200,6 +222,8 @@ static void relay_request(struct relay_client *c, const struct frame *f)
 		detach(c, f->id);
 	else if (view_is(e.type, MSG_T_RELAY_ATTACH))
 		attach(c, f->id);
+	else if (view_is(e.type, MSG_T_RELAY_MODIFY))
+		modify(c, f->id, e.payload);
 	else
 		answer_error(c, f->id, FRAME_RELAY, MSG_ERROR_TYPE,
 			     "unknown relay request");

@@ -83,6 +83,7 @@ struct sandbox {
 	int values_fd; /* of secrets, until they are read; or -1 */
 	struct report_file machine_file, exit_file;
 	uint64_t started_ns; /* monotonic */
+	uint64_t watched_ms; /* of the loop: when its limit of time began */
 
 	struct posted violation;
 	struct watch signals, watchdog, clock_jump;
@@ -122,6 +123,13 @@ int sandbox_boot_err(struct sandbox *s, const char *stage, int rc,
 		     const struct err *err);
 int sandbox_boot_errno(struct sandbox *s, const char *stage, int rc,
 		       const char *what);
+
+/* modify.c: what of another configuration (JSON text) can be changed now: the
+ * limits of time, and the network's policy. */
+int sandbox_modify(struct sandbox *s, const char *text, size_t len,
+		   struct err *err);
+/* watch.c: in seconds; 0: none. */
+void sandbox_set_limits(struct sandbox *s, uint64_t max_s, uint64_t idle_s);
 
 /* network.c: the network and its card, if the sandbox has one; 0, or -errno
  * with s->failure set. Opens all of the host it needs. */

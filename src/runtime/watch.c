@@ -166,9 +166,37 @@ static int watch_signals(struct sandbox *s)
 			  on_signal);
 }
 
+/* From the start of the sandbox; at once when that is longer ago. */
+static void arm_max_duration(struct sandbox *s)
+{
+	uint64_t max = s->spec.config.max_duration_s, end;
+	uint64_t now = loop_now_ms(s->loop);
+
+	if (!max)
+		return;
+	end = s->watched_ms + (max < FOREVER_S ? max : FOREVER_S) * 1000;
+	loop_timer(s->loop, &s->max_timer, end > now ? end - now : 0,
+		   on_max_duration);
+}
+
+/* The check itself finds out how long it has been idle already. */
+static void arm_idle(struct sandbox *s)
+{
+	struct sandbox_config *c = &s->spec.config;
+	uint64_t now = clock_mono_ms(), last, end;
+
+	if (c->idle_timeout_s > FOREVER_S)
+		c->idle_timeout_s = FOREVER_S;
+	if (!c->idle_timeout_s)
+		return;
+	last = relay_last_activity_ms(s->relay);
+	end = last + c->idle_timeout_s * 1000;
+	loop_timer(s->loop, &s->idle_timer, end > now ? end - now : 0,
+		   on_idle_check);
+}
+
 int sandbox_watch(struct sandbox *s)
 {
-	uint64_t max = s->spec.config.max_duration_s;
 	int rc = watch_signals(s);
 
 	if (!rc && s->attached)
@@ -180,22 +208,26 @@ int sandbox_watch(struct sandbox *s)
 		return rc;
 	loop_timer(s->loop, &s->ready_timer, READY_TIMEOUT_MS,
 		   on_ready_deadline);
-	if (max)
-		loop_timer(s->loop, &s->max_timer,
-			   (max < FOREVER_S ? max : FOREVER_S) * 1000,
-			   on_max_duration);
+	s->watched_ms = loop_now_ms(s->loop);
+	arm_max_duration(s);
 	return 0;
+}
+
+void sandbox_set_limits(struct sandbox *s, uint64_t max_s, uint64_t idle_s)
+{
+	struct sandbox_config *c = &s->spec.config;
+
+	c->max_duration_s = max_s;
+	c->idle_timeout_s = idle_s;
+	loop_timer_cancel(&s->max_timer);
+	loop_timer_cancel(&s->idle_timer);
+	arm_max_duration(s);
+	arm_idle(s);
 }
 
 void sandbox_watch_ready(struct sandbox *s)
 {
-	struct sandbox_config *c = &s->spec.config;
-
-	if (c->idle_timeout_s > FOREVER_S)
-		c->idle_timeout_s = FOREVER_S;
-	if (c->idle_timeout_s)
-		loop_timer(s->loop, &s->idle_timer, c->idle_timeout_s * 1000,
-			   on_idle_check);
+	arm_idle(s);
 	loop_timer(s->loop, &s->clock_timer, CLOCK_SYNC_MS, on_clock_timer);
 	sync_clock(s);
 	s->clock_fd =

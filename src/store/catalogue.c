@@ -487,6 +487,29 @@ int catalogue_set_status(struct catalogue *c, int64_t id,
 	return rc;
 }
 
+int catalogue_set_config(struct catalogue *c, int64_t id, const char *config,
+			 struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = begin(c,
+		       "UPDATE sandbox SET config = ?2, updated_at = ?3"
+		       " WHERE id = ?1",
+		       &st);
+
+	if (rc == SQLITE_OK) {
+		(void)sqlite3_bind_int64(st, 1, id);
+		bind_text(st, 2, config);
+		(void)sqlite3_bind_int64(st, 3, now_ms());
+		rc = step(st);
+	}
+	if (rc == SQLITE_DONE)
+		rc = sqlite3_changes(c->db) > 0;
+	else
+		rc = catalogue_err(c, rc, "write", err);
+	finish(c, st);
+	return rc;
+}
+
 int catalogue_delete(struct catalogue *c, int64_t id, struct err *err)
 {
 	sqlite3_stmt *st = NULL;

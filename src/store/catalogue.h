@@ -78,6 +78,9 @@ void sandbox_rows_free(struct sandbox_row *rows, size_t n);
 int catalogue_set_status(struct catalogue *c, int64_t id,
 			 enum row_status status, const char *reason,
 			 int exit_code, struct err *err);
+/* Another configuration for row id. 1, or 0 when the row is gone. */
+int catalogue_set_config(struct catalogue *c, int64_t id, const char *config,
+			 struct err *err);
 int catalogue_delete(struct catalogue *c, int64_t id, struct err *err);
 
 /*

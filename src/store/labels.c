@@ -61,19 +61,6 @@ bool labels_have(const struct strv *labels, const char *key)
 	return find(labels, key) < labels->n;
 }
 
-int labels_remove(struct strv *labels, const char *key)
-{
-	size_t i = find(labels, key);
-
-	if (i == labels->n)
-		return 0;
-	free(labels->v[i]);
-	for (labels->n--; i < labels->n; i++)
-		labels->v[i] = labels->v[i + 1];
-	labels->v[labels->n] = NULL;
-	return 1;
-}
-
 void labels_sort(struct strv *labels)
 {
 	if (labels->n)

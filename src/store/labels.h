@@ -14,8 +14,6 @@ struct json_t; /* of jansson */
 int labels_add(struct strv *labels, const char *text, struct err *err);
 /* Of keys, a "=" and what is behind it does not count. */
 bool labels_have(const struct strv *labels, const char *key);
-/* 1, or 0: there was none with this key. */
-int labels_remove(struct strv *labels, const char *key);
 void labels_sort(struct strv *labels);
 /* An object of texts; NULL when out of memory. */
 struct json_t *labels_to_json(const struct strv *labels);

@@ -497,3 +497,8 @@ int vdev_net_new(struct net *take, struct virtio_device **ret)
 	*ret = &v->dev;
 	return 0;
 }
+
+int vdev_net_set_policy(struct virtio_device *d, struct policy *take)
+{
+	return net_set_policy(of(d)->net, take);
+}

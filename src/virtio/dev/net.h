@@ -12,5 +12,7 @@
  * on and used on the serving thread only. 0 or -ENOMEM. Free it with ops->free.
  */
 int vdev_net_new(struct net *take, struct virtio_device **ret);
+/* As net_set_policy(), of its network. */
+int vdev_net_set_policy(struct virtio_device *d, struct policy *take);
 
 #endif

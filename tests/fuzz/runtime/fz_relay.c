@@ -4,6 +4,7 @@
  * steps: who speaks (1 byte), how much (2 bytes), and the bytes. Text "@A" and
  * "@B" where an id belongs stands for one of that client's ids.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,14 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "runtime/relay_int.h"
+
+static int on_modify(void *ctx, const void *text, size_t len, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	/* every byte is there to be read */
+	return memchr(text, 'x', len) ? -EINVAL : 0;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -157,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				    .guest_send = on_send,
 				    .on_ready = nothing,
 				    .on_shutdown = nothing,
+				    .on_modify = on_modify,
 				    .on_guest_broken = on_broken,
 				    .on_quiet = nothing,
 				    .on_exit = on_exit_ };

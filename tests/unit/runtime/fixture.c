@@ -50,6 +50,16 @@ static void on_shutdown(void *ctx)
 	((struct world *)ctx)->shutdowns++;
 }
 
+static int on_modify(void *ctx, const void *text, size_t len, struct err *err)
+{
+	struct world *w = ctx;
+
+	(void)snprintf(w->modified, sizeof(w->modified), "%.*s", (int)len,
+		       (const char *)text);
+	return w->refuse_modify ? err_set(err, ERR_INVALID, EINVAL, "not so")
+				: 0;
+}
+
 static void on_quiet(void *ctx)
 {
 	((struct world *)ctx)->quiets++;
@@ -77,6 +87,7 @@ int world_up(void **state)
 				    .guest_send = on_send,
 				    .on_ready = on_ready,
 				    .on_shutdown = on_shutdown,
+				    .on_modify = on_modify,
 				    .on_guest_broken = on_broken,
 				    .on_quiet = on_quiet,
 				    .on_exit = on_exit_ };

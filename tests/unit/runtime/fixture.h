@@ -21,6 +21,8 @@ struct world {
 	bool was_full;
 	unsigned readies, shutdowns, quiets, exits;
 	char broken[64];
+	char modified[64]; /* the last one asked for */
+	bool refuse_modify;
 	struct relay_exit exit;
 	char dir[64];
 	int dirfd;

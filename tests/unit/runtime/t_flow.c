@@ -279,6 +279,43 @@ static void test_detach_and_attach(void **state)
 	expect_guest(w, a.start, MSG_T_EXEC_SIGNAL, NULL);
 }
 
+/* Asked of the relay itself: the guest sees nothing of it. */
+static void test_modify(void **state)
+{
+	struct world *w = *state;
+	struct msg_error m;
+	struct peer a;
+	struct got g;
+	struct buf b;
+
+	world_ready(w);
+	peer_connect(w, &a);
+	buf_reset(&w->to_guest);
+	buf_init(&b, FRAME_BUF_MAX);
+	put_data(&b, a.start, MSG_T_RELAY_MODIFY, "{\"x\":1}", 7);
+	peer_bytes(w, &a, &b);
+	expect_peer(w, &a, a.start, MSG_T_RELAY_MODIFIED, &g);
+	assert_int_equal(g.flags, FRAME_RELAY | FRAME_TERMINAL);
+	assert_string_equal(w->modified, "{\"x\":1}");
+	w->refuse_modify = true;
+	buf_reset(&b);
+	put_data(&b, a.start + 1, MSG_T_RELAY_MODIFY, "no", 2);
+	peer_bytes(w, &a, &b);
+	expect_peer(w, &a, a.start + 1, MSG_T_ERROR, &g);
+	assert_int_equal(g.flags, FRAME_RELAY | FRAME_TERMINAL);
+	assert_int_equal(msg_decode_error(g.payload, NULL, &m), 0);
+	assert_true(view_is(m.kind, MSG_ERROR_PAYLOAD));
+	assert_true(view_is(m.message, "not so"));
+	/* without a text there is nothing to do */
+	w->modified[0] = 0;
+	peer_msg(w, &a, a.start + 2, MSG_T_RELAY_MODIFY);
+	expect_peer(w, &a, a.start + 2, MSG_T_ERROR, NULL);
+	assert_string_equal(w->modified, "");
+	assert_int_equal(buf_len(&w->to_guest), 0);
+	buf_fini(&b);
+	peer_close(w, &a);
+}
+
 static void test_foreign_sessions_are_safe(void **state)
 {
 	struct world *w = *state;
@@ -494,6 +531,7 @@ int main(void)
 		T(test_held_input),
 		T(test_close_while_held),
 		T(test_detach_and_attach),
+		T(test_modify),
 		T(test_foreign_sessions_are_safe),
 		T(test_answer_between_frames),
 		T(test_capture),
