@@ -183,6 +183,7 @@ static int set_up(struct agent *a, int channel_fd)
 		return rc;
 	}
 	activity_init(&a->activity, a->loop);
+	a->usage = (struct usage)USAGE_INIT;
 	rc = chan_open(&a->chan, a->loop, channel_fd, &chan_ops);
 	if (rc)
 		return rc;
@@ -221,6 +222,7 @@ void agent_end(struct agent *a)
 	loop_defer_cancel(&a->reap_more);
 	close_fd(&a->sigfd);
 	activity_fini(&a->activity);
+	usage_fini(&a->usage);
 	if (a->chan.loop && a->role == AGENT_HOSTED)
 		chan_close(&a->chan);
 	a->loop = loop_free(a->loop);

@@ -11,6 +11,7 @@
 #include "agent/files.h"
 #include "agent/session.h"
 #include "agent/spawn.h"
+#include "agent/usage.h"
 #include "agent/user.h"
 #include "base/str.h"
 #include "loop/loop.h"
@@ -44,6 +45,7 @@ struct agent {
 	struct spawner *spawner;
 	struct fs_service *fs;
 	struct activity activity;
+	struct usage usage;
 	struct watch child_watch; /* signalfd(SIGCHLD) */
 	int sigfd;
 	struct deferred reap_more;

@@ -210,6 +210,19 @@ static void on_clock_sync(const struct message *m)
 		diag("cannot set the clock");
 }
 
+/* From the relay alone, as what it leads to is not free. */
+static void on_usage_request(struct agent *a, const struct message *m)
+{
+	MSB_CLEANUP(buf_fini) struct buf b = { .max = 256 };
+	struct msg_usage usage;
+
+	if (m->id || !(m->flags & FRAME_RELAY))
+		return;
+	usage_read(&a->usage, &usage);
+	msg_encode_usage(&b, &usage);
+	(void)agent_send(a, 0, MSG_T_USAGE, &b);
+}
+
 static void on_touch(struct agent *a, const struct message *m)
 {
 	MSB_CLEANUP(buf_fini) struct buf b = { .max = 64 };
@@ -258,6 +271,9 @@ static void handle(struct agent *a, const struct message *m)
 	case MSG_CLOCK_SYNC:
 		on_clock_sync(m);
 		break;
+	case MSG_USAGE_REQUEST:
+		on_usage_request(a, m);
+		break;
 	case MSG_PING:
 		if (m->id)
 			agent_send_empty(a, m->id, MSG_T_PONG);
@@ -276,7 +292,7 @@ static bool is_activity(enum msg_type type)
 {
 	return type != MSG_CLOCK_SYNC && type != MSG_PING &&
 	       type != MSG_TOUCH && type != MSG_EXEC_PAUSE &&
-	       type != MSG_EXEC_RESUME;
+	       type != MSG_EXEC_RESUME && type != MSG_USAGE_REQUEST;
 }
 
 static void unknown_type(struct agent *a, const struct frame *f,

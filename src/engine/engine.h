@@ -84,9 +84,11 @@ int machine_pid(const struct machine *m);
 struct machine_usage {
 	uint64_t cpu_ns; /* never goes back */
 	uint64_t memory_bytes;
-	/* Programs of the guest run in processes of the host that cannot be
-	 * asked: what the guest says of their time is to be added. */
-	bool guest_time_apart;
+	/* Programs of the guest are processes of the host: one that begins and
+	 * ends between two calls is missed. */
+	bool programs_apart;
+	/* Some were, or may have been: only the guest knows their time. */
+	bool programs_missed;
 };
 /* Opens nothing, and does not wait. */
 void machine_usage(struct machine *m, struct machine_usage *ret);

@@ -61,6 +61,9 @@ static const struct msg_info table[] = {
 			     MSG_TO_GUEST | MSG_FROM_GUEST },
 	[MSG_EXEC_RESUME] = { MSG_T_EXEC_RESUME, 6, FRAME_RELAY,
 			      MSG_TO_GUEST | MSG_FROM_GUEST },
+	[MSG_USAGE_REQUEST] = { MSG_T_USAGE_REQUEST, 6, FRAME_RELAY,
+				MSG_TO_GUEST },
+	[MSG_USAGE] = { MSG_T_USAGE, 6, FRAME_RELAY, MSG_FROM_GUEST },
 };
 static_assert(ARRAY_SIZE(table) == MSG_TYPE_COUNT,
 	      "table[] doesn't match enum msg_type");
@@ -145,6 +148,26 @@ int msg_decode_relay_attached(struct view payload,
 {
 	return fields_decode(payload, NULL, attached_fields,
 			     ARRAY_SIZE(attached_fields), ret);
+}
+
+static const struct field usage_fields[] = {
+	FIELD(struct msg_usage, memory_total_bytes, "memory_total_bytes", F_U64,
+	      F_MUST),
+	FIELD(struct msg_usage, memory_used_bytes, "memory_used_bytes", F_U64,
+	      F_MUST),
+	FIELD(struct msg_usage, busy_us, "busy_us", F_U64, F_MUST),
+	FIELD(struct msg_usage, forks, "forks", F_U64, F_MUST),
+};
+
+void msg_encode_usage(struct buf *b, const struct msg_usage *m)
+{
+	fields_encode(b, usage_fields, ARRAY_SIZE(usage_fields), m);
+}
+
+int msg_decode_usage(struct view payload, struct msg_usage *ret)
+{
+	return fields_decode(payload, NULL, usage_fields,
+			     ARRAY_SIZE(usage_fields), ret);
 }
 
 /* A payload that is one unsigned number. */

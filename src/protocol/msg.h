@@ -60,6 +60,8 @@ enum msg_type {
 	MSG_RELAY_MODIFIED,
 	MSG_EXEC_PAUSE,
 	MSG_EXEC_RESUME,
+	MSG_USAGE_REQUEST,
+	MSG_USAGE,
 	MSG_TYPE_COUNT
 };
 
@@ -110,6 +112,10 @@ enum msg_type {
  */
 #define MSG_T_EXEC_PAUSE "core.exec.pause"
 #define MSG_T_EXEC_RESUME "core.exec.resume"
+/* What the guest uses, asked by the relay with {} and id 0, and said by the
+ * agent; neither is ever seen by a client. */
+#define MSG_T_USAGE_REQUEST "core.usage.request"
+#define MSG_T_USAGE "core.usage"
 
 enum msg_dir {
 	MSG_TO_GUEST = 1,
@@ -179,6 +185,15 @@ int msg_decode_relay_attached(struct view payload,
 
 void msg_encode_clock_sync(struct buf *b, uint64_t unix_time_ns);
 int msg_decode_clock_sync(struct view payload, uint64_t *ret_unix_time_ns);
+
+/* core.usage: 0 where the agent does not know. */
+struct msg_usage {
+	uint64_t memory_total_bytes, memory_used_bytes;
+	uint64_t busy_us; /* CPU time that was not idle, since the boot */
+	uint64_t forks;	  /* processes and threads made since then */
+};
+void msg_encode_usage(struct buf *b, const struct msg_usage *m);
+int msg_decode_usage(struct view payload, struct msg_usage *ret);
 
 /* core.init.resolved */
 struct msg_init_resolved {

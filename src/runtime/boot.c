@@ -159,6 +159,11 @@ static void on_quiet(void *ctx)
 		sandbox_stop(s, EXIT_COMPLETED);
 }
 
+static void on_usage(void *ctx, const struct msg_usage *u)
+{
+	sampler_on_usage(ctx, u);
+}
+
 static void on_startup_exit(void *ctx, const struct relay_exit *e)
 {
 	sandbox_on_startup_exit(ctx, e);
@@ -185,6 +190,7 @@ static int make_channel(struct sandbox *s)
 					  .on_shutdown = on_shutdown,
 					  .on_modify = on_modify,
 					  .on_guest_broken = on_guest_broken,
+					  .on_usage = on_usage,
 					  .on_quiet = on_quiet,
 					  .on_exit = on_startup_exit };
 	int rc = relay_new(&cfg, &s->relay);

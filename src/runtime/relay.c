@@ -207,6 +207,11 @@ void relay_send_clock(struct relay *r, uint64_t wall_ns)
 	buf_fini(&p);
 }
 
+void relay_ask_usage(struct relay *r)
+{
+	relay_msg_to_guest(r, 0, MSG_T_USAGE_REQUEST, NULL);
+}
+
 void relay_hold_output(struct relay *r, struct session *s, bool hold)
 {
 	if (s->out_held == hold)

@@ -47,6 +47,9 @@ struct relay_config {
 			 struct err *err);
 	/* The stream from the guest makes no sense any more. */
 	void (*on_guest_broken)(void *ctx, const char *why);
+	/* The answer to relay_ask_usage(), or what the guest says unasked;
+	 * hostile. NULL: not wanted. */
+	void (*on_usage)(void *ctx, const struct msg_usage *u);
 	/* The last session has ended (also the first time none is left). */
 	void (*on_quiet)(void *ctx);
 	/* The program given to relay_exec_start() has ended. */
@@ -70,6 +73,7 @@ void relay_guest_gone(struct relay *r);
 /* Frames of the runtime itself. */
 void relay_send_shutdown(struct relay *r);
 void relay_send_clock(struct relay *r, uint64_t wall_ns);
+void relay_ask_usage(struct relay *r);
 /* Run a program that belongs to no client, with standard input at its end.
  * 0 or -errno; on_exit follows a success. */
 int relay_exec_start(struct relay *r, const struct msg_exec_params *p);

@@ -113,6 +113,16 @@ static void learn_ready(struct relay *r, struct view body)
 	r->cfg.on_ready(r->cfg.ctx);
 }
 
+static void learn_usage(struct relay *r, struct view payload)
+{
+	struct msg_usage usage;
+
+	if (r->in.id || msg_decode_usage(payload, &usage))
+		noise(r, "malformed usage", r->in.id);
+	else if (r->cfg.on_usage)
+		r->cfg.on_usage(r->cfg.ctx, &usage);
+}
+
 static void learn_control(struct relay *r, struct view body)
 {
 	struct session *s = session_find(&r->sessions, r->in.id);
@@ -120,6 +130,10 @@ static void learn_control(struct relay *r, struct view body)
 
 	if (envelope_parse(body, NULL, &e)) {
 		noise(r, "malformed control frame", r->in.id);
+		return;
+	}
+	if (view_is(e.type, MSG_T_USAGE)) {
+		learn_usage(r, e.payload);
 		return;
 	}
 	if (!s)

@@ -16,6 +16,11 @@
 
 #define NSEC_PER_USEC 1000ull
 #define USEC_PER_SEC 1e6
+/* What the guest has to have done to be asked, and how often it is at most. */
+#define ASK_CPU_NS NSEC_PER_MSEC
+#define ASK_PAUSE_NS (200 * NSEC_PER_MSEC)
+#define TICK_US 10000u /* of the guest's own account */
+#define BUSY_MAX_US (1ull << 50)
 
 static uint64_t own_cpu_ns(void)
 {
@@ -88,23 +93,50 @@ static void add_rates(struct metrics_sample *v, const struct metrics_sample *o,
 	v->net_tx_rate = per_second(v->net_tx_bytes, o->net_tx_bytes, seconds);
 }
 
-static uint64_t cpu_time_us(uint64_t machine_ns, const struct sampler *p)
+/*
+ * CPU time of the machine: what the host can be asked for, and what the guest
+ * says of programs that the host cannot be asked for any more; no more than
+ * there was.
+ */
+static uint64_t machine_cpu_ns(struct sandbox *s, uint64_t now_ns,
+			       struct machine_usage *m)
 {
-	uint64_t us = (own_cpu_ns() + machine_ns) / NSEC_PER_USEC;
+	struct guest_usage *g = &s->sampler.guest;
+	uint64_t max_ns = (now_ns - s->started_ns) * s->spec.config.cpus, ns;
 
-	return us > p->last.cpu_time_us ? us : p->last.cpu_time_us;
+	if (s->machine)
+		machine_usage(s->machine, m);
+	g->missed |= m->programs_missed;
+	ns = m->cpu_ns + g->missed_ns;
+	return m->programs_apart && ns > max_ns ? max_ns : ns;
+}
+
+/* CPU time that tells whether the guest does anything: that of its kernel, if
+ * that is a process of its own, for the samples themselves take some. */
+static uint64_t active_ns(const struct machine_usage *m)
+{
+	return m->programs_apart ? m->cpu_ns : own_cpu_ns();
+}
+
+static uint64_t cpu_time_us(struct sandbox *s, uint64_t now_ns,
+			    struct machine_usage *m)
+{
+	uint64_t us =
+		(own_cpu_ns() + machine_cpu_ns(s, now_ns, m)) / NSEC_PER_USEC;
+	uint64_t before = s->sampler.last.cpu_time_us;
+
+	return us > before ? us : before;
 }
 
 static void take_sample(struct sandbox *s, struct metrics_sample *v)
 {
 	struct sampler *p = &s->sampler;
-	uint64_t now_ns = clock_mono_ns(), wall_ms, up_ms;
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t wall_ms = clock_wall_ns() / NSEC_PER_MSEC;
+	uint64_t up_ms = (now_ns - s->started_ns) / NSEC_PER_MSEC;
 	struct machine_usage machine = { 0 };
+	uint64_t cpu_us = cpu_time_us(s, now_ns, &machine);
 
-	if (s->machine)
-		machine_usage(s->machine, &machine);
-	wall_ms = clock_wall_ns() / NSEC_PER_MSEC;
-	up_ms = (now_ns - s->started_ns) / NSEC_PER_MSEC;
 	*v = (struct metrics_sample){
 		/* the host's clock may be set meanwhile */
 		.started_unix_ms = p->last_ns ? p->last.started_unix_ms
@@ -112,15 +144,86 @@ static void take_sample(struct sandbox *s, struct metrics_sample *v)
 		.sampled_unix_ms = (int64_t)wall_ms,
 		.started_mono_ms = s->started_ns / NSEC_PER_MSEC,
 		.sampled_mono_ms = now_ns / NSEC_PER_MSEC,
-		.cpu_time_us = cpu_time_us(machine.cpu_ns, p),
+		.cpu_time_us = cpu_us,
 		.memory_bytes = own_memory(p) + machine.memory_bytes,
+		.guest_memory_bytes = p->guest.said.memory_used_bytes,
+		.guest_memory_total_bytes = p->guest.said.memory_total_bytes,
 	};
 	count_devices(s, v);
+	p->active_ns = active_ns(&machine);
 	if (p->last_ns && now_ns > p->last_ns)
 		add_rates(v, &p->last,
 			  (double)(now_ns - p->last_ns) / NSEC_PER_SEC);
 	p->last = *v;
 	p->last_ns = now_ns;
+}
+
+/* --- the guest's own view --- */
+
+/*
+ * Only one question at a time, and none of a guest that has done nothing since
+ * it answered the last: to answer is work, and an idle guest is to stay idle.
+ */
+static void ask_guest(struct sandbox *s)
+{
+	struct guest_usage *g = &s->sampler.guest;
+	uint64_t now_ns = s->sampler.last_ns;
+
+	if (s->state != RUNNING || g->asked ||
+	    s->sampler.active_ns - g->active_ns < ASK_CPU_NS ||
+	    now_ns - g->asked_ns < ASK_PAUSE_NS)
+		return;
+	g->asked = true;
+	g->asked_ns = now_ns;
+	relay_ask_usage(s->relay);
+}
+
+/* Memory as it can be: no more than the machine was given. */
+static void take_memory(const struct sandbox *s, struct msg_usage *u)
+{
+	uint64_t max = (uint64_t)s->spec.config.memory_mib << 20;
+
+	if (u->memory_total_bytes > max)
+		u->memory_total_bytes = max;
+	if (u->memory_used_bytes > u->memory_total_bytes)
+		u->memory_used_bytes = u->memory_total_bytes;
+}
+
+/*
+ * Programs came and went between two looks at the host's processes: what the
+ * guest was busy in that time, and the host knows nothing of, was theirs. The
+ * guest counts the time its programs waited for a CPU of the host as theirs.
+ */
+static void take_missed(struct guest_usage *g, const struct msg_usage *u,
+			uint64_t host_ns)
+{
+	uint64_t busy_us =
+		u->busy_us > g->said.busy_us ? u->busy_us - g->said.busy_us : 0;
+	uint64_t seen_us = (host_ns - g->machine_ns) / NSEC_PER_USEC;
+
+	if (busy_us > BUSY_MAX_US) /* nothing runs that long in between */
+		return;
+	if (busy_us > seen_us + TICK_US)
+		g->missed_ns += (busy_us - seen_us) * NSEC_PER_USEC;
+}
+
+void sampler_on_usage(struct sandbox *s, const struct msg_usage *u)
+{
+	struct guest_usage *g = &s->sampler.guest;
+	struct machine_usage m = { 0 };
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!g->asked) /* then it is a lie, or late */
+		return;
+	g->asked = false;
+	(void)machine_cpu_ns(s, now_ns, &m);
+	if (m.programs_apart && (g->missed || u->forks != g->said.forks))
+		take_missed(g, u, m.cpu_ns);
+	g->missed = false;
+	g->machine_ns = m.cpu_ns;
+	g->said = *u;
+	take_memory(s, &g->said);
+	g->active_ns = active_ns(&m);
 }
 
 /* False: there will be no other. */
@@ -129,8 +232,10 @@ static bool sample(struct sandbox *s)
 	struct metrics_sample v;
 
 	take_sample(s, &v);
-	if (!metrics_write(&s->sampler.writer, &v))
+	if (!metrics_write(&s->sampler.writer, &v)) {
+		ask_guest(s);
 		return true;
+	}
 	log_warn("metrics", "the slot was given to another sandbox; there are "
 			    "no samples any more");
 	metrics_writer_close(&s->sampler.writer);

@@ -10,16 +10,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "engine/machine.h"
 #include "engine/uml/cmdline.h"
 #include "engine/uml/jail.h"
 #include "engine/uml/placement.h"
+#include "engine/uml/usage.h"
 #include "virtio/transport/vhost_user.h"
 
 #define MAX_VCPUS 32
@@ -41,7 +40,7 @@ struct uml_machine {
 	bool killed;
 	bool seccomp;
 	int cpu, cpu_claim;
-	uint64_t cpu_ns; /* used by the process, when it was last asked */
+	struct uml_usage usage;
 	struct watch exit_watch;
 	struct klog log;
 	struct vhost_user *memory; /* of device[]; it keeps the memory's file */
@@ -232,6 +231,7 @@ static void uml_free(struct machine *base)
 	}
 	klog_fini(&m->log);
 	stop_serving(m);
+	uml_usage_fini(&m->usage);
 	jailed_close(&m->jail);
 	close_fd(&m->cpu_claim);
 	free(m);
@@ -244,23 +244,14 @@ static int uml_pid(const struct machine *base)
 	return m->running ? m->jail.pid : -1;
 }
 
-/* The clock of another process's CPU time, as clock_getcpuclockid(3) makes it:
- * it needs no right and no file. */
-static clockid_t cpu_clock_of(pid_t pid)
-{
-	return (clockid_t)(~(unsigned)pid << 3 | 2);
-}
-
-static void uml_usage(struct machine *base, struct machine_usage *ret)
+static void uml_machine_usage(struct machine *base, struct machine_usage *ret)
 {
 	struct uml_machine *m = uml_of(base);
-	struct timespec ts;
 
-	if (m->running && clock_gettime(cpu_clock_of(m->jail.pid), &ts) == 0)
-		m->cpu_ns = (uint64_t)ts.tv_sec * NSEC_PER_SEC +
-			    (uint64_t)ts.tv_nsec;
-	ret->cpu_ns = m->cpu_ns;
-	ret->guest_time_apart = true;
+	ret->programs_apart = true;
+	if (m->running) /* else the process number may be anybody's */
+		uml_usage_look(&m->usage, &ret->programs_missed);
+	ret->cpu_ns = m->usage.kernel_ns + m->usage.children_ns;
 	if (m->memory)
 		ret->memory_bytes = vhost_user_memory_bytes(m->memory);
 }
@@ -331,7 +322,7 @@ static const struct machine_ops uml_ops = {
 	.kill = uml_kill,
 	.free = uml_free,
 	.pid = uml_pid,
-	.usage = uml_usage,
+	.usage = uml_machine_usage,
 	.describe = uml_describe,
 	.relaxed = uml_relaxed,
 };
@@ -500,6 +491,7 @@ static int start(struct uml_machine *m, const struct machine_desc *desc,
 	if (rc)
 		return rc;
 	m->running = true;
+	uml_usage_init(&m->usage, m->jail.pid, desc->vcpus);
 	rc = jailed_watch_fd(&m->jail);
 	if (rc >= 0)
 		rc = loop_watch(m->loop, &m->exit_watch, rc, EPOLLIN,
@@ -521,7 +513,7 @@ int uml_start(struct loop *loop, const struct machine_desc *desc,
 	m->loop = loop;
 	m->events = desc->events;
 	m->jail.pid = m->jail.pidfd = m->jail.signal_fd = -1;
-	m->cpu = m->cpu_claim = m->log.fd = -1;
+	m->cpu = m->cpu_claim = m->log.fd = m->usage.children_fd = -1;
 	rc = start(m, desc, err);
 	if (rc)
 		uml_free(&m->base);
