@@ -274,8 +274,11 @@ void sampler_open(struct sandbox *s)
 
 void sampler_start(struct sandbox *s)
 {
-	if (s->sampler.writer.slot)
-		on_sample(&s->sampler.timer);
+	if (!s->sampler.writer.slot)
+		return;
+	/* the guest has something better to do now than to answer */
+	s->sampler.guest.asked_ns = clock_mono_ns();
+	on_sample(&s->sampler.timer);
 }
 
 void sampler_end(struct sandbox *s)

@@ -7,6 +7,7 @@
 #include "agent/guestfiles.h"
 #include "agent/mount_plan.h"
 #include "agent/tcp.h"
+#include "agent/usage.h"
 #include "agent/user.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,6 +80,20 @@ static void try_profile(struct view text)
 	buf_fini(&twice);
 }
 
+static void try_usage(struct view text)
+{
+	struct msg_usage u = { 0 };
+	char *copy = strndup((const char *)text.p, text.len);
+
+	if (!copy)
+		return;
+	usage_parse_meminfo(copy, &u);
+	usage_parse_stat(copy, 100, &u);
+	if (u.memory_used_bytes > u.memory_total_bytes)
+		abort();
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view text, name;
@@ -93,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_env(text);
 	try_path(text);
 	try_profile(text);
+	try_usage(text);
 	if (tcp_resolve(name, 80, text, addrs, 4) > 4)
 		abort();
 	return 0;

@@ -89,6 +89,7 @@ static void others(struct view p)
 	struct msg_error error;
 	struct msg_ready ready;
 	struct view v;
+	struct msg_usage usage;
 	uint64_t u64;
 	uint32_t u32;
 	int32_t i32;
@@ -101,6 +102,7 @@ static void others(struct view p)
 	(void)msg_decode_resize(p, &resize);
 	(void)msg_decode_ready(p, &scratch, &ready);
 	(void)msg_decode_clock_sync(p, &u64);
+	(void)msg_decode_usage(p, &usage);
 	(void)msg_decode_touched(p, &u64);
 	(void)msg_decode_exec_started(p, &u32);
 	(void)msg_decode_signal(p, &i32);

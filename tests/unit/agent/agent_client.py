@@ -106,6 +106,7 @@ class Agent:
         self.data = bytearray()
         self.paused = False
         self.control = []  # (id, type): what the agent says to the relay
+        self.usage = None  # the latest core.usage
         self.next_id = 1
         self.ready = self.recv(0)
 
@@ -155,6 +156,8 @@ class Agent:
             del self.data[:size + 4]
             if flags & RELAY:
                 self.control.append((id, e["t"]))
+                if e["t"] == "core.usage":
+                    self.usage = decode(e["p"])
                 continue
             self.inbox[id].append(Message(id, flags, e["v"], e["t"], decode(e["p"])))
 

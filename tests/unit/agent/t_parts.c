@@ -19,6 +19,7 @@
 #include "agent/rlimit.h"
 #include "agent/session.h"
 #include "agent/tcp.h"
+#include "agent/usage.h"
 #include "agent/user.h"
 
 #define V(text) view_cstr(text)
@@ -29,6 +30,50 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "short:x:7:8\n"
 			     "nohome:x:9:9:::\n"
 			     "last:x:4294967295:5::/l:/bin/sh";
+
+static void usage_is_read_from_proc(void **state)
+{
+	struct msg_usage u = { 0 };
+
+	(void)state;
+	usage_parse_meminfo("MemTotal:         502888 kB\n"
+			    "MemFree:          492420 kB\n"
+			    "MemAvailable:     489240 kB\nBuffers: 0 kB\n",
+			    &u);
+	assert_int_equal(u.memory_total_bytes, 502888ull * 1024);
+	assert_int_equal(u.memory_used_bytes, (502888ull - 489240) * 1024);
+	usage_parse_stat("cpu  10 20 30 1000 2000 3 4 5 600 700\n"
+			 "cpu0 1 1 1 1 1 1 1 1 1 1\nintr 9\nctxt 8\n"
+			 "btime 7\nprocesses 42\nprocs_running 1\n",
+			 100, &u);
+	assert_int_equal(u.busy_us, 72 * 10000);
+	assert_int_equal(u.forks, 42);
+}
+
+/* A guest's root may have put anything there. */
+static void usage_that_makes_no_sense(void **state)
+{
+	static const char *const meminfo[] = {
+		"",
+		"MemTotal:",
+		"MemTotal: 5 kB\nMemAvailable: 6 kB\n",
+		"xMemTotal: 5 kB\n",
+		"MemTotal: 99999999999999999999 kB\n",
+	};
+	static const char *const stat[] = { "", "cpu", "cpux 1 2", "intr 1" };
+	struct msg_usage u = { 0 };
+	const struct msg_usage none = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(meminfo); i++)
+		usage_parse_meminfo(meminfo[i], &u);
+	for (size_t i = 0; i < ARRAY_SIZE(stat); i++)
+		usage_parse_stat(stat[i], 100, &u);
+	usage_parse_stat("cpu  1 2 3", 0, &u);
+	assert_memory_equal(&u, &none, sizeof(u));
+	usage_parse_stat("cpu  99999999999999999999 7", 100, &u);
+	assert_int_equal(u.busy_us, 70000);
+}
 
 static void passwd_lines_are_found(void **state)
 {
@@ -452,6 +497,8 @@ static void heartbeat_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usage_is_read_from_proc),
+		cmocka_unit_test(usage_that_makes_no_sense),
 		cmocka_unit_test(passwd_lines_are_found),
 		cmocka_unit_test(groups_of_a_user),
 		cmocka_unit_test(user_specs),

@@ -210,6 +210,29 @@ class Exec(Case):
         self.a.stdin(id, b"\n")
         self.assertEqual(self.a.collect(id)[0], b"out\n")
 
+    def test_usage_is_told_to_the_relay(self):
+        before = self.a.control.count((0, "core.usage"))
+        self.a.send("core.usage.request", {}, id=0, flags=0x80)
+        self.a.ping()
+        self.assertEqual(self.a.control.count((0, "core.usage")), before + 1)
+        first = self.a.usage
+        meminfo = dict(line.split(":", 1) for line in pathlib.Path("/proc/meminfo").read_text().splitlines())
+        self.assertEqual(first["memory_total_bytes"], int(meminfo["MemTotal"].split()[0]) * 1024)
+        self.assertTrue(0 < first["memory_used_bytes"] < first["memory_total_bytes"])
+        self.a.sh("true; true")
+        self.a.send("core.usage.request", {}, id=0, flags=0x80)
+        self.a.ping()
+        self.assertGreater(self.a.usage["forks"], first["forks"])
+        self.assertGreaterEqual(self.a.usage["busy_us"], first["busy_us"])
+        self.assertGreater(first["busy_us"], 0)
+
+    def test_usage_is_told_to_nobody_else(self):
+        before = len(self.a.control)
+        self.a.send("core.usage.request", {}, id=0)
+        id = self.a.send("core.usage.request", {}, flags=0x80)
+        self.assertTrue(self.a.silent(id))
+        self.assertEqual(len(self.a.control), before)
+
     def test_held_file_stream(self):
         with tempfile.NamedTemporaryFile() as f:
             f.write(b"x" * (4 << 20))

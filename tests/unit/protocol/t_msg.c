@@ -684,6 +684,28 @@ static void relay_extension(void **state)
 	assert_true(m.tty);
 }
 
+static void usage_extension(void **state)
+{
+	struct msg_usage in = { UINT64_MAX, 2, 3, 4 }, m;
+	struct fixture *f = *state;
+	struct frame frame;
+
+	msg_encode_usage(&f->payload, &in);
+	assert_int_equal(frame_put(&f->frame, 0, PROTO_GENERATION, MSG_T_USAGE,
+				   &f->payload),
+			 0);
+	assert_int_equal(
+		frame_parse(buf_data(&f->frame), buf_len(&f->frame), &frame),
+		1);
+	assert_int_equal(frame.flags, FRAME_RELAY);
+	assert_int_equal(msg_decode_usage(view_buf(&f->payload), &m), 0);
+	assert_memory_equal(&m, &in, sizeof(m));
+	/* none of its numbers may be missing */
+	buf_reset(&f->payload);
+	msg_encode_empty(&f->payload);
+	assert_int_equal(msg_decode_usage(view_buf(&f->payload), &m), -EBADMSG);
+}
+
 static void table_is_consistent(void **state)
 {
 	(void)state;
@@ -866,6 +888,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(error, setup, teardown),
 		cmocka_unit_test_setup_teardown(boot_handshake, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(usage_extension, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(relay_extension, setup,
 						teardown),

@@ -80,6 +80,14 @@ static void on_exit_(void *ctx, const struct relay_exit *e)
 	w->exit = *e;
 }
 
+static void on_usage(void *ctx, const struct msg_usage *u)
+{
+	struct world *w = ctx;
+
+	w->usages++;
+	w->usage = *u;
+}
+
 int world_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -89,6 +97,7 @@ int world_up(void **state)
 				    .on_shutdown = on_shutdown,
 				    .on_modify = on_modify,
 				    .on_guest_broken = on_broken,
+				    .on_usage = on_usage,
 				    .on_quiet = on_quiet,
 				    .on_exit = on_exit_ };
 

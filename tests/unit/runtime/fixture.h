@@ -24,6 +24,8 @@ struct world {
 	char modified[64]; /* the last one asked for */
 	bool refuse_modify;
 	struct relay_exit exit;
+	unsigned usages;
+	struct msg_usage usage;
 	char dir[64];
 	int dirfd;
 };

@@ -196,6 +196,35 @@ static void test_spec(void **state)
 	spec_fini(&s);
 }
 
+#define WITH_METRICS(metrics)                                                  \
+	"{\"sandbox_dir\":\"/s\",\"kernel\":\"/k\","                           \
+	"\"initramfs\":\"/i\",\"engine\":\"uml\",\"config\":{\"name\":\"x\","  \
+	"\"image\":{\"Bind\":\"/i\"}},\"metrics\":" metrics "}"
+
+static void test_metrics_spec(void **state)
+{
+	static const char slot[] = WITH_METRICS(
+		"{\"offset\":8192,\"generation\":3,\"interval_ms\":50}");
+	static const char none[] = WITH_METRICS("null");
+	static const char full[] = WITH_METRICS("{\"unavailable\":\"full\"}");
+	struct runtime_spec s;
+
+	(void)state;
+	assert_int_equal(spec_parse(slot, strlen(slot), &s, NULL), 0);
+	assert_int_equal(s.metrics.offset, 8192);
+	assert_int_equal(s.metrics.generation, 3);
+	assert_int_equal(s.metrics.interval_ms, 50);
+	spec_fini(&s);
+	assert_int_equal(spec_parse(none, strlen(none), &s, NULL), 0);
+	assert_int_equal(s.metrics.interval_ms, 0);
+	assert_null(s.metrics.unavailable);
+	spec_fini(&s);
+	assert_int_equal(spec_parse(full, strlen(full), &s, NULL), 0);
+	assert_int_equal(s.metrics.interval_ms, 0);
+	assert_string_equal(s.metrics.unavailable, "full");
+	spec_fini(&s);
+}
+
 static void test_bad_specs(void **state)
 {
 	static const char *const bad[] = {
@@ -213,6 +242,14 @@ static void test_bad_specs(void **state)
 		"i\","
 		"\"engine\":\"uml\",\"startup\":[1],\"config\":{\"name\":\"x\","
 		"\"image\":{\"Bind\":\"/i\"}}}",
+		WITH_METRICS("{\"offset\":4096}"),
+		WITH_METRICS("{\"offset\":-1,\"generation\":1,"
+			     "\"interval_ms\":1}"),
+		WITH_METRICS("{\"offset\":0,\"generation\":\"1\","
+			     "\"interval_ms\":1}"),
+		WITH_METRICS("{\"offset\":0,\"generation\":1,"
+			     "\"interval_ms\":3600001}"),
+		WITH_METRICS("7"),
 	};
 
 	(void)state;
@@ -299,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_placeholders),
 		cmocka_unit_test(test_spec),
+		cmocka_unit_test(test_metrics_spec),
 		cmocka_unit_test(test_bad_specs),
 		cmocka_unit_test(test_initramfs),
 	};

@@ -173,6 +173,38 @@ static void guest_control(struct world *w, uint32_t id, const char *type)
 	buf_fini(&b);
 }
 
+/* What the guest uses is between the relay and the agent. */
+static void test_usage(void **state)
+{
+	const struct msg_usage u = { 1, 2, 3, 4 };
+	struct world *w = *state;
+	struct buf b, payload;
+	struct peer a;
+	struct got g;
+
+	world_ready(w);
+	peer_connect(w, &a);
+	relay_ask_usage(w->relay);
+	expect_guest(w, 0, MSG_T_USAGE_REQUEST, &g);
+	assert_int_equal(g.flags, FRAME_RELAY);
+	buf_init(&b, 4096);
+	buf_init(&payload, 4096);
+	msg_encode_usage(&payload, &u);
+	put_msg(&b, 0, MSG_T_USAGE, &payload);
+	guest_bytes(w, &b);
+	assert_int_equal(w->usages, 1);
+	assert_memory_equal(&w->usage, &u, sizeof(u));
+	guest_control(w, 0, MSG_T_USAGE); /* without its numbers */
+	buf_reset(&b);
+	put_msg(&b, a.start, MSG_T_USAGE, &payload); /* as if for a client */
+	guest_bytes(w, &b);
+	assert_int_equal(w->usages, 1);
+	expect_peer_silent(w, &a);
+	buf_fini(&b);
+	buf_fini(&payload);
+	peer_close(w, &a);
+}
+
 /* A program that does not read holds up its own input, nothing else. */
 static void test_held_input(void **state)
 {
@@ -528,6 +560,7 @@ int main(void)
 		T(test_reader_gives_up),
 		T(test_client_leaves_inside_a_frame),
 		T(test_slow_guest),
+		T(test_usage),
 		T(test_held_input),
 		T(test_close_while_held),
 		T(test_detach_and_attach),
