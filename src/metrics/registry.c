@@ -179,6 +179,12 @@ static int lock(const struct metrics_registry *r, struct err *err)
 	return 0;
 }
 
+int registry_allocate(const struct metrics_registry *r, uint64_t offset,
+		      uint64_t len)
+{
+	return posix_fallocate(r->fd, (off_t)offset, (off_t)len);
+}
+
 /*
  * Under the lock, an object that is not ready. What a dead maker has left of it
  * is part of a header at most.
@@ -192,8 +198,7 @@ static int format(struct metrics_registry *r, uint32_t capacity,
 	if (fchmod(r->fd, 0600) < 0 ||
 	    ftruncate(r->fd, (off_t)object_len(capacity)) < 0)
 		return io_failure(r, err, errno, "make");
-	/* a page that cannot be had later would be a SIGBUS */
-	rc = posix_fallocate(r->fd, 0, (off_t)entries_end(capacity));
+	rc = registry_allocate(r, 0, HEADER_LEN);
 	if (rc)
 		return io_failure(r, err, rc, "find room for");
 	h = mmap(NULL, HEADER_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,

@@ -19,6 +19,10 @@ struct metrics_registry {
 struct metrics_slot *registry_slot(const struct metrics_registry *r,
 				   uint32_t slot);
 uint64_t registry_slot_offset(const struct metrics_registry *r, uint32_t slot);
+/* Have the pages of this range: one that could not be had when it is touched
+ * would be a SIGBUS. 0 or an errno. */
+int registry_allocate(const struct metrics_registry *r, uint64_t offset,
+		      uint64_t len);
 void entry_name(const struct registry_entry *e,
 		char name[METRICS_NAME_MAX + 1]);
 

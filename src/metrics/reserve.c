@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who has which slot. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -118,6 +117,11 @@ static bool take_new(struct metrics_registry *r, uint32_t *ret_slot,
 	uint32_t used = metrics_used(r);
 
 	while (used < r->capacity) {
+		/* whoever reads or looks for a slot goes as far as used says */
+		if (registry_allocate(r,
+				      HEADER_LEN + (uint64_t)used * ENTRY_LEN,
+				      ENTRY_LEN))
+			return false;
 		if (!atomic_compare_exchange_strong(&r->header->used, &used,
 						    used + 1))
 			continue;
@@ -158,9 +162,8 @@ int metrics_reserve(struct metrics_registry *r, const struct metrics_facts *f,
 			       "all %u slots of the metrics registry are in "
 			       "use (metrics.capacity in config.json)",
 			       r->capacity);
-	/* a page that cannot be had later would be a SIGBUS */
-	rc = posix_fallocate(r->fd, (off_t)registry_slot_offset(r, slot),
-			     METRICS_SLOT_LEN);
+	rc = registry_allocate(r, registry_slot_offset(r, slot),
+			       METRICS_SLOT_LEN);
 	if (rc) {
 		set_state(&r->entry[slot], tag, ENTRY_FREE);
 		return err_sys(err, ERR_IO, rc,

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics through libmicrosandbox itself, and what of them lies in shared memory."""
+"""Metrics through libmicrosandbox itself."""
 import ctypes
-import os
-import pathlib
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
 
 from conftest import BUILD
@@ -87,11 +85,3 @@ class Metrics:
         self.call(self.lib.msb_metrics_all, self.m, WITH_EXITED if exited else 0, CALLBACK(add), None)
         assert [n for n, _ in found] == sorted(n for n, _ in found)
         return dict(found)
-
-
-def registry(home):
-    """The shared memory object of a home directory."""
-    h = 0xcbf29ce484222325
-    for byte in os.fsencode(os.path.realpath(home)):
-        h = (h ^ byte) * 0x100000001b3 & 0xffffffffffffffff
-    return pathlib.Path(f"/dev/shm/msb-met-{h:016x}-v2")
