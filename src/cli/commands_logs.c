@@ -5,6 +5,8 @@
 
 enum { GROUP_COLOR = 8 }; /* not a group of the program's own options */
 
+static const char *const sources[] = { "stdout", "stderr", "output",
+				       "system", "all",	   NULL };
 static const char *const colors[] = { "auto", "always", "never", NULL };
 
 const char cli_logs_details[] =
@@ -43,7 +45,9 @@ const struct option cli_logs_options[] = {
 	  .name = "source",
 	  .value = "SOURCE[,...]",
 	  .help = "stdout, stderr, output (of a terminal), system, all "
-		  "(default: all but system)" },
+		  "(default: all but system)",
+	  .choices = sources,
+	  .flags = OPT_COMMAS },
 	{ .id = O_GREP,
 	  .kind = OPT_TEXT,
 	  .name = "grep",

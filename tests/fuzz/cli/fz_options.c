@@ -5,9 +5,30 @@
 
 #include "base/compiler.h"
 #include "cli/cli.h"
+#include "cli/complete.h"
 #include "cli/help.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the words could become: candidates begin with the last of them. */
+static void complete(int argc, char **argv)
+{
+	struct cli cli = { .m = NULL };
+	const char *word = argc > 1 ? argv[argc - 1] : "";
+	const char *line;
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	complete_words(&cli, (const char *const *)argv + 1, (size_t)argc - 1,
+		       &out);
+	line = buf_cstr(&out);
+	if (!line)
+		abort();
+	while ((line = strchr(line, '\n')) && *++line)
+		if (strncmp(line, word, strlen(word)) != 0 && word[0])
+			abort();
+	buf_fini(&out);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buf_fini(&out);
 	args_fini(&args);
+	/* no home: names of sandboxes are not the subject */
+	if (!setenv("MSB_HOME", "/nonexistent/msb", 1))
+		complete(argc, argv);
 	free(text);
 	return 0;
 }
