@@ -95,6 +95,7 @@ struct report {
 	struct table table;
 	struct json *all; /* NULL: a table */
 	bool later;	  /* something waits for the next start */
+	bool warned;
 };
 
 static const char *verb_of(const msb_change_t *c)
@@ -154,6 +155,23 @@ static int print(struct cli *cli, struct report *r, const char *name)
 
 /* ---- all together -------------------------------------------------------- */
 
+/* What is allowed but perhaps not what was meant; the first time only. */
+static bool warn_once(struct cli *cli, struct report *r, const msb_config_t *c)
+{
+	static const int ids[] = { O_NET,      O_NO_NET,
+				   O_NET_RULE, O_NET_DEFAULT,
+				   O_PORT,     O_NET_DEFAULT_EGRESS,
+				   O_PORT_RM,  O_NET_DEFAULT_INGRESS };
+	bool network = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		network = network || cli_has(cli, ids[i]);
+	if (!network || r->warned)
+		return true;
+	r->warned = true;
+	return network_warn(c);
+}
+
 /* 1 done, 0 somebody else was faster, -1 after a message. */
 static int try_once(struct cli *cli, msb_sandbox_t *s, struct report *r)
 {
@@ -164,7 +182,7 @@ static int try_once(struct cli *cli, msb_sandbox_t *s, struct report *r)
 	if (!cli_ok(msb_sandbox_refresh(s, &e), &e) ||
 	    !cli_ok(msb_sandbox_config(s, &c, &e), &e))
 		return -1;
-	if (!change(cli, c)) {
+	if (!change(cli, c) || !warn_once(cli, r, c)) {
 		msb_config_free(c);
 		return -1;
 	}

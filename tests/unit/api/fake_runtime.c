@@ -242,6 +242,42 @@ static void on_attach(struct client *c, uint32_t id)
 	buf_fini(&p);
 }
 
+/* Limits of 77 seconds are too much for it. */
+static void on_modify(struct client *c, uint32_t id, struct view payload)
+{
+	static const char odd[] = "\"max_duration_secs\":77";
+	struct msg_error no = { .kind = view_cstr(MSG_ERROR_PAYLOAD),
+				.message = view_cstr("77") };
+	struct view data;
+	bool refuse;
+	struct buf p;
+
+	if (msg_decode_data(payload, NULL, &data) || !data.len ||
+	    *(const char *)data.p != '{')
+		exit(3);
+	refuse = memmem(data.p, data.len, odd, sizeof(odd) - 1);
+	buf_init(&p, 256);
+	if (refuse)
+		msg_encode_error(&p, &no);
+	else
+		msg_encode_empty(&p);
+	reply(c, id, refuse ? MSG_T_ERROR : MSG_T_RELAY_MODIFIED, &p);
+	buf_fini(&p);
+}
+
+static void on_question(struct client *c, uint32_t id, bool touch)
+{
+	struct buf p;
+
+	buf_init(&p, 64);
+	if (touch)
+		msg_encode_touched(&p, 1);
+	else
+		msg_encode_empty(&p);
+	reply(c, id, touch ? MSG_T_TOUCHED : MSG_T_PONG, &p);
+	buf_fini(&p);
+}
+
 static void on_frame(struct client *c, const struct frame *f)
 {
 	enum msg_type type;
@@ -275,6 +311,13 @@ static void on_frame(struct client *c, const struct frame *f)
 		break;
 	case MSG_RELAY_ATTACH:
 		on_attach(c, f->id);
+		break;
+	case MSG_RELAY_MODIFY:
+		on_modify(c, f->id, e.payload);
+		break;
+	case MSG_PING:
+	case MSG_TOUCH:
+		on_question(c, f->id, type == MSG_TOUCH);
 		break;
 	default:
 		break;

@@ -75,6 +75,14 @@ static void environment_entries_replace_by_key(void **state)
 	assert_string_equal(strv_env_get(&env, "AB"), "2");
 	assert_null(strv_env_get(&env, "B"));
 	assert_null(env.v[2]);
+	assert_int_equal(strv_env_remove(&env, "B"), 0);
+	assert_int_equal(strv_env_set(&env, "C="), 0);
+	assert_int_equal(strv_env_remove(&env, "A"), 1);
+	assert_int_equal(strv_env_remove(&env, "A"), 0);
+	assert_int_equal(env.n, 2);
+	assert_string_equal(env.v[0], "AB=2");
+	assert_string_equal(env.v[1], "C=");
+	assert_null(env.v[2]);
 	strv_fini(&env);
 }
 

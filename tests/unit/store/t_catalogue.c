@@ -70,6 +70,13 @@ static void rows_live(void **state)
 	assert_int_equal(got.exit_code, 7);
 	sandbox_row_fini(&got);
 
+	assert_int_equal(catalogue_set_config(c, r.id, "{\"a\":1}", NULL), 1);
+	assert_int_equal(catalogue_find(c, "box", &got, NULL), 1);
+	assert_string_equal(got.config, "{\"a\":1}");
+	assert_int_equal(got.status, ROW_CRASHED);
+	assert_true(got.updated_ms >= got.created_ms);
+	sandbox_row_fini(&got);
+
 	/* A new boot forgets how the last one ended. */
 	assert_int_equal(
 		catalogue_set_status(c, r.id, ROW_RUNNING, NULL, 0, NULL), 1);
@@ -81,6 +88,7 @@ static void rows_live(void **state)
 	assert_int_equal(catalogue_find(c, "box", &got, NULL), 0);
 	assert_int_equal(
 		catalogue_set_status(c, r.id, ROW_STOPPED, NULL, 0, NULL), 0);
+	assert_int_equal(catalogue_set_config(c, r.id, "{}", NULL), 0);
 	catalogue_free(c);
 }
 
