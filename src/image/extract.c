@@ -56,10 +56,10 @@ static la_ssize_t on_read(struct archive *a, void *ctx, const void **ret)
 static int refuse(const char *path, const char *what, struct err *err)
 {
 	char shown[160];
-	size_t n = 0;
+	size_t n = strnlen(path, sizeof(shown) - 1);
 
-	for (; n < sizeof(shown) - 1 && path[n]; n++)
-		shown[n] = path[n] >= ' ' && path[n] < 0x7f ? path[n] : '?';
+	for (size_t i = 0; i < n; i++)
+		shown[i] = path[i] >= ' ' && path[i] < 0x7f ? path[i] : '?';
 	shown[n] = 0;
 	return err_set(err, ERR_INVALID, EINVAL, "the archive's '%s' %s", shown,
 		       what);

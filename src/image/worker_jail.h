@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 /*
- * store_fd: the directory to work in, mostly the store's; -1: none. input_fd: a directory to read from, or -1.
- * The process has one thread.
+ * store_fd: the directory to work in, mostly the store's; -1: none. input_fd: a
+ * directory to read from, or -1. The process has one thread.
  */
 void worker_jail(int store_fd, int input_fd, bool network);
 

@@ -41,6 +41,13 @@ static void requests_survive(void **state)
 		.docker = true,
 		.references = { .v = list, .n = 2 },
 	};
+	const struct worker_request fetch = {
+		.op = WORKER_FETCH,
+		.home = (char *)"/h",
+		.url = (char *)"https://h/x",
+		.document = true,
+		.ca_certs = (char *)"/ca",
+	};
 	struct worker_request r;
 	char *text = worker_request_format(&pull);
 
@@ -59,6 +66,14 @@ static void requests_survive(void **state)
 	assert_true(r.docker);
 	assert_int_equal(r.references.n, 2);
 	assert_string_equal(r.references.v[1], "q");
+	worker_request_fini(&r);
+	free(text);
+	text = worker_request_format(&fetch);
+	assert_int_equal(parse(text, &r, NULL), 0);
+	assert_int_equal(r.op, WORKER_FETCH);
+	assert_string_equal(r.url, "https://h/x");
+	assert_string_equal(r.ca_certs, "/ca");
+	assert_true(r.document);
 	worker_request_fini(&r);
 	free(text);
 	list[0] = (char *)"\xff";
@@ -96,6 +111,13 @@ static void odd_requests_are_refused(void **state)
 		"{\"op\":\"save\",\"home\":\"/h\",\"format\":\"oci\","
 		"\"references\":[]}",
 		"{\"op\":\"load\",\"home\":\"/h\",\"references\":\"a\"}",
+		"{\"op\":\"fetch\",\"home\":\"/h\"}",
+		"{\"op\":\"fetch\",\"home\":\"/h\",\"url\":\"\"}",
+		"{\"op\":\"fetch\",\"home\":\"/h\",\"url\":\"x\","
+		"\"document\":1}",
+		"{\"op\":\"pull\",\"home\":\"/h\",\"reference\":\"a\","
+		"\"url\":\"x\"}",
+		"{\"op\":\"extract\",\"home\":\"/h\",\"url\":\"x\"}",
 	};
 	struct worker_request r;
 
