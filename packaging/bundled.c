@@ -14,8 +14,6 @@
 #error "the name of the dynamic loader is not known"
 #endif
 
-extern char **environ;
-
 /* Options of the loader, then the program, then what we were given. */
 enum { ARG_LIBRARIES = 3, ARG_PROGRAM = 6, ARG_FIRST_GIVEN = 7, ARGS_MAX = 64 };
 

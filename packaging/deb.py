@@ -36,6 +36,8 @@ def layout(installed, work, triplet):
     page = installed / "share/man/man1/msb.1.gz"
     if page.exists():
         page.with_name("microsandbox.1.gz").symlink_to(page.name)
+    (installed / "share/microsandbox/managed-by").write_text(
+        "sudo apt-get install ./msb_VERSION_ARCH.deb, of the version wanted\n")
     zsh = installed / "share/zsh"
     if zsh.exists():  # the other place is the administrator's
         (zsh / "site-functions").rename(zsh / "vendor-completions")

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -81,6 +82,7 @@ static void read_home(int fd, struct doctor_host *f)
 /* "MemAvailable: 1234 kB" */
 static uint64_t memory_available_mib(void)
 {
+	static const char key[] = "MemAvailable:";
 	unsigned long long kib = 0;
 	const char *text, *line;
 	struct buf b;
@@ -89,9 +91,9 @@ static uint64_t memory_available_mib(void)
 	text = io_read_file_at(AT_FDCWD, "/proc/meminfo", &b) == 0
 		       ? buf_cstr(&b)
 		       : NULL;
-	line = text ? strstr(text, "MemAvailable:") : NULL;
-	if (line && sscanf(line, "MemAvailable: %llu", &kib) != 1)
-		kib = 0;
+	line = text ? strstr(text, key) : NULL;
+	if (line) /* 0 is as good as nothing */
+		kib = strtoull(line + strlen(key), NULL, 10);
 	buf_fini(&b);
 	return kib >> 10;
 }

@@ -245,8 +245,8 @@ void host_facts_read_boot(struct host_facts *ret)
 	char text[8192];
 
 	read_version(&f);
-	f.no_close_range = syscall(SYS_close_range, ~0U, ~0U, 0) < 0 &&
-			   errno == ENOSYS;
+	f.no_close_range =
+		syscall(SYS_close_range, ~0U, ~0U, 0) < 0 && errno == ENOSYS;
 	(void)read_head("/proc/self/uid_map", text, sizeof(text));
 	f.nobody_mapped = host_id_mapped(text, 65534);
 	for (size_t i = 0; i < HOST_SYSCTL_COUNT; i++)

@@ -36,7 +36,7 @@ struct host_facts {
 	bool cpu_vmx, cpu_svm;
 	bool cpu_hypervisor; /* this host is a virtual machine itself */
 	unsigned linux_major, linux_minor;
-	bool no_close_range; /* before Linux 5.9 */
+	bool no_close_range;		/* before Linux 5.9 */
 	long sysctl[HOST_SYSCTL_COUNT]; /* value or HOST_ABSENT */
 };
 

@@ -43,6 +43,15 @@ def test_lintian_is_content(debs):
     assert p.returncode == 0, p.stdout + p.stderr
 
 
+def test_manual_pages_and_completions(debs):
+    listing = subprocess.run(["dpkg-deb", "-c", names(debs)["msb"]], check=True, capture_output=True,
+                             text=True).stdout
+    for path in ("man/man1/msb.1.gz", "man/man1/microsandbox.1.gz", "man/man1/msb-run.1.gz",
+                 "bash-completion/completions/msb", "zsh/vendor-completions/_msb",
+                 "fish/vendor_completions.d/msb.fish"):
+        assert f" ./usr/share/{path}" in listing, path
+
+
 def test_same_build_same_bytes(debs, tmp_path):
     make("deb.py", tmp_path)
     for deb in debs.glob("*.deb"):
@@ -72,6 +81,12 @@ def test_doctor_finds_everything(installed):
     assert "/usr/libexec/microsandbox/msb-runtime\n" in text
     assert "/usr/share/microsandbox/guest/linux-um\n" in text
     assert "✗" not in text
+
+
+def test_updates_are_the_package_managers(installed):
+    p = installed("/usr/bin/msb", "update", "--from", "/nowhere", check=False)
+    assert p.returncode == 1
+    assert "apt-get install ./msb_" in p.stderr
 
 
 def test_a_program_builds_and_runs_with_the_library(installed, debs, tmp_path):

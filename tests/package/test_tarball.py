@@ -62,6 +62,22 @@ def test_it_may_lie_anywhere_and_be_linked_to(empty):
     assert empty("/usr/sandbox", "run", "-q", "busybox", "--", "echo", "fine").stdout == "fine\n"
 
 
+def shell(root):
+    """The empty root gets the static busybox, as a shell for tests of several steps."""
+    (root.path / "bin").mkdir()
+    for applet in ("busybox", "sh", "cat", "mkdir"):
+        shutil.copy(shutil.which("busybox"), root.path / "bin" / applet)
+
+
+def test_update_installs_it_in_a_home(empty, tarballs):
+    """What lies beside the tarball is what `msb update` reads; the new one runs from the home."""
+    shell(empty)
+    shutil.copytree(tarballs, empty.path / "releases").chmod(0o755)
+    p = empty("/bin/sh", "-ec", f"{msb(empty)} update -f --from /releases\n"
+              "/tmp/.microsandbox/bin/msb run -q busybox -- echo updated\n")
+    assert p.stdout == "updated\n"
+
+
 @pytest.fixture(scope="module")
 def server():
     missing = [p for p in ("docker-registry", "skopeo") if not shutil.which(p)]
@@ -148,10 +164,7 @@ box ls -q
 
 def test_whole_life_on_an_old_kernel(old):
     """Shares, terminals' absence, copies, restart, forced stop: nothing newer than 4.18 is missed."""
-    shell = shutil.which("busybox")
-    (old.root.path / "bin").mkdir()
-    for applet in ("busybox", "sh", "cat", "mkdir"):
-        shutil.copy(shell, old.root.path / "bin" / applet)
+    shell(old.root)
     script = SCRIPT.format(msb=msb(old.root))
     p = old("/bin/sh", "-c", "mkdir /tmp/shared\n" + script)
     assert p.stdout.splitlines() == ["from the guest", "to the guest", "to the guest", "killed 137",

@@ -79,12 +79,13 @@ int uml_choose_mode(const struct host_facts *f, enum engine_uml_mode asked,
 	*ret_seccomp = vcpus > 1 || asked == UML_MODE_SECCOMP || no_ptrace;
 	/* the guest kernel's own processes call it before all else */
 	if (*ret_seccomp && f->no_close_range)
-		return err_set(err, ERR_UNSUPPORTED, ENOSYS,
-			       "seccomp mode%s needs Linux 5.9 or later; this "
-			       "host runs %u.%u. With one vCPU and --engine-mode "
-			       "ptrace it works",
-			       vcpus > 1 ? ", and so more than one vCPU," : "",
-			       f->linux_major, f->linux_minor);
+		return err_set(
+			err, ERR_UNSUPPORTED, ENOSYS,
+			"seccomp mode%s needs Linux 5.9 or later; this "
+			"host runs %u.%u. With one vCPU and --engine-mode "
+			"ptrace it works",
+			vcpus > 1 ? ", and so more than one vCPU," : "",
+			f->linux_major, f->linux_minor);
 	return 0;
 }
 
