@@ -291,6 +291,10 @@ class Bench:
         subprocess.run([sys.executable, str(ROOT / "bench/logs.py"), "--runs", str(self.runs)],
                        env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
 
+    def logs_write(self):
+        subprocess.run([sys.executable, str(ROOT / "bench/logs_write.py"), "--runs", str(self.runs)],
+                       env={**os.environ, "MSB_BUILD": str(self.build)}, check=True)
+
     # -- metrics --
 
     def metrics(self):
@@ -333,7 +337,7 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "metrics", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "logs-write", "metrics", "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)
@@ -343,7 +347,7 @@ def main():
     bench = Bench(args.build, args.runs)
     try:
         for part in args.part or parts:
-            getattr(bench, part)()
+            getattr(bench, part.replace("-", "_"))()
             print(flush=True)
     finally:
         bench.close()

@@ -38,7 +38,7 @@ static int back_init(struct back *b, const struct chain *c, unsigned file,
 	b->c = c;
 	b->file = file;
 	b->at = offset;
-	b->buf = malloc(BLOCK);
+	b->buf = calloc(1, BLOCK);
 	b->cap = BLOCK;
 	return b->buf ? 0 : no_memory(err);
 }
@@ -87,9 +87,11 @@ static size_t last_line(const struct back *b)
 	return b->at ? 0 : b->len;
 }
 
-static bool too_long(const uint8_t *line, size_t len)
+/* Of len bytes at the end of the buffer. */
+static bool too_long(const struct back *b, size_t len)
 {
-	return len - (line[len - 1] == '\n') > LINE_MAX_BYTES;
+	return len > LINE_MAX_BYTES &&
+	       len - (b->buf[b->len - 1] == '\n') > LINE_MAX_BYTES;
 }
 
 /*
@@ -104,8 +106,7 @@ static int back_line(struct back *b, const uint8_t **ret_line, size_t *ret_len,
 		int rc;
 
 		if (n) {
-			bool skip =
-				b->skipping || too_long(b->buf + b->len - n, n);
+			bool skip = b->skipping || too_long(b, n);
 
 			b->skipping = false;
 			b->len -= n;
@@ -137,9 +138,9 @@ static int back_line(struct back *b, const uint8_t **ret_line, size_t *ret_len,
 static int find_end(struct chain *c, uint64_t *ret, struct err *err)
 {
 	struct back b;
-	const uint8_t *line;
-	size_t len;
-	uint64_t off;
+	const uint8_t *line = NULL;
+	size_t len = 0;
+	uint64_t off = 0;
 	int rc;
 
 	*ret = c->files.f[c->files.n - 1].size;
@@ -195,11 +196,11 @@ static int context_before(struct chain *c, unsigned i, uint64_t offset,
 {
 	const bool kernel = c->kind == CHAIN_KERNEL;
 	struct context_search s = { 0 };
-	const uint8_t *line;
+	const uint8_t *line = NULL;
 	struct text_line l;
 	struct back b;
-	uint64_t off;
-	size_t len;
+	uint64_t off = 0;
+	size_t len = 0;
 	int rc = back_init(&b, c, i, offset, err);
 
 	while (!rc && (!s.found.has_last || (kernel && !s.found.has_boot))) {
@@ -315,9 +316,9 @@ int chain_tail(struct chain *c, const struct log_filter *f, uint64_t n,
 	       uint64_t *ret_count, struct err *err)
 {
 	struct tail t = { .filter = f };
-	const uint8_t *line;
-	uint64_t off;
-	size_t len;
+	const uint8_t *line = NULL;
+	uint64_t off = 0;
+	size_t len = 0;
 	int rc;
 
 	*ret_count = 0;

@@ -122,7 +122,7 @@ static int open_all(int dirfd, const char *name, struct log_files *ret)
 	ret->n = 0;
 	for (unsigned i = 0; i < LOG_FILES_MAX; i++) {
 		char path[NAME_SPACE];
-		struct log_file f;
+		struct log_file f = { .fd = -1 };
 		int rc;
 
 		numbered(path, name, i);

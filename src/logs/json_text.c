@@ -58,13 +58,14 @@ size_t json_plain_run(const uint8_t *p, size_t len)
 static uint8_t *put_escape(uint8_t *out, uint8_t c)
 {
 	static const char hex[] = "0123456789abcdef";
-	static const char named[] = "\"\\\b\f\n\r\t";
-	static const char letter[] = "\"\\bfnrt";
-	const char *at = c ? strchr(named, c) : NULL;
+	static const char letter[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',  ['\f'] = 'f',
+		['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\',
+	};
 
 	*out++ = '\\';
-	if (at) {
-		*out++ = (uint8_t)letter[at - named];
+	if (letter[c]) {
+		*out++ = (uint8_t)letter[c];
 		return out;
 	}
 	*out++ = 'u';

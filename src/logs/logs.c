@@ -4,7 +4,10 @@
  *
  * Records are appended to one buffer under a lock that is held for the copy
  * only; the writer takes the whole buffer at once, so order is kept and a burst
- * costs one wake-up. Past QUEUE_MAX, captured output is dropped and counted,
+ * costs one wake-up. Of output it lets a few milliseconds' worth come together,
+ * or a wake-up and a write for each line would cost more than all else here;
+ * what somebody may be waiting to read, as the end of a command, cuts that
+ * short. Past QUEUE_MAX, captured output is dropped and counted,
  * and the gap is written down where it is.
  */
 #include "logs/logs.h"
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -30,6 +34,8 @@
 #define QUEUE_RESERVE (64u << 10) /* kept free for markers and diagnostics */
 #define KEEP_BYTES (128u << 10)	  /* memory kept between bursts */
 #define RETRY_NS (5 * NSEC_PER_SEC)
+#define GATHER_NS (5 * NSEC_PER_MSEC)
+#define GATHER_BYTES (48u << 10)
 #define BOOT_LINE_MAX 80
 
 enum record_kind { REC_EXEC, REC_RUNTIME, REC_KERNEL, REC_KIND_COUNT };
@@ -58,6 +64,7 @@ struct logs {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;	    /* guarded by lock */
+	bool urgent;	    /* guarded by lock; do not let more come together */
 	struct buf pending; /* guarded by lock */
 	/* guarded by lock; bytes since the last note */
 	uint64_t dropped[REC_KIND_COUNT];
@@ -75,7 +82,8 @@ struct logs {
 static bool put_locked(struct logs *l, const struct record *r, const void *head,
 		       size_t nhead, const void *data)
 {
-	bool was_empty = buf_len(&l->pending) == 0;
+	size_t before = buf_len(&l->pending);
+	bool urgent = r->kind == REC_RUNTIME || r->stream == LOG_SYSTEM;
 
 	if (!buf_reserve(&l->pending, sizeof(*r) + r->len)) {
 		l->pending.failed = false; /* its contents are intact */
@@ -85,7 +93,9 @@ static bool put_locked(struct logs *l, const struct record *r, const void *head,
 	(void)buf_append(&l->pending, r, sizeof(*r));
 	(void)buf_append(&l->pending, head, nhead);
 	(void)buf_append(&l->pending, data, r->len - nhead);
-	return was_empty;
+	l->urgent |= urgent;
+	return !before || urgent ||
+	       (before < GATHER_BYTES && buf_len(&l->pending) >= GATHER_BYTES);
 }
 
 /* The data is head followed by data; both may be empty. */
@@ -146,6 +156,19 @@ void logs_exec(struct logs *l, struct log_capture *c, const void *data,
 	}
 }
 
+/* What is pending is to be on disk soon. */
+static void hurry(struct logs *l)
+{
+	bool wake;
+
+	pthread_mutex_lock(&l->lock);
+	wake = buf_len(&l->pending) && !l->urgent;
+	l->urgent |= wake;
+	pthread_mutex_unlock(&l->lock);
+	if (wake)
+		pthread_cond_signal(&l->wake);
+}
+
 void logs_exec_end(struct logs *l, struct log_capture *c)
 {
 	struct record r = { .kind = REC_EXEC,
@@ -155,6 +178,7 @@ void logs_exec_end(struct logs *l, struct log_capture *c)
 	if (c->ntail)
 		put(l, &r, c->tail, c->ntail, NULL, 0);
 	c->ntail = 0;
+	hurry(l);
 }
 
 void logs_marker(struct logs *l, const char *text)
@@ -305,6 +329,21 @@ static void note_dropped(struct logs *l, const uint64_t *dropped)
 	}
 }
 
+/* There is something; let more come. */
+static void gather_locked(struct logs *l)
+{
+	uint64_t end_ns = clock_mono_ns() + GATHER_NS;
+	const struct timespec end = { .tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
+				      .tv_nsec =
+					      (long)(end_ns % NSEC_PER_SEC) };
+	int rc = 0;
+
+	while (!rc && !l->stop && !l->urgent &&
+	       buf_len(&l->pending) < GATHER_BYTES)
+		rc = pthread_cond_timedwait(&l->wake, &l->lock, &end);
+	l->urgent = false;
+}
+
 /* Wait for records and take them all; false once stopped and drained. */
 static bool take_batch(struct logs *l, uint64_t *ret_dropped)
 {
@@ -314,6 +353,7 @@ static bool take_batch(struct logs *l, uint64_t *ret_dropped)
 	pthread_mutex_lock(&l->lock);
 	while (!buf_len(&l->pending) && !l->stop)
 		pthread_cond_wait(&l->wake, &l->lock);
+	gather_locked(l);
 	more = buf_len(&l->pending) > 0;
 	l->work = l->pending;
 	l->pending = empty;
@@ -360,6 +400,7 @@ static void destroy(struct logs *l)
 int logs_new(int dirfd, struct logs **ret)
 {
 	struct logs *l = calloc(1, sizeof(*l));
+	pthread_condattr_t attr;
 	int rc;
 
 	if (!l)
@@ -372,7 +413,11 @@ int logs_new(int dirfd, struct logs **ret)
 			     ROTATE_LIMIT);
 	}
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->wake, NULL);
+	pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr,
+					CLOCK_MONOTONIC); /* a valid one */
+	pthread_cond_init(&l->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	rc = pthread_create(&l->thread, NULL, writer_main, l);
 	if (rc) {
 		destroy(l);
