@@ -27,7 +27,7 @@ int msb_sandbox_config(const msb_sandbox_t *s, msb_config_t **ret,
 static int removal(msb_config_t *c, const char *what, const char *text)
 {
 	fake_called(c->m, "remove_%s %s", what, text);
-	return strcmp(text, "none") != 0;
+	return !str_eq(text, "none");
 }
 
 int msb_config_remove_env(msb_config_t *c, const char *key)
@@ -42,7 +42,7 @@ int msb_config_remove_label(msb_config_t *c, const char *key)
 
 int msb_config_remove_port(msb_config_t *c, const char *port, msb_error_t **e)
 {
-	if (!strcmp(port, "x"))
+	if (str_eq(port, "x"))
 		return fake_fail(e, MSB_ERR_INVALID, EINVAL,
 				 "invalid config: ", "no port");
 	return removal(c, "port", port);
