@@ -123,11 +123,15 @@ static int find_sum(msb_release_t *r, bool older, struct err *err)
 
 static int find(msb_release_t *r, const msb_release_query_t *q, struct err *err)
 {
-	const char *source = q->source ? q->source : r->m->cfg.update_url;
+	const char *source;
 	int rc = check_owner(r->m, err);
 
 	if (rc)
 		return rc;
+	if (q->struct_size < sizeof(*q))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "struct_size is not set");
+	source = q->source ? q->source : r->m->cfg.update_url;
 	if (!source)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "where releases come from is not known; name a "

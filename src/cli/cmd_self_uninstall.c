@@ -162,14 +162,24 @@ static void tell_program(const char *home)
 static int uninstall_all(struct cli *cli, const char *home)
 {
 	const char *user = getenv("HOME");
+	/* "home" in config.json may have put the state elsewhere */
+	autofree char *state = realpath(msb_home(cli->m), NULL);
 	struct err err = { 0 };
 
+	if (!state) {
+		ui_error("cannot use '%s': %s", msb_home(cli->m),
+			 strerror(errno));
+		return 1;
+	}
+	if (!is_safe(state))
+		return 1;
 	if (user && *user && shell_rc_check(user, &err)) {
 		ui_grammar_error(&err);
 		return 1;
 	}
 	warn_of_paths(home);
-	if (!erase_parts(cli, ERASE_ALL) || !erase_home(cli, home))
+	if (!erase_parts(cli, ERASE_ALL) || !erase_home(cli, state) ||
+	    (strcmp(state, home) != 0 && !erase_home(cli, home)))
 		return 1;
 	if (user && *user && shell_rc_clean(user, told, &err)) {
 		ui_grammar_error(&err);

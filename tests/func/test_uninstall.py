@@ -24,13 +24,17 @@ def person(msb):
     return msb
 
 
-def shared_objects():
-    return {n for n in os.listdir("/dev/shm") if n.startswith("msb-met-")}
+def registry(home):
+    """The shared memory with its metrics: the home's name, by FNV-1a."""
+    h = 0xcbf29ce484222325
+    for byte in str(home).encode():
+        h = (h ^ byte) * 0x100000001b3 % (1 << 64)
+    return f"/dev/shm/msb-met-{h:016x}-v2"
 
 
 def test_everything(person):
-    before = shared_objects()
     person.create("box")
+    assert os.path.exists(registry(person.home))
     person.ok("run", "-n", "stopped", "busybox", "--", "true")
     person.ok("volume", "create", "data")
     person.ok("snapshot", "create", "-q", "--from", "stopped", "snap")
@@ -57,7 +61,7 @@ def test_everything(person):
     assert f"{MSB} was not part of it, and stays" in p.stderr
     assert not person.home.exists()
     assert person.no_processes()
-    assert shared_objects() <= before
+    assert not os.path.exists(registry(person.home))
     assert (person.person / ".profile").read_text() == "one\ntwo\n"
     assert stat.S_IMODE((person.person / ".profile").stat().st_mode) == 0o640
     assert (person.person / ".bashrc").read_text() == ""
@@ -129,6 +133,18 @@ def test_settings_that_lead_elsewhere_are_told(person):
     p = person("self", "uninstall", "-y")
     assert p.returncode == 0 and f"{elsewhere} (paths.secrets in config.json) stays" in p.stderr
     assert elsewhere.exists() and not person.home.exists()
+
+
+def test_state_that_lies_elsewhere_goes_too(person):
+    person.choose_engine()
+    config = json.loads((person.home / "config.json").read_text())
+    config["home"] = str(person.base / "state")
+    (person.home / "config.json").write_text(json.dumps(config))
+    person.ok("run", "-n", "box", "busybox", "--", "true")
+    assert (person.base / "state/cache").exists()
+    p = person("self", "uninstall", "-y")
+    assert p.returncode == 0, p.stderr
+    assert not (person.base / "state").exists() and not person.home.exists()
 
 
 def choose(person, keys, answer=None):
