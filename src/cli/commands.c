@@ -585,6 +585,7 @@ static const struct command commands[] = {
 		     "on, ports at\nthe next start. A new policy replaces the "
 		     "old one; connections that are open go on.",
 	  .groups = { cli_modify_options, cli_policy_options },
+	  .titles = { NULL, "Network policy" },
 	  .words = { NAME_WORD },
 	  .run = cmd_modify },
 	{ .name = "ping",

@@ -101,6 +101,42 @@ static void put_option(struct writer *w, const struct option *o)
 	describe(w, left, o->help);
 }
 
+/*
+ * Paragraphs; on a terminal their lines are broken anew, but for those that
+ * begin with spaces: these are examples.
+ */
+static void put_details(struct writer *w, const char *text)
+{
+	struct buf paragraph;
+
+	if (!w->width) {
+		(void)buf_printf(w->b, "%s\n", text);
+		return;
+	}
+	buf_init(&paragraph, 1 << 16);
+	for (;;) {
+		size_t len = strcspn(text, "\n");
+		bool flows = len && *text != ' ';
+
+		if (flows)
+			(void)buf_printf(&paragraph, "%s%.*s",
+					 buf_len(&paragraph) ? " " : "",
+					 (int)len, text);
+		if (buf_len(&paragraph) && (!flows || !text[len])) {
+			const char *whole = buf_cstr(&paragraph);
+
+			wrapped(w, 0, whole ? whole : "");
+			buf_reset(&paragraph);
+		}
+		if (!flows)
+			(void)buf_printf(w->b, "%.*s\n", (int)len, text);
+		if (!text[len])
+			break;
+		text += len + 1;
+	}
+	buf_fini(&paragraph);
+}
+
 static bool any_shown(const struct option *o)
 {
 	while (o->name && !option_shown(o))
@@ -238,8 +274,10 @@ void help_print(const struct args *a, bool colors, size_t width,
 	struct writer w = { out, colors, width };
 
 	wrapped(&w, 0, cmd->summary);
-	if (cmd->details)
-		(void)buf_printf(out, "\n%s\n", cmd->details);
+	if (cmd->details) {
+		(void)buf_str(out, "\n");
+		put_details(&w, cmd->details);
+	}
 	(void)buf_str(out, "\n");
 	styled(&w, STYLE_YELLOW_BOLD, "Usage:");
 	(void)buf_str(out, " ");

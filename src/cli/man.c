@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/compiler.h"
+#include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/help.h"
 
@@ -62,9 +62,8 @@ static void put_paragraphs(struct buf *b, const char *text)
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 		bool indented = !strncmp(text, "    ", 4);
-		char one[256];
+		autofree char *one = strndup(text, len);
 
-		(void)snprintf(one, sizeof(one), "%.*s", (int)len, text);
 		text += len + (text[len] == '\n');
 		if (!len) {
 			gap = true;
@@ -78,7 +77,10 @@ static void put_paragraphs(struct buf *b, const char *text)
 			(void)buf_str(b, ".RS 4\n.nf\n");
 		example = indented;
 		gap = false;
-		line(b, one + (indented ? 4 : 0));
+		if (one)
+			line(b, one + (indented ? 4 : 0));
+		else
+			b->failed = true;
 	}
 	if (example)
 		(void)buf_str(b, ".fi\n.RE\n");

@@ -60,16 +60,22 @@ class Help(Base):
 
     def test_help_fits_the_window(self):
         for cols in (60, 80, 120):
-            t = Terminal(self, "run", "--help", cols=cols)
-            self.assertEqual(t.wait(), 0)
-            plain = re.sub(r"\033\[[0-9;]*m", "", t.text)
-            self.assertIn("--memory <SIZE>", plain)
-            head = plain.index("Arguments:")
-            widths = [len(line) for line in plain[head:].splitlines()]
-            self.assertLessEqual(max(widths), cols)
-            self.assertGreater(max(widths), cols - 16)
-            words = plain.split()
-            self.assertEqual(words, self.ok("run", "--help").split())
+            for command in ("run", "modify", "copy", "completion"):
+                t = Terminal(self, command, "--help", cols=cols)
+                self.assertEqual(t.wait(), 0)
+                plain = re.sub(r"\033\[[0-9;]*m", "", t.text)
+                widths = [len(line) for line in plain.splitlines()]
+                self.assertLessEqual(max(widths), cols)
+                if command == "run":
+                    self.assertGreater(max(widths), cols - 16)
+                self.assertEqual(plain.split(), self.ok(command, "--help").split())
+
+    def test_examples_in_help_keep_their_lines(self):
+        t = Terminal(self, "completion", "bash", "--help", cols=60)
+        self.assertEqual(t.wait(), 0)
+        text = re.sub(r"\033\[[0-9;]*m", "", t.text).replace("\r\n", "\n")
+        self.assertIn("In ~/.bashrc:\n\n    source <(msb completion bash)\n\n"
+                      "or, loaded when it is needed, as the file\n", text)
 
     def test_unknown_commands(self):
         for words, message, hint in (
