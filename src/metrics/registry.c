@@ -147,7 +147,7 @@ static int map_ready(struct metrics_registry *r, const char *home,
 		     struct err *err)
 {
 	struct registry_header *h;
-	uint64_t len;
+	uint64_t len = 0;
 	int rc = look(r, home, &len, err);
 
 	if (rc <= 0)

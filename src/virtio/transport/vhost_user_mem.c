@@ -86,7 +86,7 @@ static void unmap_all(struct vu_mapping *map, unsigned n)
 int vu_mem_set(struct vu_backend *b, struct vu_msg *m)
 {
 	struct guest_memory mem = { .nregions = 0 };
-	struct vu_mapping map[GMEM_MAX_REGIONS];
+	struct vu_mapping map[GMEM_MAX_REGIONS] = { 0 };
 	uint32_t n = le32_get(m->payload);
 	unsigned mapped = 0;
 	int rc = 0;
