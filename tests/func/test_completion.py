@@ -4,13 +4,11 @@
 The rest of it, and the shells, are in tests/unit/cli/completion_test.py.
 """
 import os
-import pathlib
 import signal
-import subprocess
 
 import pytest
 
-from conftest import BUILD, wait_for
+from conftest import wait_for
 
 
 def answer(msb, *words):
@@ -66,20 +64,3 @@ def test_a_home_that_is_not_there_is_not_made(msb):
     p = msb("__complete", "--", "exec", "", env=env)
     assert (p.returncode, p.stdout, p.stderr) == (0, "none 0\n", "")
     assert not msb.home.exists()
-
-
-def test_what_is_installed(msb, tmp_path):
-    """Scripts and manual pages lie where shells and man look for them."""
-    subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--quiet", "--destdir",
-                    str(tmp_path)], check=True, capture_output=True)
-    share = next(tmp_path.rglob("share/man")).parent
-    pages = {page.name for page in (share / "man/man1").iterdir()}
-    assert {"msb.1", "msb-run.1", "msb-volume-create.1", "msb-ls.1"} <= pages
-    text = subprocess.run(["man", "-l", str(share / "man/man1/msb-ls.1")], capture_output=True,
-                          text=True, cwd=share / "man", check=True).stdout
-    assert "MSB-LIST(1)" in text
-    completions = pathlib.Path("bash-completion/completions")
-    for name, shell in ((completions / "msb", "bash"), (completions / "microsandbox", "bash"),
-                        ("zsh/site-functions/_msb", "zsh"),
-                        ("fish/vendor_completions.d/msb.fish", "fish")):
-        assert (share / name).read_text() == msb.ok("completion", shell)
