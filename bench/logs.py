@@ -23,8 +23,10 @@ PATTERNS = [
     ("a text that is rare", "order 777777"),
     ("a text in every 1000th", "EXCEPTION"),
     ("a text in every 10th", "warning"),
+    ("one of two texts, rare", "EXCEPTION|fatal"),
     ("an expression, rare", "order [0-9]*77777[0-9]"),
     ("an expression, every 10th", r"[a-z]+ning: [0-9]+"),
+    ("nothing to go by, rare", r"[5-7]{4}[89][ ][a-h]"),
 ]
 
 
