@@ -207,7 +207,9 @@ static int body_of(struct log_printer *p, const msb_log_entry_t *e,
 		*ret = buf_data(&p->text);
 		*ret_len = buf_len(&p->text);
 	}
-	if (p->layout.strip) {
+	if (p->text.failed)
+		return -ENOMEM;
+	if (p->layout.strip && *ret) {
 		struct log_escape *s = stream_of(p, e);
 
 		if (s->state != ESCAPE_NONE || memchr(*ret, ESC, *ret_len)) {
@@ -217,7 +219,7 @@ static int body_of(struct log_printer *p, const msb_log_entry_t *e,
 			*ret_len = buf_len(&p->plain);
 		}
 	}
-	return p->text.failed || p->plain.failed ? -ENOMEM : 0;
+	return p->plain.failed ? -ENOMEM : 0;
 }
 
 /* --- what is in front of lines --- */
