@@ -71,12 +71,15 @@ def write_log(directory, lines, seed=1):
     stamp = datetime.datetime.fromtimestamp(START, datetime.timezone.utc)
     found["kernel.log"].append(stamp.strftime("%Y-%m-%dT%H:%M:%S.%fZ") + " machine started")
     left["kernel.log"] -= 1
+    mark = found["kernel.log"][0] + " (continued)"  # as the writer repeats it
     step, i = datetime.timedelta(microseconds=700), 0
     while any(left.values()):
         name = rng.choices(list(left), weights=left.values())[0]
         for _ in range(min(left[name], rng.randint(1, 2 * BURST))):
             found[name].append(makers[name](rng, i, stamp))
             left[name] -= 1
+            if name == "kernel.log" and left[name] % 5000 == 0:
+                found[name].append(mark)
             stamp += step
             i += 1
     directory.mkdir(parents=True)

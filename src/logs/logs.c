@@ -33,6 +33,7 @@
 #define QUEUE_MAX (16u << 20)
 #define QUEUE_RESERVE (64u << 10) /* kept free for markers and diagnostics */
 #define KEEP_BYTES (128u << 10)	  /* memory kept between bursts */
+#define MARK_EVERY (256u << 10)	  /* bytes of kernel.log */
 #define RETRY_NS (5 * NSEC_PER_SEC)
 #define GATHER_NS (5 * NSEC_PER_MSEC)
 #define GATHER_BYTES (48u << 10)
@@ -75,6 +76,8 @@ struct logs {
 	bool boot_mark; /* still to be written */
 	uint64_t boot_ns;
 	char boot_head[BOOT_LINE_MAX]; /* of further files of kernel.log */
+	uint64_t unmarked;  /* bytes of kernel.log since its last mark */
+	bool kernel_midway; /* it ends in the middle of a line */
 	struct out_file file[REC_KIND_COUNT];
 };
 
@@ -265,7 +268,8 @@ static void boot_line(char out[BOOT_LINE_MAX], uint64_t wall_ns,
 }
 
 /* The time of the machine's start comes in front of what its console says, and
- * only when that says something. */
+ * only when that says something; and again now and then, so that those who read
+ * backwards need not read all of it. */
 static void add_kernel(struct logs *l, const struct record *r,
 		       const uint8_t *data)
 {
@@ -284,8 +288,15 @@ static void add_kernel(struct logs *l, const struct record *r,
 		add_line(l, f, line, strlen(line));
 		boot_line(l->boot_head, l->boot_ns, BOOT_MARK_AGAIN);
 		f->rot.head = l->boot_head;
+		l->unmarked = 0;
+	} else if (l->unmarked >= MARK_EVERY && f->rot.head &&
+		   !l->kernel_midway) {
+		add_line(l, f, l->boot_head, strlen(l->boot_head));
+		l->unmarked = 0;
 	}
 	add_line(l, f, data, r->len);
+	l->unmarked += r->len;
+	l->kernel_midway = data[r->len - 1] != '\n';
 }
 
 static void write_batch(struct logs *l)

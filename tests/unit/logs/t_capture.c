@@ -141,6 +141,40 @@ static void test_markers_and_files(void **state)
 	buf_fini(&b);
 }
 
+/* Time marks among much text of a console, and none inside of its lines. */
+static void test_marks(void **state)
+{
+	const size_t len = 30 * 50000; /* lines of 30 bytes */
+	char *text = malloc(len + 1), *line, *save = NULL;
+	size_t at = 0, marks = 0;
+	struct buf b;
+
+	(void)state;
+	for (unsigned i = 0; i < 50000; i++)
+		(void)snprintf(text + (size_t)i * 30, 31,
+			       "[%12u.000000] a text.\n", i);
+	logs_machine_started(logs);
+	for (size_t i = 0; i < len; i += 1000)
+		logs_kernel(logs, text + i, len - i < 1000 ? len - i : 1000);
+	logs = logs_free(logs);
+	buf_init(&b, 4u << 20);
+	assert_int_equal(io_read_file_at(dirfd_, "kernel.log", &b), 0);
+	line = strtok_r((char *)(uintptr_t)buf_cstr(&b), "\n", &save);
+	for (; line; line = strtok_r(NULL, "\n", &save)) {
+		if (strstr(line, "Z machine started (continued)")) {
+			marks++;
+		} else if (at || *line == '[') {
+			assert_int_equal(strlen(line), 29);
+			assert_memory_equal(line, text + at, 29);
+			at += 30;
+		}
+	}
+	assert_int_equal(at, len);
+	assert_in_range(marks, 3, 5);
+	buf_fini(&b);
+	free(text);
+}
+
 static void test_order_of_a_burst(void **state)
 {
 	struct log_capture c = { .stream = LOG_STDOUT, .id = 9 };
@@ -203,6 +237,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_markers_and_files, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_of_a_burst, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full, setup,
