@@ -120,13 +120,14 @@ class Listings(Base):
         """Columns behind CJK, accents and emoji stand where tmux puts them."""
         t = Tmux(self, "bash", "--norc", "--noprofile", "-i")
         t.expect("$ ")
-        for name in ("日本語", "e\u0301e\u0301", "ÄÖ", "한국", "ｱｲｳ", "🚀🚀"):
+        names = ("日本語", "e\u0301e\u0301", "ÄÖ", "한국", "ｱｲｳ", "🚀🚀")
+        for i, name in enumerate(names):
             (self.base / name).mkdir()
             self.ok("create", "-n", "zeta", "--replace", f"./{name}")
             t.keys("C-l")
-            t.type(f"{MSB} ls; echo e''nd")
+            t.type(f"{MSB} ls; echo e''nd{i}")
             t.keys("Enter")
-            t.expect("\nend")
+            t.expect(f"\nend{i}")
             screen = t.tmux("capture-pane", "-p", "-N")
             rows = [line for line in screen.splitlines() if line.startswith(("zeta", "alpha"))]
             ends = [self.columns(row[:row.index("running")]) for row in rows]
