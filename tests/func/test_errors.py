@@ -84,7 +84,7 @@ def test_bad_input(msb, args, code, want):
 
 
 @pytest.mark.parametrize("flag", [
-    ["--security", "restricted"], ["--root-disk", "10G"], ["--label", "a=b"],
+    ["--security", "restricted"], ["--root-disk", "10G"],
 ])
 def test_flags_of_later_stages_are_refused_by_name(msb, flag):
     p = msb("run", *flag, "./rootfs", "--", "true")
@@ -92,8 +92,7 @@ def test_flags_of_later_stages_are_refused_by_name(msb, flag):
     nothing_made(msb)
 
 
-@pytest.mark.parametrize("command", [["logs", "x"], ["self", "update"],
-                                     ["ssh", "x"], ["install", "alpine"]])
+@pytest.mark.parametrize("command", [["ssh", "x"]])
 def test_commands_of_later_stages_are_refused_by_name(msb, command):
     p = msb(*command)
     assert p.returncode == 1 and command[0] in p.stderr and "not available" in p.stderr
