@@ -161,6 +161,7 @@ class Tmux:
         self.socket = case.base / "tmux"
         self.env = case.env(HOME=str(case.base), PS1="$ ", ZDOTDIR=str(case.base),
                             XDG_CONFIG_HOME=str(case.base / "config"), LC_ALL="C.UTF-8",
+                            HISTFILE="/dev/null", fish_history="",  # nothing at their end
                             PATH=f"{case.base}/bin:{os.environ['PATH']}")
         self.env.pop("TMUX", None)
         case.addCleanup(self.tmux, "kill-server")
