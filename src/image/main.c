@@ -318,9 +318,13 @@ static int read_request(struct worker_request *ret, struct err *err)
 
 static int open_store(struct worker *w, struct err *err)
 {
+	/* a store is made where there is none, but not a home */
+	autoclose int home = open_dir(w->req.home, err);
 	autofree char *own = NULL;
 	int rc;
 
+	if (home < 0)
+		return home;
 	if (!w->req.cache) {
 		own = str_fmt("%s/cache", w->req.home);
 		if (!own)
