@@ -140,7 +140,7 @@ def test_ps(box):
     one = box.json("ps", "idle")
     assert one["status"] == "Stopped" and set(one) >= {"command", "image", "name", "ports",
                                                        "status"}
-    assert box.ok("ps").split()[:5] == ["NAME", "IMAGE", "COMMAND", "STATUS", "PORTS"]
+    assert box.ok("ps").split()[:7] == ["NAME", "IMAGE", "COMMAND", "STATUS", "CPUS", "MEM", "PORTS"]
 
 
 def test_empty_listings(msb):
