@@ -8,10 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/labels.h"
 #include "api/snapshot_int.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "store/labels.h"
 
 #define SOURCE_WAIT_MS 10000u
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/labels.h"
 #include "api/snapshot_int.h"
+#include "store/labels.h"
 
 #define SCHEMA 1
 #define TEXT_MAX 4096u

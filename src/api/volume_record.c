@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/labels.h"
 #include "api/volume_int.h"
+#include "store/labels.h"
 
 #define CAPACITY_MIB_MAX (16ull << 20) /* 16 TiB */
 

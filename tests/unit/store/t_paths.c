@@ -15,8 +15,7 @@
 #include "store/paths.h"
 #include "tmpdir.h"
 
-	static void
-	home_comes_from_argument_variable_or_user(void **state)
+static void home_comes_from_argument_variable_or_user(void **state)
 {
 	char *path, cwd[4096], want[8192];
 
