@@ -6,12 +6,12 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import shutil
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOTS = 100
