@@ -192,7 +192,7 @@ static int look_for_more(struct chain *c, struct err *err)
 		return err_sys(err, ERR_IO, -rc, "open %s", name);
 	if (!c->files.n) {
 		/* there was nothing; was this all since then? */
-		if (now.n == LOG_FILES_MAX) {
+		if (now.n && now.f[0].number == ROTATE_KEEP) {
 			log_files_close(&now);
 			return missed(c, err);
 		}

@@ -35,8 +35,10 @@ int exec_entry_format(struct buf *out, struct stamp_cache *cache,
 	if (!text)
 		base64_put(out, data, len);
 	(void)buf_str(out, "\"");
-	if (id)
-		(void)buf_printf(out, ",\"id\":%llu", (unsigned long long)id);
+	if (id) {
+		(void)buf_str(out, ",\"id\":");
+		json_put_number(out, id);
+	}
 	if (!text)
 		(void)buf_str(out, ",\"e\":\"b64\"");
 	(void)buf_str(out, "}\n");

@@ -123,17 +123,22 @@ static int open_all(int dirfd, const char *name, struct log_files *ret)
 	for (unsigned i = 0; i < LOG_FILES_MAX; i++) {
 		char path[NAME_SPACE];
 		struct log_file f = { .fd = -1 };
-		int rc;
+		int rc, again;
 
 		numbered(path, name, i);
 		rc = open_one(dirfd, path, &f);
 		if (rc < 0)
 			return rc;
 		f.number = i;
-		if (rc && log_files_find(ret, f.identity) >= 0)
+		if (!rc)
+			continue;
+		again = log_files_find(ret, f.identity);
+		if (again >= 0) { /* it has moved meanwhile */
+			ret->f[again].number = i;
 			close_fd(&f.fd);
-		else if (rc)
+		} else {
 			ret->f[ret->n++] = f;
+		}
 	}
 	return 0;
 }

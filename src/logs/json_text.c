@@ -176,6 +176,18 @@ bool json_put_text(struct buf *out, const uint8_t *p, size_t len)
 	return true;
 }
 
+void json_put_number(struct buf *out, uint64_t v)
+{
+	char text[20];
+	size_t n = sizeof(text);
+
+	do {
+		text[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	(void)buf_append(out, text + n, sizeof(text) - n);
+}
+
 static bool is_hex(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||

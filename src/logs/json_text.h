@@ -14,6 +14,7 @@ size_t json_plain_run(const uint8_t *p, size_t len);
 /* Append UTF-8 escaped. False: it is not UTF-8 (out is as before), or there is
  * no memory (out has failed). */
 bool json_put_text(struct buf *out, const uint8_t *p, size_t len);
+void json_put_number(struct buf *out, uint64_t v);
 /*
  * The closing quote of the string whose inside begins at p, or NULL: there is
  * none, or the inside is not such that json_unescape() understands it. Whether

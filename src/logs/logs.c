@@ -32,11 +32,12 @@
 
 #define QUEUE_MAX (16u << 20)
 #define QUEUE_RESERVE (64u << 10) /* kept free for markers and diagnostics */
-#define KEEP_BYTES (128u << 10)	  /* memory kept between bursts */
+#define KEEP_BYTES (1u << 20)	  /* memory kept in a burst */
 #define MARK_EVERY (256u << 10)	  /* bytes of kernel.log */
 #define RETRY_NS (5 * NSEC_PER_SEC)
-#define GATHER_NS (5 * NSEC_PER_MSEC)
-#define GATHER_BYTES (48u << 10)
+#define GATHER_NS (10 * NSEC_PER_MSEC)
+#define GATHER_BYTES (512u << 10)
+#define IDLE_NS NSEC_PER_SEC /* then memory is given back */
 #define BOOT_LINE_MAX 80
 
 enum record_kind { REC_EXEC, REC_RUNTIME, REC_KERNEL, REC_KIND_COUNT };
@@ -340,34 +341,61 @@ static void note_dropped(struct logs *l, const uint64_t *dropped)
 	}
 }
 
-/* There is something; let more come. */
-static void gather_locked(struct logs *l)
+/* For at most ns; false when they are over. */
+static bool wait_locked(struct logs *l, uint64_t ns)
 {
-	uint64_t end_ns = clock_mono_ns() + GATHER_NS;
+	uint64_t end_ns = clock_mono_ns() + ns;
 	const struct timespec end = { .tv_sec = (time_t)(end_ns / NSEC_PER_SEC),
 				      .tv_nsec =
 					      (long)(end_ns % NSEC_PER_SEC) };
-	int rc = 0;
 
-	while (!rc && !l->stop && !l->urgent &&
-	       buf_len(&l->pending) < GATHER_BYTES)
-		rc = pthread_cond_timedwait(&l->wake, &l->lock, &end);
+	return pthread_cond_timedwait(&l->wake, &l->lock, &end) == 0;
+}
+
+/* Until there is something; memory is for when there is much. */
+static void wait_for_records(struct logs *l)
+{
+	bool had_much = l->pending.cap || l->work.cap || l->line.cap;
+
+	while (!buf_len(&l->pending) && !l->stop) {
+		if (!had_much) {
+			pthread_cond_wait(&l->wake, &l->lock);
+		} else if (!wait_locked(l, IDLE_NS)) {
+			had_much = false;
+			buf_fini(&l->work);
+			buf_fini(&l->line);
+			if (!buf_len(&l->pending))
+				buf_fini(&l->pending);
+		}
+	}
+}
+
+/* There is something; let more come. */
+static void gather_locked(struct logs *l)
+{
+	uint64_t end_ns = clock_mono_ns() + GATHER_NS, now = end_ns - GATHER_NS;
+
+	while (now < end_ns && !l->stop && !l->urgent &&
+	       buf_len(&l->pending) < GATHER_BYTES) {
+		(void)wait_locked(l, end_ns - now);
+		now = clock_mono_ns();
+	}
 	l->urgent = false;
 }
 
 /* Wait for records and take them all; false once stopped and drained. */
 static bool take_batch(struct logs *l, uint64_t *ret_dropped)
 {
-	struct buf empty = l->work;
+	struct buf taken;
 	bool more;
 
 	pthread_mutex_lock(&l->lock);
-	while (!buf_len(&l->pending) && !l->stop)
-		pthread_cond_wait(&l->wake, &l->lock);
+	wait_for_records(l);
 	gather_locked(l);
 	more = buf_len(&l->pending) > 0;
-	l->work = l->pending;
-	l->pending = empty;
+	taken = l->pending;
+	l->pending = l->work; /* empty */
+	l->work = taken;
 	memcpy(ret_dropped, l->dropped, sizeof(l->dropped));
 	memset(l->dropped, 0, sizeof(l->dropped));
 	pthread_mutex_unlock(&l->lock);

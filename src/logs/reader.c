@@ -398,18 +398,6 @@ static bool put_data(struct buf *out, const struct log_line *l)
 	return true;
 }
 
-static void put_number(struct buf *out, uint64_t v)
-{
-	char text[20];
-	size_t n = sizeof(text);
-
-	do {
-		text[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	(void)buf_append(out, text + n, sizeof(text) - n);
-}
-
 int log_reader_json(struct log_reader *r, const char **ret, size_t *ret_len,
 		    struct err *err)
 {
@@ -422,7 +410,7 @@ int log_reader_json(struct log_reader *r, const char **ret, size_t *ret_len,
 	(void)buf_str(out, put_data(out, l) ? "\",\"e\":\"b64\",\"id\":"
 					    : "\",\"e\":null,\"id\":");
 	if (l->id)
-		put_number(out, l->id);
+		json_put_number(out, l->id);
 	else
 		(void)buf_str(out, "null");
 	(void)buf_str(out, ",\"s\":\"");
