@@ -2,7 +2,6 @@
 /* Opening a home directory; its catalogue and the children started for it. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,14 +90,6 @@ const char *msb_home(const msb_t *m)
 const char *msb_snapshot_dir(const msb_t *m)
 {
 	return m->home.place[HOME_SNAPSHOTS];
-}
-
-void msb_home_forget(const msb_t *m)
-{
-	char name[METRICS_SHM_NAME_MAX];
-
-	metrics_registry_name(m->home.path, name);
-	(void)shm_unlink(name); /* mostly there is one */
 }
 
 int api_catalogue(msb_t *m, bool create, struct catalogue **ret,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 
@@ -288,6 +289,14 @@ int msb_metrics_all(msb_t *m, unsigned flags,
 	tell(m, list, n, flags, fn, ctx);
 	free(list);
 	return 0;
+}
+
+void msb_home_forget(const msb_t *m)
+{
+	char name[METRICS_SHM_NAME_MAX], buf[PATH_MAX];
+
+	metrics_registry_name(home_text(m, buf), name);
+	(void)shm_unlink(name); /* mostly there is one */
 }
 
 int msb_config_set_metrics_interval_ms(msb_config_t *c, uint32_t ms,

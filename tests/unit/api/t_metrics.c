@@ -298,6 +298,25 @@ static void a_foreign_object_is_in_the_way(void **state)
 	msb_sandbox_free(s);
 }
 
+/* However the home is spelled that is given up. */
+static void nothing_is_left_when_asked_for(void **state)
+{
+	char name[METRICS_SHM_NAME_MAX], path[200];
+	msb_sandbox_t *s = create("box");
+	msb_t *m = NULL;
+
+	(void)state;
+	metrics_registry_name(w->home, name);
+	(void)snprintf(path, sizeof(path), "%s/../home", w->home);
+	assert_int_equal(msb_open(path, &m, NULL), 0);
+	msb_home_forget(m);
+	assert_true(shm_open(name, O_RDONLY | O_CLOEXEC, 0) < 0);
+	msb_home_forget(m);
+	msb_close(m);
+	stop(s); /* as if nothing had happened */
+	msb_sandbox_free(s);
+}
+
 /* Two spellings of a home are one home. */
 static void a_home_has_one_registry(void **state)
 {
@@ -329,6 +348,7 @@ int main(void)
 		TEST_IN(failed_boots_leave_their_slot, setup_small),
 		TEST_IN(sampling_can_be_turned_off, setup_off),
 		TEST(a_foreign_object_is_in_the_way),
+		TEST(nothing_is_left_when_asked_for),
 		TEST(a_home_has_one_registry),
 	};
 
