@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+import registry
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKLOADS = [
     ("python3 -c pass", "python3 -c pass"),
@@ -60,6 +62,7 @@ class Bench:
         names = self.cmd("ls", "-q").stdout.split()
         if names:
             self.cmd("rm", "-f", *names)
+        registry.forget(self.base / "home")
         shutil.rmtree(self.base, ignore_errors=True)
 
     def cmd(self, *args, check=True, **kw):

@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+import registry
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOTS = 100
 READINGS = 2000
@@ -115,6 +117,7 @@ def sampling(build, base):
             print(f"system calls of the runtime per second: {calls}")
     finally:
         subprocess.run([msb, "rm", "-f", "-q", "idle"], env=env, stdin=subprocess.DEVNULL)
+        registry.forget(home)
 
 
 def main():
