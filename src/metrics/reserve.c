@@ -73,12 +73,12 @@ void metrics_release(struct metrics_registry *r, const char *name, bool forget)
 		uint64_t tag = atomic_load(&e->tag);
 		enum entry_state state = tag_state(tag);
 
-		if (state == ENTRY_FREE || !has_name(e, name))
+		/* a reserved one may still have the name of who was there
+		 * before; and it is its launcher's, or goes with that */
+		if ((state != ENTRY_ACTIVE && state != ENTRY_STALE) ||
+		    !has_name(e, name))
 			continue;
-		if (forget || state == ENTRY_RESERVED)
-			set_state(e, tag, ENTRY_FREE);
-		else if (state == ENTRY_ACTIVE)
-			set_state(e, tag, ENTRY_STALE);
+		set_state(e, tag, forget ? ENTRY_FREE : ENTRY_STALE);
 	}
 }
 

@@ -19,7 +19,7 @@
 #include "metrics/registry.h"
 
 #define LAUNCHERS 12
-#define ROUNDS 40
+#define ROUNDS 80
 #define CAPACITY 24 /* as many as live at once, and their remains */
 #define SAMPLES 200000u
 
