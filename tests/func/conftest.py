@@ -188,6 +188,7 @@ class Msb:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
+        registry(self.home).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -196,7 +197,6 @@ def msb(pristine):
     m = Msb(base, pristine)
     yield m
     m.clean()
-    registry(m.home).unlink(missing_ok=True)
     shutil.rmtree(base, ignore_errors=True)
 
 
