@@ -49,6 +49,8 @@ extern const struct option cli_downgrade_options[];
 extern const struct option cli_update_options[];
 extern const struct option cli_policy_options[];
 extern const struct option cli_pull_options[];
+extern const struct option cli_sandbox_options[];
+extern const struct option cli_later_options[];
 extern const struct option cli_save_options[];
 extern const struct option cli_select_options[];
 #define IMAGE_REFERENCE_WORD                                                   \
