@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -39,14 +40,19 @@ char *artefact_own_dir(const msb_t *m)
 {
 	autofree char *real = NULL;
 	const char *path = m->cfg.msb_path ? m->cfg.msb_path : "/proc/self/exe";
+	struct link_map *map;
 	Dl_info info;
 	char *slash;
 
 	/* without a dynamic linker there is only the program itself */
 	if (!m->cfg.msb_path && getauxval(AT_BASE)) {
-		if (!dladdr((const void *)(uintptr_t)&msb_version, &info))
+		if (!dladdr1((const void *)(uintptr_t)&msb_version, &info,
+			     (void **)&map, RTLD_DL_LINKMAP))
 			return NULL;
-		path = info.dli_fname;
+		/* a program has no name there: that of dladdr() is what it
+		 * was called by, which need not be a path */
+		if (*map->l_name)
+			path = map->l_name;
 	}
 	real = path ? realpath(path, NULL) : NULL;
 	slash = real ? strrchr(real, '/') : NULL;

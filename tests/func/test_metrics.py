@@ -8,9 +8,10 @@ import threading
 
 import pytest
 
-from conftest import ENGINE, registry, wait_for
+from conftest import ENGINE, SANITIZED, registry, wait_for
 from metricslib import EXITED, RUNNING, STALLED, Metrics, Refused
 
+pytestmark = pytest.mark.skipif(SANITIZED, reason="the library wants its sanitizer to be there first")
 MIB = 1 << 20
 INTERVAL_MS = 100
 NOBODY = {}
