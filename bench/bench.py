@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-import registry
+import shm
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKLOADS = [
@@ -62,7 +62,7 @@ class Bench:
         names = self.cmd("ls", "-q").stdout.split()
         if names:
             self.cmd("rm", "-f", *names)
-        registry.forget(self.base / "home")
+        shm.forget(self.base / "home")
         shutil.rmtree(self.base, ignore_errors=True)
 
     def cmd(self, *args, check=True, **kw):

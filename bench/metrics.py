@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-import registry
+import shm
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLOTS = 100
@@ -117,7 +117,7 @@ def sampling(build, base):
             print(f"system calls of the runtime per second: {calls}")
     finally:
         subprocess.run([msb, "rm", "-f", "-q", "idle"], env=env, stdin=subprocess.DEVNULL)
-        registry.forget(home)
+        shm.forget(home)
 
 
 def main():
