@@ -110,13 +110,7 @@ static const struct option create_options[] = {
 
 static const struct option exec_options[] = {
 	TTY_OPTIONS,
-	{ .id = O_ENV,
-	  .kind = OPT_LIST,
-	  .letter = 'e',
-	  .name = "env",
-	  .value = "KEY[=VALUE]",
-	  .what = VALUE_VARIABLE,
-	  .help = "Set an environment variable, or pass on the host's" },
+	ENV_OPTION,
 	{ .id = O_WORKDIR,
 	  .kind = OPT_TEXT,
 	  .letter = 'w',

@@ -14,6 +14,12 @@
 		.id = O_QUIET, .kind = OPT_SWITCH, .letter = 'q',              \
 		.name = "quiet", .help = (help_)                               \
 	}
+#define ENV_OPTION                                                             \
+	{                                                                      \
+		.id = O_ENV, .kind = OPT_LIST, .letter = 'e', .name = "env",   \
+		.value = "KEY[=VALUE]", .what = VALUE_VARIABLE,                \
+		.help = "Set an environment variable, or pass on the host's"   \
+	}
 #define FORMAT_OPTION                                                          \
 	{                                                                      \
 		.id = O_FORMAT, .kind = OPT_CHOICE, .name = "format",          \

@@ -28,13 +28,7 @@ const struct option cli_ping_options[] = {
 };
 
 const struct option cli_modify_options[] = {
-	{ .id = O_ENV,
-	  .kind = OPT_LIST,
-	  .letter = 'e',
-	  .name = "env",
-	  .value = "KEY[=VALUE]",
-	  .what = VALUE_VARIABLE,
-	  .help = "Set an environment variable, or pass on the host's" },
+	ENV_OPTION,
 	{ .id = O_ENV_RM,
 	  .kind = OPT_LIST,
 	  .name = "env-rm",

@@ -15,8 +15,10 @@ static int set_policy(struct sandbox *s, struct net_config *n, struct err *err)
 	int rc;
 
 	if (!n->enabled != !s->nic)
-		return err_set(err, ERR_INVALID, EINVAL,
-			       "a network card is not for now");
+		return err_set(err, ERR_UNSUPPORTED, EINVAL,
+			       "a running sandbox cannot %s its network card; "
+			       "stop it and start it again",
+			       n->enabled ? "be given" : "lose");
 	if (!s->nic)
 		return 0;
 	rc = vdev_net_set_policy(s->nic, &n->policy);
