@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/bytes.h"
-#include "logs/base64.h"
 
 #define PLACE_SIZE 16u
 #define RAW_MAX (1 + PLACE_SIZE * CHAIN_COUNT)
@@ -30,7 +30,7 @@ char *cursor_format(const struct cursor *c)
 		le64_put(p + 8, c->at[i].offset);
 	}
 	buf_init(&out, TEXT_MAX);
-	base64_put(&out, raw, 1 + (size_t)c->n * PLACE_SIZE);
+	(void)base64_encode(raw, 1 + (size_t)c->n * PLACE_SIZE, &out);
 	return buf_take_str(&out);
 }
 
@@ -68,8 +68,7 @@ int cursor_parse(const char *text, unsigned n, struct cursor *ret,
 	int rc;
 
 	buf_init(&raw, TEXT_MAX);
-	rc = len > TEXT_MAX ? -EINVAL
-			    : base64_take(&raw, (const uint8_t *)text, len);
+	rc = len > TEXT_MAX ? -EINVAL : base64_decode_strict(text, len, &raw);
 	if (rc == -ENOMEM)
 		rc = err_set(err, ERR_NO_MEMORY, ENOMEM,
 			     "Cannot allocate memory");

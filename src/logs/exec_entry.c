@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "logs/base64.h"
+#include "base/base64.h"
 #include "logs/json_text.h"
 #include "logs/stamp.h"
 
@@ -33,7 +33,7 @@ int exec_entry_format(struct buf *out, struct stamp_cache *cache,
 	(void)buf_str(out, "\",\"d\":\"");
 	text = json_put_text(out, data, len);
 	if (!text)
-		base64_put(out, data, len);
+		(void)base64_encode(data, len, out);
 	(void)buf_str(out, "\"");
 	if (id) {
 		(void)buf_str(out, ",\"id\":");

@@ -10,8 +10,8 @@
 
 #include <jansson.h>
 
+#include "base/base64.h"
 #include "base/str.h"
-#include "logs/base64.h"
 #include "logs/json_text.h"
 #include "logs/limits.h"
 
@@ -50,7 +50,7 @@ static bool decode(struct exec_parser *p, const uint8_t *text, size_t len,
 		   struct log_line *l)
 {
 	buf_reset(&p->scratch);
-	if (base64_take(&p->scratch, text, len))
+	if (base64_decode_strict(text, len, &p->scratch))
 		return false;
 	l->data = buf_data(&p->scratch);
 	l->len = buf_len(&p->scratch);

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "logs/back.h"
-#include "logs/base64.h"
 #include "logs/chain.h"
 #include "logs/cursor.h"
 #include "logs/json_text.h"
@@ -394,7 +394,7 @@ static bool put_data(struct buf *out, const struct log_line *l)
 	}
 	if (json_put_text(out, l->data, l->len) || out->failed)
 		return false;
-	base64_put(out, l->data, l->len);
+	(void)base64_encode(l->data, l->len, out);
 	return true;
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "net/http/request_int.h"
-#include "net/secrets/base64.h"
 
 /* Of credentials with their values. */
 #define MAX_CREDENTIALS (4 * HTTP_MAX_HEAD + 4 * SECRET_MAX_VALUE)

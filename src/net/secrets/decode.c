@@ -3,7 +3,7 @@
  * more is kept than an escape is long. */
 #include <string.h>
 
-#include "net/secrets/base64.h"
+#include "base/base64.h"
 #include "net/secrets/secrets_int.h"
 
 #define HIGH_FIRST 0xd800u /* surrogates */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "logs/base64.h"
+#include "base/base64.h"
 #include "logs/exec_line.h"
 #include "logs/json_text.h"
 #include "logs/scan.h"
@@ -272,16 +272,17 @@ static void test_base64(void **state)
 	for (size_t n = 0; n < sizeof(data); n++) {
 		buf_reset(&text);
 		buf_reset(&back);
-		base64_put(&text, data, n);
-		assert_int_equal(
-			base64_take(&back, buf_data(&text), buf_len(&text)), 0);
+		assert_int_equal(base64_encode(data, n, &text), 0);
+		assert_int_equal(base64_decode_strict(buf_data(&text),
+						      buf_len(&text), &back),
+				 0);
 		assert_int_equal(buf_len(&back), n);
 		if (n)
 			assert_memory_equal(buf_data(&back), data, n);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
-		assert_true(base64_take(&back, (const uint8_t *)wrong[i],
-					strlen(wrong[i])) < 0);
+		assert_true(base64_decode_strict(wrong[i], strlen(wrong[i]),
+						 &back) < 0);
 	buf_fini(&text);
 	buf_fini(&back);
 }

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/compiler.h"
 #include "net/http/request_int.h"
-#include "net/secrets/base64.h"
 #include "secret_bench.h"
 
 #define HOST "api.example.com"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base64 (RFC 4648). */
-#include "net/secrets/base64.h"
+#include "base/base64.h"
 
 #include <errno.h>
+#include <string.h>
 
 int base64_digit(uint8_t c)
 {
@@ -78,4 +79,24 @@ int base64_decode(const void *text, size_t len, struct buf *out)
 	}
 	buf_commit(out, n);
 	return 0;
+}
+
+int base64_decode_strict(const void *text, size_t len, struct buf *out)
+{
+	const uint8_t *in = text;
+	unsigned pads = 0, spare;
+
+	if (len % 4)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (memchr(in, '-', len) || memchr(in, '_', len))
+		return -EINVAL;
+	if (in[len - 1] == '=')
+		pads = in[len - 2] == '=' ? 2 : 1;
+	/* bits of the last digit that are no data */
+	spare = pads == 2 ? 15 : pads == 1 ? 3 : 0;
+	if (base64_digit(in[len - 1 - pads]) & (int)spare)
+		return -EINVAL;
+	return base64_decode(text, len, out);
 }
