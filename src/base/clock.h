@@ -3,6 +3,7 @@
 #ifndef MSB_BASE_CLOCK_H
 #define MSB_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,11 @@ uint64_t clock_mono_ms(void);
 uint64_t clock_boot_ns(void);
 uint64_t clock_wall_ns(void);
 
+/*
+ * Any RFC 3339 time, also with an offset, as nanoseconds since 1970; the first
+ * or last that there is for one that does not fit. False: it is none.
+ */
+bool clock_parse_rfc3339(const void *text, size_t len, int64_t *ret_ns);
 /* "2026-01-02T03:04:05.678Z" with 0, 3 or 6 fraction digits. buf >= 32. */
 void clock_format_rfc3339(uint64_t wall_ns, int digits, char *buf, size_t len);
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/ui.h"
 
@@ -57,22 +58,12 @@ const char *show_json_time(int64_t unix_ms, char *buf, size_t size)
 
 const char *show_rfc_time(const char *text, char *buf, size_t size)
 {
-	struct tm tm = { 0 };
-	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int64_t offset_s = 0;
+	int64_t ns;
 
-	if (p && *p == '.')
-		p += 1 + strspn(p + 1, "0123456789");
-	if (p && (*p == '+' || *p == '-') && strlen(p) == 6) {
-		offset_s = ((p[1] - '0') * 10 + p[2] - '0') * 3600 +
-			   ((p[4] - '0') * 10 + p[5] - '0') * 60;
-		offset_s = *p == '-' ? -offset_s : offset_s;
-	} else if (!p || strcmp(p, "Z") != 0) {
-		(void)snprintf(buf, size, "%s", text);
-		return buf;
-	}
-	return show_local_time(((int64_t)timegm(&tm) - offset_s) * 1000, buf,
-			       size);
+	if (clock_parse_rfc3339(text, strlen(text), &ns))
+		return show_local_time(ns / (int64_t)NSEC_PER_MSEC, buf, size);
+	(void)snprintf(buf, size, "%s", text);
+	return buf;
 }
 
 const char *show_status(msb_status_t s, char *buf, size_t size,

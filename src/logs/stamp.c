@@ -7,9 +7,9 @@
 #include "base/clock.h"
 
 #define MINUTE_NS (60 * (int64_t)NSEC_PER_SEC)
-#define YEAR_MIN 1678 /* what fits into 64 bits of nanoseconds */
-#define YEAR_MAX 2261
-#define DATE_LEN 19u /* "2026-01-02T03:04:05" */
+/* The whole years that fit into 64 bits of nanoseconds: 1678 to 2261. */
+#define FIRST_NS (-9214560000 * (int64_t)NSEC_PER_SEC)
+#define END_NS (9214646400 * (int64_t)NSEC_PER_SEC)
 
 static bool digits(const uint8_t *p, unsigned n, unsigned *ret)
 {
@@ -24,92 +24,10 @@ static bool digits(const uint8_t *p, unsigned n, unsigned *ret)
 	return true;
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar, years counted from March. */
-static int64_t days_of(unsigned year, unsigned month, unsigned day)
-{
-	unsigned y = month <= 2 ? year - 1 : year;
-	unsigned m = month <= 2 ? month + 9 : month - 3;
-
-	return (int64_t)365 * y + y / 4 - y / 100 + y / 400 +
-	       (153 * m + 2) / 5 + day - 1 - 719468;
-}
-
-static bool is_leap(unsigned year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static unsigned days_in(unsigned year, unsigned month)
-{
-	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30,
-					31, 31, 30, 31, 30, 31 };
-
-	return month == 2 && is_leap(year) ? 29 : days[month - 1];
-}
-
-/* Date and time of day up to the seconds; a leap second is the next one. */
-static bool parse_date(const uint8_t *p, int64_t *ret_seconds)
-{
-	unsigned year, month, day, hour, minute, second;
-
-	if (p[4] != '-' || p[7] != '-' ||
-	    (p[10] != 'T' && p[10] != 't' && p[10] != ' ') || p[13] != ':' ||
-	    p[16] != ':')
-		return false;
-	if (!digits(p, 4, &year) || !digits(p + 5, 2, &month) ||
-	    !digits(p + 8, 2, &day) || !digits(p + 11, 2, &hour) ||
-	    !digits(p + 14, 2, &minute) || !digits(p + 17, 2, &second))
-		return false;
-	if (year < YEAR_MIN || year > YEAR_MAX || !month || month > 12 ||
-	    !day || day > days_in(year, month) || hour > 23 || minute > 59 ||
-	    second > 60)
-		return false;
-	*ret_seconds =
-		((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 +
-		second;
-	return true;
-}
-
-/* "Z" or "+01:00", and nothing behind it. */
-static bool parse_zone(const uint8_t *p, size_t len, int64_t *ret_seconds)
-{
-	unsigned hours, minutes;
-
-	*ret_seconds = 0;
-	if (len == 1)
-		return p[0] == 'Z' || p[0] == 'z';
-	if (len != 6 || (p[0] != '+' && p[0] != '-') || p[3] != ':' ||
-	    !digits(p + 1, 2, &hours) || !digits(p + 4, 2, &minutes) ||
-	    hours > 23 || minutes > 59)
-		return false;
-	*ret_seconds = (int64_t)(hours * 60 + minutes) * 60;
-	if (p[0] == '-')
-		*ret_seconds = -*ret_seconds;
-	return true;
-}
-
 bool stamp_parse(const uint8_t *p, size_t len, int64_t *ret_ns)
 {
-	int64_t seconds, zone, frac = 0;
-	size_t at = DATE_LEN;
-
-	if (len <= DATE_LEN || !parse_date(p, &seconds))
-		return false;
-	if (p[at] == '.') {
-		int64_t unit = NSEC_PER_SEC / 10;
-		size_t first = ++at;
-
-		for (; at < len && p[at] >= '0' && p[at] <= '9'; at++) {
-			frac += unit * (p[at] - '0');
-			unit /= 10;
-		}
-		if (at == first)
-			return false;
-	}
-	if (!parse_zone(p + at, len - at, &zone))
-		return false;
-	*ret_ns = (seconds - zone) * (int64_t)NSEC_PER_SEC + frac;
-	return true;
+	return clock_parse_rfc3339(p, len, ret_ns) && *ret_ns >= FIRST_NS &&
+	       *ret_ns < END_NS;
 }
 
 bool stamp_parse_own(struct stamp_cache *c, const uint8_t *p, int64_t *ret_ns)
