@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
+FEW = 5  # failures that may be chance: these tests are run again, alone
 SUPPRESS = ["missingIncludeSystem", "missingInclude", "unmatchedSuppression", "checkersReport",
             "normalCheckLevelMaxBranches", "unusedStructMember", "constParameterCallback",
             "constParameterPointer", "memleak", "constVariablePointer", "variableScope", "unreadVariable"]
@@ -76,6 +77,14 @@ def case_name(case):
     return case.get("classname"), case.get("name")
 
 
+def broken_cases(report):
+    """Names of the tests that failed in a JUnit report; none when it cannot be read."""
+    try:
+        return [case_name(c) for c in ElementTree.parse(report).getroot().iter("testcase") if broken(c)]
+    except (OSError, ElementTree.ParseError):
+        return []
+
+
 def run(cmd, **kw):
     return subprocess.run([str(c) for c in cmd], cwd=ROOT, **kw)
 
@@ -132,12 +141,25 @@ def clang_tidy(sources):
 
 
 def meson_tests(res, directory, name):
-    log = ROOT / directory / "meson-logs"
+    """Run the unit tests; a few that fail are run again, alone, as in pytest()."""
+    report = ROOT / directory / "meson-logs/testlog.junit.xml"
     before = res.failed
-    p = run(["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-q",
-             "--timeout-multiplier", "5"])  # of machines that are busy with other things
-    res.junit(name, log / "testlog.junit.xml")
-    if p.returncode and res.failed == before:  # a timeout is no failure in its report
+    cmd = ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "-q",
+           "--timeout-multiplier", "5"]  # of machines that are busy with other things
+    p = run(cmd)
+    again = []
+    if p.returncode:
+        first = report.with_name("first.junit.xml")
+        shutil.copy(report, first)
+        failed = broken_cases(report)
+        if 1 <= len(failed) <= FEW:
+            print(f"{len(failed)} failed: once more, alone", flush=True)
+            run([*cmd, "--num-processes", "1", *[n.rpartition(" / ")[2] for _, n in failed]])
+            still = broken_cases(report)
+            again = [n for n in failed if n not in still]
+        report = first
+    res.junit(name, report, again)
+    if p.returncode and res.failed == before and not again:  # a timeout is no failure in its report
         res.one(f"{name}: meson test", False, f"exit code {p.returncode}")
 
 
@@ -170,12 +192,9 @@ def pytest(res, name, where, directory, prefix=(), env=None, jobs="2", select=()
 
 
 def passed_alone(cmd, report, kw):
-    """Names of the tests that failed in report and pass now; more than five failures are no chance."""
-    try:
-        failed = [case_name(c) for c in ElementTree.parse(report).getroot().iter("testcase") if broken(c)]
-    except (OSError, ElementTree.ParseError):
-        return ()
-    if not 1 <= len(failed) <= 5:
+    """Names of the tests that failed in report and pass now."""
+    failed = broken_cases(report)
+    if not 1 <= len(failed) <= FEW:
         return ()
     print(f"{len(failed)} failed: once more, alone", flush=True)
     second = report.with_name("again.xml")
@@ -327,8 +346,11 @@ def kvm_suite(res, name, which, limit):
             res.skipped += 1
             res.skips.setdefault(p.stderr.strip(), []).append(f"{name}: all")
             return
-        for report in sorted(pathlib.Path(tmp).glob("*/*")):
-            res.junit(name if which == "short" else f"{name} {report.stem}", report)
+        for report in sorted(pathlib.Path(tmp).glob("*/*.xml")):
+            failed, second = broken_cases(report), report.with_suffix(".again")
+            still = broken_cases(second)
+            again = [n for n in failed if n not in still] if second.exists() and len(failed) <= FEW else ()
+            res.junit(name if which == "short" else f"{name} {report.stem}", report, again)
         if p.returncode and res.failed == before:
             res.one(f"{name}: machine", False, f"{p.stderr}\nexit code {p.returncode}")
         if p.returncode and p.stdout:

@@ -319,7 +319,9 @@ static void wait_for_something(struct session *s, bool idle)
 		p[INPUT].fd = s->in_fd;
 	if (poll(p, COUNT, idle || s->out_len ? poll_timeout(s) : 0) < 0)
 		return; /* a signal: the next round reads it */
-	if (p[SIGNALS].revents) {
+	/* A signal that came before the input is to be handled before it, also
+	 * when poll() saw only the input. */
+	if (p[SIGNALS].revents || p[INPUT].revents) {
 		for (int sig = signals_next(); sig && !s->done;
 		     sig = signals_next())
 			on_signal(s, sig);
