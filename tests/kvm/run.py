@@ -21,6 +21,8 @@ import image
 import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
+# the names of the tests that failed last, from pytest's cache
+FAILED = "import json, sys; print(*json.load(open(sys.argv[1] + '/v/cache/lastfailed')), sep='\\n')"
 AGAIN = ".again"  # end of the name of the report on tests that were run again
 SCALE = 3  # of the deadlines in tests: emulation is slow
 ENVIRONMENT = {"MSB_TEST_SCALE": str(SCALE),
@@ -63,10 +65,11 @@ def pytest_order(what, engine, arguments):
     """
     def one(name, where, prefix=""):
         tests = (f"{prefix} python3 -m pytest -v --tb=short -o cache_dir=/tmp/{name}.cache "
-                 f"-o junit_family=xunit2 {where} {shlex.join(arguments)}")
-        return (f"{tests} -n 2 --dist=load --junitxml=/results/{name}.xml\ns=$?\n"
+                 f"-o junit_family=xunit2 {shlex.join(arguments)}")
+        return (f"{tests} -n 2 --dist=load --junitxml=/results/{name}.xml {where}\ns=$?\n"
                 f"for i in 1 2; do [ $s -eq 1 ] || break\n"  # 1: tests failed
-                f"{tests} --last-failed --junitxml=/results/{name}{AGAIN}\ns=$?; done\n"
+                f"mapfile -t failed < <(python3 -c {shlex.quote(FAILED)} /tmp/{name}.cache)\n"
+                f'{tests} --junitxml=/results/{name}{AGAIN} "${{failed[@]}}"\ns=$?; done\n'
                 f"[ $s -gt $status ] && status=$s\n")
     short = [line for line in (HERE / "short.txt").read_text().splitlines()
              if line and not line.startswith("#")]
