@@ -154,8 +154,8 @@ def meson_tests(res, directory, name):
         failed = broken_cases(report)
         if 1 <= len(failed) <= FEW:
             print(f"{len(failed)} failed: once more, alone", flush=True)
-            run([*cmd, "--num-processes", "1", *[n.rpartition(" / ")[2] for _, n in failed]])
-            still = broken_cases(report)
+            second = run([*cmd, "--num-processes", "1", *[n.rpartition(" / ")[2] for _, n in failed]])
+            still = broken_cases(report) or (failed if second.returncode else [])
             again = [n for n in failed if n not in still]
         report = first
     res.junit(name, report, again)
