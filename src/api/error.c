@@ -13,7 +13,7 @@ static_assert((int)MSB_ERR_BOOT == (int)ERR_BOOT, "error kinds differ");
 static_assert((int)MSB_ERR_FS == (int)ERR_FS, "error kinds differ");
 static_assert((int)MSB_ERR_IMAGE_IN_USE == (int)ERR_IMAGE_IN_USE,
 	      "error kinds differ");
-static_assert((int)MSB_ERR_METRICS_UNAVAILABLE + 1 == (int)ERR_KIND_COUNT,
+static_assert((int)MSB_ERR_AGENT_CLOSED + 1 == (int)ERR_KIND_COUNT,
 	      "error kinds differ");
 
 struct msb_error {
@@ -58,6 +58,12 @@ static const char *const kind_labels[] = {
 	[ERR_INVALID_CURSOR] = "invalid log cursor",
 	[ERR_METRICS_DISABLED] = "metrics disabled for sandbox",
 	[ERR_METRICS_UNAVAILABLE] = "",
+	[ERR_CANCELLED] = "",
+	[ERR_EXEC_TIMEOUT] = "",
+	[ERR_PATCH] = "root file system patch failed",
+	[ERR_FS_NOT_FOUND] = "sandbox fs error",
+	[ERR_AGENT_BUSY] = "agent client error",
+	[ERR_AGENT_CLOSED] = "agent client error",
 };
 static_assert(ARRAY_SIZE(kind_labels) == ERR_KIND_COUNT,
 	      "kind_labels[] doesn't match enum err_kind");
@@ -189,6 +195,11 @@ int msb_error_errno(const msb_error_t *e)
 const char *msb_error_detail(const msb_error_t *e, const char *key)
 {
 	return e ? strv_env_get(&e->details, key) : NULL;
+}
+
+const char *msb_error_detail_item(const msb_error_t *e, size_t i)
+{
+	return e && i < e->details.n ? e->details.v[i] : NULL;
 }
 
 void msb_error_free(msb_error_t *e)

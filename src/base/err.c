@@ -43,6 +43,12 @@ static const char *const kind_names[] = {
 	[ERR_INVALID_CURSOR] = "invalid_cursor",
 	[ERR_METRICS_DISABLED] = "metrics_disabled",
 	[ERR_METRICS_UNAVAILABLE] = "metrics_unavailable",
+	[ERR_CANCELLED] = "cancelled",
+	[ERR_EXEC_TIMEOUT] = "exec_timeout",
+	[ERR_PATCH] = "patch_failed",
+	[ERR_FS_NOT_FOUND] = "path_not_found",
+	[ERR_AGENT_BUSY] = "agent_busy",
+	[ERR_AGENT_CLOSED] = "agent_closed",
 };
 static_assert(ARRAY_SIZE(kind_names) == ERR_KIND_COUNT,
 	      "kind_names[] doesn't match enum err_kind");
