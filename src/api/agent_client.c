@@ -16,6 +16,7 @@
 
 #define HANDSHAKE_SIZE 8u
 #define READ_CHUNK 65536u
+#define READY_MAX READ_CHUNK
 #define IN_MAX (FRAME_BUF_MAX + READ_CHUNK)
 #define OUT_MAX (FRAME_BUF_MAX + (1u << 20))
 
@@ -86,8 +87,12 @@ static int handshake_err(struct err *err, int sys, const char *what)
 	if (sys == ENODATA)
 		return err_set(err, ERR_AGENT, ECONNRESET,
 			       "read %s: the relay closed the connection; the "
-			       "sandbox is stopping, or has %u clients already",
-			       what, RELAY_MAX_CLIENTS);
+			       "sandbox is stopping",
+			       what);
+	if (sys == EMSGSIZE || sys == EBADMSG)
+		return err_set(err, ERR_PROTOCOL, EPROTO,
+			       "read %s: a frame of a length that cannot be",
+			       what);
 	return err_sys(err, ERR_AGENT, sys, "read %s", what);
 }
 
@@ -103,6 +108,46 @@ static int handshake_wait(struct agent_client *c, uint64_t deadline_ms)
 	return rc < 0 ? rc : 0;
 }
 
+/* The frame at the front, which stays there. */
+static int handshake_frame(struct agent_client *c, uint64_t deadline_ms,
+			   const char *what, struct frame *ret, struct err *err)
+{
+	for (;;) {
+		int rc = frame_parse(buf_data(&c->in), buf_len(&c->in), ret);
+
+		if (rc > 0)
+			return 0;
+		if (!rc)
+			rc = handshake_wait(c, deadline_ms);
+		if (rc)
+			return handshake_err(err, -rc, what);
+	}
+}
+
+/* A range without ids is followed by the reason. */
+static int read_refusal(struct agent_client *c, uint64_t deadline_ms,
+			struct err *err)
+{
+	struct msg_error m;
+	struct envelope e;
+	struct frame f;
+	int rc = handshake_frame(c, deadline_ms, "refusal", &f, err);
+
+	if (rc)
+		return rc;
+	if (envelope_parse(f.body, NULL, &e) || !view_is(e.type, MSG_T_ERROR) ||
+	    msg_decode_error(e.payload, NULL, &m))
+		return err_set(err, ERR_PROTOCOL, EPROTO,
+			       "the relay gives no ids, and no reason");
+	if (view_is(m.kind, MSG_ERROR_BUSY))
+		return err_set(err, ERR_AGENT_BUSY, EBUSY,
+			       "the sandbox has %u clients already",
+			       RELAY_MAX_CLIENTS);
+	return err_set(err, ERR_AGENT, ECONNREFUSED, "the relay refuses: %.*s",
+		       (int)(m.message.len < 300 ? m.message.len : 300),
+		       (const char *)m.message.p);
+}
+
 static int read_range(struct agent_client *c, uint64_t deadline_ms,
 		      struct err *err)
 {
@@ -115,6 +160,8 @@ static int read_range(struct agent_client *c, uint64_t deadline_ms,
 	c->id_start = be32_get(buf_data(&c->in));
 	c->id_end = be32_get(buf_data(&c->in) + 4);
 	buf_consume(&c->in, HANDSHAKE_SIZE);
+	if (!c->id_start && !c->id_end)
+		return read_refusal(c, deadline_ms, err);
 	if (!c->id_start || c->id_start >= c->id_end)
 		return err_set(err, ERR_PROTOCOL, EPROTO,
 			       "invalid relay id range: start=%u, end=%u",
@@ -126,25 +173,26 @@ static int read_range(struct agent_client *c, uint64_t deadline_ms,
 static int read_ready(struct agent_client *c, uint64_t deadline_ms,
 		      struct err *err)
 {
+	struct msg_ready ready;
 	struct envelope e;
 	struct frame f;
-	int rc;
+	int rc = handshake_frame(c, deadline_ms, "ready frame", &f, err);
 
-	for (;;) {
-		rc = frame_parse(buf_data(&c->in), buf_len(&c->in), &f);
-		if (rc)
-			break;
-		rc = handshake_wait(c, deadline_ms);
-		if (rc)
-			return handshake_err(err, -rc, "ready frame");
-	}
-	if (rc < 0 || envelope_parse(f.body, NULL, &e) ||
+	if (rc)
+		return rc;
+	if (f.id || envelope_parse(f.body, NULL, &e) ||
 	    !view_is(e.type, MSG_T_READY) || !e.v)
 		return err_set(err, ERR_PROTOCOL, EPROTO,
 			       "the relay's first frame is not %s",
 			       MSG_T_READY);
+	if (f.body.len > READY_MAX || msg_decode_ready(e.payload, NULL, &ready))
+		return err_set(err, ERR_PROTOCOL, EPROTO,
+			       "the relay's %s is not complete", MSG_T_READY);
 	c->generation =
 		e.v < PROTO_GENERATION ? (unsigned)e.v : PROTO_GENERATION;
+	if (buf_append(&c->ready, f.body.p, f.body.len))
+		return err_set(err, ERR_NO_MEMORY, ENOMEM,
+			       "Cannot allocate memory");
 	buf_consume(&c->in, f.raw.len);
 	return 0;
 }
@@ -157,6 +205,7 @@ int agent_open(int fd, uint64_t deadline_ms, struct agent_client *ret,
 
 	buf_init(&c.in, IN_MAX);
 	buf_init(&c.out, OUT_MAX);
+	buf_init(&c.ready, READY_MAX);
 	if (rc)
 		rc = err_sys(err, ERR_AGENT, -rc, "prepare the agent socket");
 	if (!rc)
@@ -197,6 +246,7 @@ void agent_close(struct agent_client *c)
 	close_fd(&c->fd);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
+	buf_fini(&c->ready);
 }
 
 static bool is_pending(const struct agent_client *c, uint32_t id)

@@ -25,6 +25,7 @@ struct agent_client {
 	uint32_t pending[AGENT_PENDING_MAX]; /* ids in use */
 	size_t npending;
 	unsigned generation; /* negotiated */
+	struct buf ready;    /* body of core.ready */
 	struct buf in, out;
 	size_t given;	   /* bytes of in lent out by the last agent_next */
 	bool write_broken; /* the peer has gone; what it sent can be read */
@@ -40,7 +41,8 @@ struct agent_frame {
 
 /*
  * Connect to agent.sock in a runtime directory and shake hands. -ENOENT or
- * -ECONNREFUSED when nobody serves it, -ETIMEDOUT, ... with err filled.
+ * -ECONNREFUSED when nobody serves it, -ETIMEDOUT, ... with err filled;
+ * -EBUSY (ERR_AGENT_BUSY): it has as many clients as it takes.
  */
 int agent_connect(int runtime_dirfd, uint64_t deadline_ms,
 		  struct agent_client *ret, struct err *err);

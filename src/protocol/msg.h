@@ -213,6 +213,7 @@ int msg_decode_touched(struct view payload, uint64_t *ret_activity_seq);
 #define MSG_ERROR_FLAGS "invalid_flags"
 #define MSG_ERROR_PAYLOAD "invalid_payload"
 #define MSG_ERROR_SESSION "invalid_session"
+#define MSG_ERROR_BUSY "too_many_clients" /* of a relay, instead of ready */
 
 struct msg_error {
 	struct view kind, message;

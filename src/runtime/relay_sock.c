@@ -223,16 +223,49 @@ static void handshake(struct relay_client *c)
 	buf_fini(&hello);
 }
 
+/*
+ * No slot is free. Where the ids would be there are none, which no client takes
+ * for a range, and then the reason; whoever does not know it sees the end.
+ */
+static void refuse(int fd)
+{
+	const struct msg_error m = {
+		.kind = view_cstr(MSG_ERROR_BUSY),
+		.message = view_cstr("as many clients as there may be are "
+				     "connected"),
+	};
+	static const uint8_t no_range[8];
+	struct buf hello, p;
+
+	log_warn("relay", "connection refused: %u clients are connected",
+		 RELAY_MAX_CLIENTS);
+	buf_init(&hello, CONTROL_MAX);
+	buf_init(&p, CONTROL_MAX);
+	msg_encode_error(&p, &m);
+	if (!buf_append(&hello, no_range, sizeof(no_range)) &&
+	    !frame_put(&hello, 0, PROTO_GENERATION, MSG_T_ERROR, &p)) {
+		/* a new socket takes it all; if not, the end says enough */
+		(void)send(fd, buf_data(&hello), buf_len(&hello),
+			   MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	buf_fini(&p);
+	buf_fini(&hello);
+	(void)close(fd);
+}
+
 void relay_add_client(struct relay *r, int fd)
 {
 	int slot = slot_find(r);
-	struct relay_client *c = slot < 0 ? NULL : calloc(1, sizeof(*c));
+	struct relay_client *c;
 	uint32_t start;
 
+	if (slot < 0) {
+		refuse(fd);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
 	if (!c || loop_watch(r->cfg.loop, &c->watch, fd, EPOLLIN, on_client)) {
-		log_warn("relay", "connection refused: %s",
-			 slot < 0 ? "128 clients are connected"
-				  : "out of memory");
+		log_warn("relay", "connection refused: out of memory");
 		free(c);
 		(void)close(fd); /* the client sees the end of file */
 		return;

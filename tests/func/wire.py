@@ -77,6 +77,10 @@ def exec_request(cmd, *args, **kw):
             "rlimits": []}
 
 
+class Refused(Exception):
+    """Instead of ids there came an error of this kind."""
+
+
 class Client:
     """One connection to a sandbox's agent socket."""
 
@@ -95,6 +99,8 @@ class Client:
         self.start, self.end = struct.unpack(">II", head)
         self.next = self.start
         self.ready = self.recv()
+        if not self.end:  # the relay has no room, and says so
+            raise Refused(self.ready[3]["kind"])
 
     def exactly(self, n):
         while len(self.buf) < n:

@@ -174,7 +174,58 @@ static void bad_handshakes_are_told_apart(void **state)
 	p = peer_make();
 	peer_range(&p, 1, 9);
 	assert_int_equal(io_write_full(p.fd, "\xff\xff\xff\xff", 4), 0);
+	expect_open_fails(&p, soon(), -EPROTO, "a length that cannot be");
+}
+
+static void a_ready_that_lacks_something_is_refused(void **state)
+{
+	struct peer p = peer_make();
+
+	(void)state;
+	peer_range(&p, 1, 9);
+	peer_frame(&p, 0, 6, MSG_T_READY, NULL);
+	expect_open_fails(&p, soon(), -EPROTO, "core.ready is not complete");
+	p = peer_make(); /* what is not said of all is not said to all */
+	peer_range(&p, 1, 9);
+	peer_frame(&p, 1, 6, MSG_T_READY, NULL);
 	expect_open_fails(&p, soon(), -EPROTO, "first frame is not core.ready");
+}
+
+static void peer_refuses(const struct peer *p, const char *kind)
+{
+	struct msg_error m = { .kind = view_cstr(kind),
+			       .message = view_cstr("not today") };
+	struct buf b;
+
+	peer_range(p, 0, 0);
+	buf_init(&b, 256);
+	msg_encode_error(&b, &m);
+	peer_frame(p, 0, 6, MSG_T_ERROR, &b);
+	buf_fini(&b);
+}
+
+static void a_full_relay_is_an_error_of_its_own(void **state)
+{
+	struct peer p = peer_make();
+	struct err err = { 0 };
+	struct agent_client c;
+
+	(void)state;
+	peer_refuses(&p, MSG_ERROR_BUSY);
+	close_fd(&p.fd);
+	assert_int_equal(agent_open(p.mine, soon(), &c, &err), -EBUSY);
+	assert_int_equal(err.kind, ERR_AGENT_BUSY);
+	p = peer_make();
+	peer_refuses(&p, "mood");
+	expect_open_fails(&p, soon(), -ECONNREFUSED, "refuses: not today");
+	p = peer_make();
+	peer_range(&p, 0, 0);
+	peer_ready(&p, 6);
+	expect_open_fails(&p, soon(), -EPROTO, "no ids, and no reason");
+	p = peer_make();
+	peer_range(&p, 0, 0);
+	expect_open_fails(&p, clock_mono_ms(), -ETIMEDOUT,
+			  "read refusal: timed out");
 }
 
 static void ids_wrap_and_skip_what_is_pending(void **state)
@@ -359,6 +410,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(handshake_gives_range_and_generation),
 		cmocka_unit_test(bad_handshakes_are_told_apart),
+		cmocka_unit_test(a_ready_that_lacks_something_is_refused),
+		cmocka_unit_test(a_full_relay_is_an_error_of_its_own),
 		cmocka_unit_test(ids_wrap_and_skip_what_is_pending),
 		cmocka_unit_test(frames_in_any_pieces),
 		cmocka_unit_test(strangers_and_nonsense_are_skipped),

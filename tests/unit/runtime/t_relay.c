@@ -210,6 +210,30 @@ static void test_largest_frame(void **state)
 	peer_close(w, &p);
 }
 
+/* No range, the reason, the end. */
+static void expect_refusal(struct world *w)
+{
+	static const uint8_t no_range[8];
+	struct msg_error m;
+	struct envelope e;
+	struct peer p;
+	struct frame f;
+
+	peer_raw(w, &p);
+	expect_peer_eof(w, &p);
+	assert_true(buf_len(&p.in) > sizeof(no_range));
+	assert_memory_equal(buf_data(&p.in), no_range, sizeof(no_range));
+	buf_consume(&p.in, sizeof(no_range));
+	assert_int_equal(frame_parse(buf_data(&p.in), buf_len(&p.in), &f), 1);
+	assert_int_equal(f.raw.len, buf_len(&p.in));
+	assert_int_equal(f.id, 0);
+	assert_int_equal(envelope_parse(f.body, NULL, &e), 0);
+	assert_true(view_is(e.type, MSG_T_ERROR));
+	assert_int_equal(msg_decode_error(e.payload, NULL, &m), 0);
+	assert_true(view_is(m.kind, MSG_ERROR_BUSY));
+	peer_close(w, &p);
+}
+
 static void test_129th_client(void **state)
 {
 	struct world *w = *state;
@@ -221,10 +245,7 @@ static void test_129th_client(void **state)
 		peer_connect(w, &p[i]);
 		assert_int_equal(relay_slot(p[i].start), i);
 	}
-	peer_raw(w, &extra);
-	expect_peer_eof(w, &extra);
-	assert_int_equal(buf_len(&extra.in), 0);
-	peer_close(w, &extra);
+	expect_refusal(w);
 	peer_close(w, &p[5]);
 	peer_connect(w, &extra);
 	assert_int_equal(relay_slot(extra.start), 5);
