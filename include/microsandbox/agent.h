@@ -21,7 +21,7 @@ int msb_agent_connect_path(const char *path, uint64_t timeout_ms,
 			   msb_agent_t **ret, msb_error_t **ret_err);
 /* Hang up; whoever waits gets MSB_ERR_AGENT_CLOSED. May be repeated. */
 void msb_agent_close(msb_agent_t *a);
-/* Also closes. Its streams must have been freed. */
+/* Also closes. Its streams are to be freed by themselves, before or after. */
 void msb_agent_free(msb_agent_t *a);
 
 /* Ids of this client's own: first to end - 1. */
@@ -40,6 +40,7 @@ enum {
 	MSB_AGENT_TERMINAL = 1 << 0,
 	MSB_AGENT_SESSION_START = 1 << 1,
 	MSB_AGENT_SHUTDOWN = 1 << 2,
+	MSB_AGENT_RELAY = 1 << 7, /* for the relay itself */
 };
 #define MSB_AGENT_FRAME_MAX (4u << 20)
 typedef struct {
@@ -52,29 +53,38 @@ typedef struct {
 /* Release what a frame that was received refers to. */
 void msb_agent_frame_clear(msb_agent_frame_t *frame);
 
-/* Send a body under a fresh id, and give the first frame that answers. */
+/*
+ * Send a body under a fresh id, and give the first frame that answers.
+ * MSB_ERR_TIMEOUT after timeout_ms (-1 waits); MSB_ERR_AGENT when the sandbox
+ * has hung up.
+ */
 int msb_agent_request(msb_agent_t *a, uint8_t flags, const void *body,
 		      size_t len, int timeout_ms, msb_agent_frame_t *ret,
 		      msb_error_t **ret_err);
-/* The same, where more than one frame answers. */
+/* The same, where more than one frame answers. Sending waits while the sandbox
+ * takes nothing. */
 int msb_agent_stream_open(msb_agent_t *a, uint8_t flags, const void *body,
 			  size_t len, msb_agent_stream_t **ret,
 			  msb_error_t **ret_err);
+/* Frames that still come are dropped. What was begun in the guest goes on until
+ * the client is closed. */
 void msb_agent_stream_free(msb_agent_stream_t *st);
 uint32_t msb_agent_stream_id(const msb_agent_stream_t *st);
 /*
  * 1: *ret is filled, to be cleared; 0: nothing within timeout_ms (-1 waits), or
- * the frame with MSB_AGENT_TERMINAL has been given. A reader that is slow slows
- * down all streams of its client, once MSB_AGENT_QUEUE_MAX bytes wait for it.
+ * the frame with MSB_AGENT_TERMINAL has been given. Several threads may read
+ * one stream. What nobody takes slows down all streams of its client, once
+ * MSB_AGENT_QUEUE_MAX bytes wait in them.
  */
 #define MSB_AGENT_QUEUE_MAX (16u << 20)
 int msb_agent_stream_next(msb_agent_stream_t *st, int timeout_ms,
 			  msb_agent_frame_t *ret, msb_error_t **ret_err);
 bool msb_agent_stream_ended(const msb_agent_stream_t *st);
-/* For a loop of the caller's own: readable when msb_agent_stream_next with a
- * timeout of 0 is worth a call. */
+/* For a loop of the caller's own: readable while msb_agent_stream_next with a
+ * timeout of 0 is worth a call; always once the stream has ended. */
 int msb_agent_stream_fd(const msb_agent_stream_t *st);
-/* A further frame of a session. */
+/* A further frame of a session; or with id 0, MSB_AGENT_SHUTDOWN. An id outside
+ * of the client's range is MSB_ERR_INVALID. */
 int msb_agent_send(msb_agent_t *a, uint32_t id, uint8_t flags, const void *body,
 		   size_t len, msb_error_t **ret_err);
 
@@ -83,6 +93,7 @@ int msb_agent_send(msb_agent_t *a, uint32_t id, uint8_t flags, const void *body,
  * payload its CBOR map p. The body that encode gives is to be freed with
  * msb_free(); what decode gives points into body, and is bounded by it. The
  * library checks that the whole is well-formed, and encode that type exists.
+ * Strings and maps must be of definite length, or they are MSB_ERR_PROTOCOL.
  */
 int msb_agent_encode(const char *type, const void *payload, size_t len,
 		     void **ret_body, size_t *ret_len, msb_error_t **ret_err);

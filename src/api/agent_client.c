@@ -220,15 +220,15 @@ int agent_open(int fd, uint64_t deadline_ms, struct agent_client *ret,
 	return 0;
 }
 
-int agent_connect(int runtime_dirfd, uint64_t deadline_ms,
-		  struct agent_client *ret, struct err *err)
+int agent_connect_at(int dirfd, const char *name, uint64_t deadline_ms,
+		     struct agent_client *ret, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
 	int fd;
 
 	/* A full backlog: the relay is about to take what is in it. */
 	for (;;) {
-		fd = io_unix_connect_at(runtime_dirfd, RUNTIME_AGENT_SOCK);
+		fd = io_unix_connect_at(dirfd, name);
 		if (fd != -EAGAIN || clock_mono_ms() >= deadline_ms)
 			break;
 		(void)nanosleep(&pause, NULL); /* early is one more try */
@@ -239,6 +239,13 @@ int agent_connect(int runtime_dirfd, uint64_t deadline_ms,
 		return err_sys(err, ERR_AGENT, -fd,
 			       "connect to the agent socket");
 	return agent_open(fd, deadline_ms, ret, err);
+}
+
+int agent_connect(int runtime_dirfd, uint64_t deadline_ms,
+		  struct agent_client *ret, struct err *err)
+{
+	return agent_connect_at(runtime_dirfd, RUNTIME_AGENT_SOCK, deadline_ms,
+				ret, err);
 }
 
 void agent_close(struct agent_client *c)

@@ -46,6 +46,9 @@ struct agent_frame {
  */
 int agent_connect(int runtime_dirfd, uint64_t deadline_ms,
 		  struct agent_client *ret, struct err *err);
+/* The same with the socket's name. */
+int agent_connect_at(int dirfd, const char *name, uint64_t deadline_ms,
+		     struct agent_client *ret, struct err *err);
 /* Shake hands on a connected socket (owned from here on, also on failure). */
 int agent_open(int fd, uint64_t deadline_ms, struct agent_client *ret,
 	       struct err *err);
