@@ -25,8 +25,11 @@ int msb_exec_options_add_rlimit(msb_exec_options_t *o, const char *resource,
 void msb_exec_options_set_tty(msb_exec_options_t *o, bool tty, unsigned rows,
 			      unsigned cols, const char *term);
 
-/* Kill the command after so long: its last event is then the error
- * MSB_ERR_EXEC_TIMEOUT. 0: never. Counted by the guest's host, from now on. */
+/*
+ * Kill the command after so long: its last event is then the error
+ * MSB_ERR_EXEC_TIMEOUT, with the detail "timeout_ms". 0: never. Counted from
+ * its start by whoever reads its events, or polls msb_exec_fd().
+ */
 void msb_exec_options_set_timeout_ms(msb_exec_options_t *o, uint64_t ms);
 /* All of its standard input, instead of what msb_exec_write_stdin() brings; 0
  * bytes: none at all. Copied. */
@@ -59,11 +62,11 @@ void msb_exec_free(msb_exec_t *x);
 
 /*
  * For a loop of the caller's own: call msb_exec_next with timeout 0 until it
- * gives MSB_EXEC_NONE, then poll this for POLLIN (and for POLLOUT while
- * msb_exec_wants_write), and so on. Stays the same for the life of x.
+ * gives MSB_EXEC_NONE, then poll this for POLLIN, and so on. It becomes
+ * readable for events, for input that can be sent on, and for the end of the
+ * command's time. Stays the same for the life of x.
  */
 int msb_exec_fd(const msb_exec_t *x);
-bool msb_exec_wants_write(const msb_exec_t *x);
 
 typedef enum {
 	MSB_EXEC_NONE, /* nothing within the timeout, or a signal handler ran */
@@ -89,9 +92,22 @@ typedef struct {
 int msb_exec_next(msb_exec_t *x, int timeout_ms, msb_exec_event_t *ev,
 		  msb_error_t **ret_err);
 
-/* Queue input; returns the number of bytes taken (0 = try when writable). */
+/*
+ * Input, signals and sizes may be sent by any thread, also while another one
+ * is in msb_exec_next; they do not wait for that one.
+ *
+ * Queue input: the number of bytes taken. When there are fewer of them than
+ * len, poll msb_exec_stdin_fd() for POLLOUT and go on. What has been queued is
+ * written by the next call of this kind, or by msb_exec_next;
+ * msb_exec_wants_write() tells that something waits for that.
+ */
 int64_t msb_exec_write_stdin(msb_exec_t *x, const void *data, size_t len,
 			     msb_error_t **ret_err);
+int msb_exec_stdin_fd(const msb_exec_t *x);
+bool msb_exec_wants_write(const msb_exec_t *x);
+/* All of it, waiting until it is on its way or the command has ended. */
+int msb_exec_send_stdin(msb_exec_t *x, const void *data, size_t len,
+			msb_error_t **ret_err);
 int msb_exec_close_stdin(msb_exec_t *x, msb_error_t **ret_err);
 int msb_exec_resize(msb_exec_t *x, unsigned rows, unsigned cols,
 		    msb_error_t **ret_err);

@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "api/cancel.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -63,11 +63,9 @@ static int wait_readable(struct agent_client *c, uint64_t deadline_ms)
 
 		if (writing)
 			p.events |= POLLOUT;
-		rc = poll(&p, 1, wait_ms(deadline_ms));
-		if (rc < 0)
-			return errno == EINTR ? 0 : -errno;
-		if (!rc)
-			return 0;
+		rc = cancel_poll(&p, 1, wait_ms(deadline_ms));
+		if (rc <= 0)
+			return rc == -EINTR ? 0 : rc;
 		if (p.revents & POLLOUT) {
 			rc = agent_flush(c);
 			if (rc)
@@ -223,7 +221,6 @@ int agent_open(int fd, uint64_t deadline_ms, struct agent_client *ret,
 int agent_connect_at(int dirfd, const char *name, uint64_t deadline_ms,
 		     struct agent_client *ret, struct err *err)
 {
-	const struct timespec pause = { .tv_nsec = 2000000 };
 	int fd;
 
 	/* A full backlog: the relay is about to take what is in it. */
@@ -231,7 +228,9 @@ int agent_connect_at(int dirfd, const char *name, uint64_t deadline_ms,
 		fd = io_unix_connect_at(dirfd, name);
 		if (fd != -EAGAIN || clock_mono_ms() >= deadline_ms)
 			break;
-		(void)nanosleep(&pause, NULL); /* early is one more try */
+		fd = cancel_sleep(2);
+		if (fd)
+			break;
 	}
 	if (fd == -EAGAIN)
 		fd = -ETIMEDOUT;
@@ -368,9 +367,9 @@ int agent_flush_wait(struct agent_client *c, uint64_t deadline_ms)
 			return -EPIPE;
 		if (!buf_len(&c->out))
 			return 0;
-		rc = poll(&p, 1, wait_ms(deadline_ms));
-		if (rc < 0 && errno != EINTR)
-			return -errno;
+		rc = cancel_poll(&p, 1, wait_ms(deadline_ms));
+		if (rc < 0 && rc != -EINTR)
+			return rc;
 		if (!rc)
 			return -ETIMEDOUT;
 	}
@@ -398,26 +397,32 @@ static bool take_frame(struct agent_client *c, const struct frame *f,
 	return true;
 }
 
-int agent_next(struct agent_client *c, uint64_t deadline_ms,
-	       struct agent_frame *ret)
+/* What was lent out is done with; then a frame of those that are there. */
+static int next_buffered(struct agent_client *c, struct agent_frame *ret)
 {
 	struct frame f;
 	int rc;
 
 	buf_consume(&c->in, c->given);
 	c->given = 0;
-	for (;;) {
-		rc = frame_parse(buf_data(&c->in), buf_len(&c->in), &f);
-		if (rc < 0)
-			return rc;
-		if (rc > 0) {
-			if (take_frame(c, &f, ret)) {
-				c->given = f.raw.len;
-				return 1;
-			}
-			buf_consume(&c->in, f.raw.len);
-			continue;
+	while ((rc = frame_parse(buf_data(&c->in), buf_len(&c->in), &f)) > 0) {
+		if (take_frame(c, &f, ret)) {
+			c->given = f.raw.len;
+			return 1;
 		}
+		buf_consume(&c->in, f.raw.len);
+	}
+	return rc;
+}
+
+int agent_next(struct agent_client *c, uint64_t deadline_ms,
+	       struct agent_frame *ret)
+{
+	for (;;) {
+		int rc = next_buffered(c, ret);
+
+		if (rc)
+			return rc;
 		rc = wait_readable(c, deadline_ms);
 		if (rc > 0)
 			rc = fill(c);
@@ -426,4 +431,16 @@ int agent_next(struct agent_client *c, uint64_t deadline_ms,
 		if (rc < 0)
 			return rc;
 	}
+}
+
+int agent_next_now(struct agent_client *c, struct agent_frame *ret)
+{
+	int rc;
+
+	while (!(rc = next_buffered(c, ret))) {
+		rc = fill(c);
+		if (rc <= 0)
+			break;
+	}
+	return rc;
 }

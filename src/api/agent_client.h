@@ -2,7 +2,8 @@
 /*
  * One connection to a sandbox's agent socket: handshake, ids, frames in and
  * out. The descriptor never blocks; functions that may wait take an absolute
- * deadline on the monotonic clock.
+ * deadline on the monotonic clock, and end with -ECANCELED when the thread's
+ * token is triggered.
  */
 #ifndef MSB_API_AGENT_CLIENT_H
 #define MSB_API_AGENT_CLIENT_H
@@ -83,5 +84,8 @@ int agent_flush_wait(struct agent_client *c, uint64_t deadline_ms);
  */
 int agent_next(struct agent_client *c, uint64_t deadline_ms,
 	       struct agent_frame *ret);
+/* The same of what has come already: it waits for nothing and writes nothing,
+ * so others may queue and flush meanwhile. */
+int agent_next_now(struct agent_client *c, struct agent_frame *ret);
 
 #endif

@@ -134,6 +134,10 @@ int command_resolve(const struct sandbox_config *c, bool with_entrypoint,
 		    const char *const *user_argv, size_t n, bool interactive,
 		    struct strv *out);
 
+/* The shell of c and what it takes to have it run a script; out is empty. */
+int command_shell(const struct sandbox_config *c, const char *script,
+		  struct strv *out);
+
 struct msb_exec_options {
 	struct strv argv;
 	struct strv env;
@@ -142,6 +146,11 @@ struct msb_exec_options {
 	size_t nrlimits;
 	bool tty;
 	uint16_t rows, cols;
+	uint64_t timeout_ms; /* 0 = none */
+	bool stdin_given;
+	uint8_t *stdin_data;
+	size_t stdin_len;
+	size_t output_max;
 };
 
 /* ---- sandboxes ----------------------------------------------------------- */
@@ -171,6 +180,10 @@ msb_sandbox_t *sandbox_new(msb_t *m, struct sandbox_row *row);
 void sandbox_look(msb_sandbox_t *s);
 /* Take over a row read anew (emptied). */
 void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row);
+/* Look it up again; ERR_SANDBOX_NOT_FOUND. */
+int sandbox_refresh(msb_sandbox_t *s, struct err *err);
+/* It is gone, record and all: what remains to be said of it. */
+void sandbox_set_ended(msb_sandbox_t *s);
 /* The stored configuration; the caller frees it. */
 int sandbox_config_of(const msb_sandbox_t *s, struct sandbox_config *ret,
 		      struct err *err);
@@ -217,6 +230,11 @@ int reconcile_row(msb_t *m, struct sandbox_row *r, struct err *err);
  */
 int stop_row(msb_t *m, struct sandbox_row *r, int watchdog_fd,
 	     uint64_t timeout_ms, msb_stop_result_t *ret, struct err *err);
+/* The runtime of a sandbox; one that has just begun is given time to say who
+ * it is. -ESRCH: it is dead. */
+int process_open(int runtime_dirfd, struct runtime_process *ret);
+/* Why that could not be done to it. */
+int process_err(struct err *err, int rc, const char *name);
 /* Kill the runtime without asking anybody, also one that is still booting.
  * 1 done, 0 there was none. */
 int kill_runtime(msb_t *m, const char *name, struct err *err);

@@ -33,6 +33,20 @@ int command_resolve(const struct sandbox_config *c, bool with_entrypoint,
 	return rc;
 }
 
+int command_shell(const struct sandbox_config *c, const char *script,
+		  struct strv *out)
+{
+	int rc = strv_add(out, c->shell ? c->shell : DEFAULT_SHELL);
+
+	if (!rc)
+		rc = strv_add(out, "-c");
+	if (!rc)
+		rc = strv_add(out, script);
+	if (rc)
+		strv_fini(out);
+	return rc;
+}
+
 /* One block: the pointers, then the texts they point to. */
 static char **flatten(const struct strv *s)
 {

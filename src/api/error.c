@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "api/cancel.h"
 
 /* The two lists are one; a value added to either must be added to both. */
 static_assert((int)MSB_ERR_NONE == (int)ERR_NONE, "error kinds differ");
@@ -135,10 +136,22 @@ static void scrub(char *text, const char *allowed)
 	}
 }
 
+/* Whatever was being done when the caller's token ended it: that is the cause.
+ * What was found out before is of no interest. */
+static void blame_token(struct api_err *e, int rc)
+{
+	if ((rc != -ECANCELED && e->err.sys != ECANCELED) ||
+	    !cancel_requested())
+		return;
+	api_err_clear(e);
+	(void)err_set(&e->err, ERR_CANCELLED, ECANCELED, "cancelled");
+}
+
 int api_fail(struct api_err *e, int rc, msb_error_t **ret)
 {
 	msb_error_t *error;
 
+	blame_token(e, rc);
 	if (!ret) {
 		api_err_clear(e);
 		return rc;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands in a guest: start, input, detach and attach. */
+/* Commands in a guest: start, input, signals. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "api/exec_int.h"
 #include "base/clock.h"
@@ -11,7 +14,9 @@
 #define STDIN_CHUNK 65536u
 #define STDIN_QUEUE (4 * STDIN_CHUNK)
 #define REPLY_TIMEOUT_MS 10000u
-#define DETACH_TIMEOUT_MS 5000u
+#define TIMEOUT_MAX_MS (365ull * 24 * 3600 * 1000)
+/* A command that is gone may leave a writer waiting; it looks again. */
+#define ROOM_POLL_MS 500
 
 int sandbox_connect(const msb_t *m, const char *name, uint64_t timeout_ms,
 		    struct agent_client *ret, struct err *err)
@@ -32,13 +37,27 @@ int sandbox_connect(const msb_t *m, const char *name, uint64_t timeout_ms,
 	return rc;
 }
 
-static int exec_new(const char *sandbox, const char *command, msb_exec_t **ret)
+/* ---- the object --------------------------------------------------------- */
+
+void exec_lock(msb_exec_t *x)
+{
+	(void)pthread_mutex_lock(&x->lock);
+}
+
+void exec_unlock(msb_exec_t *x)
+{
+	(void)pthread_mutex_unlock(&x->lock);
+}
+
+int exec_new(const char *sandbox, const char *command, msb_exec_t **ret)
 {
 	msb_exec_t *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
-	x->c.fd = -1;
+	(void)pthread_mutex_init(&x->lock, NULL); /* cannot fail on Linux */
+	x->c.fd = x->epoll_fd = x->timer_fd = -1;
+	x->output_max = MSB_OUTPUT_MAX_BYTES;
 	x->sandbox = strdup(sandbox);
 	x->command = command ? strdup(command) : NULL;
 	if (!x->sandbox || (command && !x->command)) {
@@ -49,17 +68,66 @@ static int exec_new(const char *sandbox, const char *command, msb_exec_t **ret)
 	return 0;
 }
 
+static int watch(const msb_exec_t *x, int fd, int op, bool writing)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (writing)
+		ev.events |= EPOLLOUT;
+	return epoll_ctl(x->epoll_fd, op, fd, &ev) < 0 ? -errno : 0;
+}
+
+int exec_connected(msb_exec_t *x, struct err *err)
+{
+	int rc = 0;
+
+	x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (x->epoll_fd < 0)
+		rc = -errno;
+	if (!rc)
+		rc = watch(x, x->c.fd, EPOLL_CTL_ADD, false);
+	return rc ? err_sys(err, ERR_IO, -rc, "watch a connection") : 0;
+}
+
 void msb_exec_free(msb_exec_t *x)
 {
 	if (!x)
 		return;
 	agent_close(&x->c); /* the relay ends what has not ended */
+	close_fd(&x->timer_fd);
+	close_fd(&x->epoll_fd);
+	free(x->feed);
 	free(x->command);
 	free(x->sandbox);
+	(void)pthread_mutex_destroy(&x->lock);
 	free(x);
 }
 
-static int send_err(struct err *err, int rc)
+int exec_timer_start(msb_exec_t *x, uint64_t ms)
+{
+	struct itimerspec t = { 0 };
+	int rc = 0;
+
+	if (ms > TIMEOUT_MAX_MS)
+		ms = TIMEOUT_MAX_MS;
+	t.it_value.tv_sec = (time_t)(ms / 1000);
+	t.it_value.tv_nsec = (long)(ms % 1000) * 1000000;
+	x->deadline_ms = clock_mono_ms() + ms;
+	if (x->timer_fd < 0) {
+		x->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+					     TFD_CLOEXEC | TFD_NONBLOCK);
+		rc = x->timer_fd < 0
+			     ? -errno
+			     : watch(x, x->timer_fd, EPOLL_CTL_ADD, false);
+	}
+	if (!rc && timerfd_settime(x->timer_fd, 0, &t, NULL) < 0)
+		rc = -errno;
+	return rc;
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+int exec_send_err(struct err *err, int rc)
 {
 	switch (rc) {
 	case -EOPNOTSUPP:
@@ -82,17 +150,114 @@ static int send_err(struct err *err, int rc)
 	}
 }
 
-static int start_exec(msb_sandbox_t *s, const msb_exec_options_t *o,
-		      const struct sandbox_config *c, msb_exec_t *x,
-		      struct err *err)
+/* Keep epoll_fd informed of whether there is something to be written. */
+static int watch_room(msb_exec_t *x)
 {
-	struct buf payload;
-	int rc = sandbox_connect(s->m, s->row.name, AGENT_HANDSHAKE_MS, &x->c,
-				 err);
+	bool writing = buf_len(&x->c.out) > 0 && !x->c.write_broken;
+	int rc = writing == x->writing
+			 ? 0
+			 : watch(x, x->c.fd, EPOLL_CTL_MOD, writing);
+
+	if (!rc)
+		x->writing = writing;
+	return rc;
+}
+
+/* One piece of what was given beforehand; the empty one is the end. */
+static int feed_piece(msb_exec_t *x)
+{
+	size_t left = x->feed_len - x->feed_off;
+	size_t part = left < STDIN_CHUNK ? left : STDIN_CHUNK;
+	int rc = agent_send_data(&x->c, x->id, MSG_EXEC_STDIN,
+				 part ? x->feed + x->feed_off : (uint8_t *)"",
+				 part);
 
 	if (rc)
 		return rc;
+	x->feed_off += part;
+	x->feeding = part > 0;
+	return 0;
+}
+
+int exec_pump(msb_exec_t *x)
+{
+	int rc = 0;
+
+	if (x->state != EXEC_RUNNING)
+		return 0;
+	if (x->writing)
+		rc = agent_flush(&x->c);
+	while (!rc && x->feeding && !x->c.write_broken &&
+	       buf_len(&x->c.out) < STDIN_QUEUE) {
+		rc = feed_piece(x);
+		if (!rc)
+			rc = agent_flush(&x->c);
+	}
+	return rc ? rc : watch_room(x);
+}
+
+/* Queue a small frame of the session and write what can be written. */
+static int send_frame(msb_exec_t *x, enum msg_type type,
+		      const struct buf *payload)
+{
+	int rc = 0;
+
+	if (x->state == EXEC_RUNNING)
+		rc = agent_send(&x->c, x->id, type, payload);
+	if (!rc)
+		rc = agent_flush(&x->c);
+	return rc ? rc : watch_room(x);
+}
+
+int exec_send_signal(msb_exec_t *x, int signal)
+{
+	struct buf payload;
+	int rc;
+
+	buf_init(&payload, 64);
+	msg_encode_signal(&payload, signal);
+	rc = send_frame(x, MSG_EXEC_SIGNAL, &payload);
+	buf_fini(&payload);
+	return rc;
+}
+
+static int control(msb_exec_t *x, enum msg_type type, struct buf *payload,
+		   msb_error_t **ret_err)
+{
+	struct err err = { 0 };
+	int rc;
+
+	exec_lock(x);
+	rc = send_frame(x, type, payload);
+	exec_unlock(x);
+	buf_fini(payload);
+	return rc ? api_fail_err(&err, exec_send_err(&err, rc), ret_err) : 0;
+}
+
+/* ---- start -------------------------------------------------------------- */
+
+static int take_options(msb_exec_t *x, const msb_exec_options_t *o)
+{
 	x->tty = o->tty;
+	x->output_max = o->output_max;
+	x->timeout_ms = o->timeout_ms;
+	x->feeding = x->stdin_closed = o->stdin_given;
+	if (!o->stdin_len)
+		return 0;
+	x->feed = malloc(o->stdin_len);
+	if (!x->feed)
+		return -ENOMEM;
+	memcpy(x->feed, o->stdin_data, o->stdin_len);
+	x->feed_len = o->stdin_len;
+	return 0;
+}
+
+static int send_request(msb_exec_t *x, const struct sandbox_config *c,
+			const msb_exec_options_t *o)
+{
+	struct buf payload;
+	int rc;
+
 	buf_init(&payload, FRAME_LEN_MAX);
 	rc = exec_request_encode(c, o, &payload);
 	if (!rc)
@@ -103,7 +268,26 @@ static int start_exec(msb_sandbox_t *s, const msb_exec_options_t *o,
 		rc = agent_flush_wait(&x->c,
 				      clock_mono_ms() + REPLY_TIMEOUT_MS);
 	buf_fini(&payload);
-	return rc ? send_err(err, rc) : 0;
+	if (!rc && x->timeout_ms)
+		rc = exec_timer_start(x, x->timeout_ms);
+	return rc ? rc : exec_pump(x);
+}
+
+static int start_exec(msb_sandbox_t *s, const msb_exec_options_t *o,
+		      const struct sandbox_config *c, msb_exec_t *x,
+		      struct err *err)
+{
+	int rc = take_options(x, o);
+
+	if (rc)
+		return api_no_memory(err);
+	rc = sandbox_connect(s->m, s->row.name, AGENT_HANDSHAKE_MS, &x->c, err);
+	if (!rc)
+		rc = exec_connected(x, err);
+	if (rc)
+		return rc;
+	rc = send_request(x, c, o);
+	return rc ? exec_send_err(err, rc) : 0;
 }
 
 int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
@@ -135,12 +319,7 @@ int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
 
 int msb_exec_fd(const msb_exec_t *x)
 {
-	return x->c.fd;
-}
-
-bool msb_exec_wants_write(const msb_exec_t *x)
-{
-	return buf_len(&x->c.out) > 0 && !x->c.write_broken;
+	return x->epoll_fd;
 }
 
 bool msb_exec_is_tty(const msb_exec_t *x)
@@ -148,65 +327,135 @@ bool msb_exec_is_tty(const msb_exec_t *x)
 	return x->tty;
 }
 
+uint32_t msb_exec_id(const msb_exec_t *x)
+{
+	return x->id;
+}
+
+/* ---- input and control -------------------------------------------------- */
+
+int msb_exec_stdin_fd(const msb_exec_t *x)
+{
+	return x->c.fd;
+}
+
+bool msb_exec_wants_write(const msb_exec_t *x)
+{
+	/* only the lock is written to */
+	msb_exec_t *mine = (msb_exec_t *)(uintptr_t)x;
+	bool wants;
+
+	exec_lock(mine);
+	wants = buf_len(&x->c.out) > 0 && !x->c.write_broken;
+	exec_unlock(mine);
+	return wants;
+}
+
+static int stdin_is_closed(struct err *err)
+{
+	return err_set(err, ERR_INVALID, EPIPE, "standard input is closed");
+}
+
+/* With the lock held: as much as there is room for. */
+static int queue_stdin(msb_exec_t *x, const uint8_t *data, size_t len,
+		       size_t *ret, struct err *err)
+{
+	int rc;
+
+	*ret = 0;
+	if (x->stdin_closed)
+		return stdin_is_closed(err);
+	/* Nobody reads it any more; whoever reads the events finds the end. */
+	if (x->state != EXEC_RUNNING || x->c.write_broken) {
+		*ret = len;
+		return 0;
+	}
+	rc = agent_flush(&x->c);
+	while (!rc && *ret < len && buf_len(&x->c.out) < STDIN_QUEUE) {
+		size_t part =
+			len - *ret < STDIN_CHUNK ? len - *ret : STDIN_CHUNK;
+
+		rc = agent_send_data(&x->c, x->id, MSG_EXEC_STDIN, data + *ret,
+				     part);
+		if (!rc) {
+			*ret += part;
+			rc = agent_flush(&x->c);
+		}
+	}
+	if (!rc)
+		rc = watch_room(x);
+	return rc ? exec_send_err(err, rc) : 0;
+}
+
 int64_t msb_exec_write_stdin(msb_exec_t *x, const void *data, size_t len,
 			     msb_error_t **ret_err)
 {
 	struct err err = { 0 };
-	size_t taken = 0;
-	int rc = 0;
+	size_t taken;
+	int rc;
 
-	if (x->stdin_closed)
-		return api_fail_err(&err,
-				    err_set(&err, ERR_INVALID, EPIPE,
-					    "standard input is closed"),
-				    ret_err);
 	if (len > INT64_MAX)
 		len = INT64_MAX;
-	/* Nobody reads it any more; the caller's loop is to find its end. */
-	if (x->state != EXEC_RUNNING || x->c.write_broken)
-		return (int64_t)len;
-	while (!rc && taken < len && buf_len(&x->c.out) < STDIN_QUEUE) {
-		size_t part =
-			len - taken < STDIN_CHUNK ? len - taken : STDIN_CHUNK;
-
-		rc = agent_send_data(&x->c, x->id, MSG_EXEC_STDIN,
-				     (const uint8_t *)data + taken, part);
-		if (!rc) {
-			taken += part;
-			rc = agent_flush(&x->c);
-		}
-	}
-	if (rc)
-		return api_fail_err(&err, send_err(&err, rc), ret_err);
-	return (int64_t)taken;
+	exec_lock(x);
+	rc = queue_stdin(x, data, len, &taken, &err);
+	exec_unlock(x);
+	return rc ? api_fail_err(&err, rc, ret_err) : (int64_t)taken;
 }
 
-/* Queue a small frame of the session and write what can be written. */
-static int control(msb_exec_t *x, enum msg_type type, struct buf *payload,
-		   msb_error_t **ret_err)
+/* With the lock held: has everything gone out, or is nobody left to read it? */
+static int all_out(msb_exec_t *x, struct err *err)
 {
-	struct err err = { 0 };
-	int rc = 0;
+	int rc = x->state == EXEC_RUNNING ? agent_flush(&x->c) : 0;
 
-	if (x->state == EXEC_RUNNING) {
-		rc = agent_send(&x->c, x->id, type, payload);
+	if (!rc)
+		rc = watch_room(x);
+	if (rc)
+		return exec_send_err(err, rc);
+	return x->state != EXEC_RUNNING || !buf_len(&x->c.out);
+}
+
+int msb_exec_send_stdin(msb_exec_t *x, const void *data, size_t len,
+			msb_error_t **ret_err)
+{
+	const uint8_t *p = data;
+	struct err err = { 0 };
+
+	for (;;) {
+		struct pollfd wait = { .fd = x->c.fd, .events = POLLOUT };
+		size_t taken;
+		int rc;
+
+		exec_lock(x);
+		rc = queue_stdin(x, p, len, &taken, &err);
+		p += taken;
+		len -= taken;
+		if (!rc && !len)
+			rc = all_out(x, &err);
+		exec_unlock(x);
+		if (rc > 0)
+			return 0;
 		if (!rc)
-			rc = agent_flush(&x->c);
+			rc = cancel_poll(&wait, 1, ROOM_POLL_MS);
+		if (rc < 0 && rc != -EINTR) {
+			if (err.kind == ERR_NONE)
+				rc = exec_send_err(&err, rc);
+			return api_fail_err(&err, rc, ret_err);
+		}
 	}
-	buf_fini(payload);
-	return rc ? api_fail_err(&err, send_err(&err, rc), ret_err) : 0;
 }
 
 int msb_exec_close_stdin(msb_exec_t *x, msb_error_t **ret_err)
 {
-	struct buf payload;
+	struct err err = { 0 };
+	int rc = 0;
 
-	if (x->stdin_closed)
-		return 0;
-	x->stdin_closed = true;
-	buf_init(&payload, 64);
-	msg_encode_data(&payload, "", 0);
-	return control(x, MSG_EXEC_STDIN, &payload, ret_err);
+	exec_lock(x);
+	if (!x->stdin_closed) {
+		x->stdin_closed = x->feeding = true; /* nothing, and its end */
+		rc = exec_pump(x);
+	}
+	exec_unlock(x);
+	return rc ? api_fail_err(&err, exec_send_err(&err, rc), ret_err) : 0;
 }
 
 int msb_exec_resize(msb_exec_t *x, unsigned rows, unsigned cols,
@@ -236,104 +485,4 @@ int msb_exec_signal(msb_exec_t *x, int signal, msb_error_t **ret_err)
 	buf_init(&payload, 64);
 	msg_encode_signal(&payload, signal);
 	return control(x, MSG_EXEC_SIGNAL, &payload, ret_err);
-}
-
-/*
- * Say that nothing more comes and wait until the relay has hung up: then it has
- * read the request to detach. A connection that is just closed may be found
- * broken by the command's next output before that.
- */
-static int part(struct agent_client *c, uint64_t deadline_ms)
-{
-	struct agent_frame f;
-	int rc;
-
-	(void)shutdown(c->fd, SHUT_WR); /* a broken connection shows below */
-	do {
-		rc = agent_next(c, deadline_ms, &f);
-		if (!rc && clock_mono_ms() >= deadline_ms)
-			return -ETIMEDOUT;
-	} while (rc >= 0);
-	return rc == -ENODATA ? 0 : rc;
-}
-
-int msb_exec_detach(msb_exec_t *x, msb_error_t **ret_err)
-{
-	uint64_t deadline = clock_mono_ms() + DETACH_TIMEOUT_MS;
-	struct err err = { 0 };
-	struct buf payload;
-	int rc;
-
-	if (x->state != EXEC_RUNNING)
-		return 0;
-	buf_init(&payload, 64);
-	msg_encode_empty(&payload);
-	rc = agent_send(&x->c, x->id, MSG_RELAY_DETACH, &payload);
-	buf_fini(&payload);
-	if (!rc)
-		rc = agent_flush_wait(&x->c, deadline);
-	if (!rc)
-		rc = part(&x->c, deadline);
-	if (rc)
-		return api_fail_err(&err, send_err(&err, rc), ret_err);
-	x->state = EXEC_DETACHED;
-	return 0;
-}
-
-/* Ask for the latest detached session; its id becomes ours. */
-static int attach(msb_exec_t *x, struct api_err *e)
-{
-	uint64_t deadline = clock_mono_ms() + REPLY_TIMEOUT_MS;
-	struct msg_relay_attached m;
-	struct agent_frame f = { 0 };
-	struct buf payload;
-	uint32_t id = 0;
-	int rc = agent_id_new(&x->c, &id);
-
-	buf_init(&payload, 64);
-	msg_encode_empty(&payload);
-	if (!rc)
-		rc = agent_send(&x->c, id, MSG_RELAY_ATTACH, &payload);
-	buf_fini(&payload);
-	while (!rc) {
-		rc = agent_next(&x->c, deadline, &f);
-		if (!rc && clock_mono_ms() >= deadline)
-			rc = -ETIMEDOUT;
-		if (rc > 0 && f.known && f.type == MSG_ERROR) {
-			rc = exec_agent_error(x, &f, e);
-			e->err.kind = ERR_SANDBOX_STATE;
-			return rc;
-		}
-	}
-	if (rc < 0)
-		return send_err(&e->err, rc);
-	if (!f.known || f.type != MSG_RELAY_ATTACHED ||
-	    msg_decode_relay_attached(f.payload, &m) ||
-	    agent_id_add(&x->c, m.id))
-		return err_set(&e->err, ERR_PROTOCOL, EPROTO,
-			       "the relay's answer makes no sense");
-	x->id = m.id;
-	x->tty = m.tty;
-	return 0;
-}
-
-int msb_sandbox_attach(msb_sandbox_t *s, msb_exec_t **ret,
-		       msb_error_t **ret_err)
-{
-	struct api_err e = { 0 };
-	msb_exec_t *x = NULL;
-	int rc = exec_new(s->row.name, NULL, &x);
-
-	if (rc)
-		return api_fail(&e, api_no_memory(&e.err), ret_err);
-	rc = sandbox_connect(s->m, s->row.name, AGENT_HANDSHAKE_MS, &x->c,
-			     &e.err);
-	if (!rc)
-		rc = attach(x, &e);
-	if (rc) {
-		msb_exec_free(x);
-		return api_fail(&e, rc, ret_err);
-	}
-	*ret = x;
-	return 0;
 }

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a command tells: frames of its session become events and errors. */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/exec_int.h"
 #include "base/clock.h"
+
+/* What a command that was killed in time may still have to say. */
+#define DRAIN_MS 5000u
+
+/* The end of it, unless somebody else has put an end to it before. */
+static void end_as(msb_exec_t *x, enum exec_state state)
+{
+	exec_lock(x);
+	if (x->state == EXEC_RUNNING)
+		x->state = state;
+	x->deadline_ms = 0;
+	close_fd(&x->timer_fd); /* nothing comes of it any more */
+	exec_unlock(x);
+}
 
 /* The command could not be started: a typed error with all that is known. */
 static int exec_failed(msb_exec_t *x, const struct agent_frame *f,
@@ -14,7 +31,7 @@ static int exec_failed(msb_exec_t *x, const struct agent_frame *f,
 	struct msg_exec_failed m;
 	int sys;
 
-	x->state = EXEC_FAILED;
+	end_as(x, EXEC_FAILED);
 	if (msg_decode_exec_failed(f->payload, NULL, &m))
 		return err_set(&e->err, ERR_PROTOCOL, EPROTO,
 			       "the guest's answer makes no sense");
@@ -33,7 +50,7 @@ int exec_agent_error(msb_exec_t *x, const struct agent_frame *f,
 {
 	struct msg_error m;
 
-	x->state = EXEC_FAILED;
+	end_as(x, EXEC_FAILED);
 	if (msg_decode_error(f->payload, NULL, &m))
 		return err_set(&e->err, ERR_PROTOCOL, EPROTO,
 			       "the guest's answer makes no sense");
@@ -47,6 +64,39 @@ static void exited_event(const msb_exec_t *x, msb_exec_event_t *ev)
 	ev->kind = MSB_EXEC_EXITED;
 	ev->exit_code = x->exited.code;
 	ev->signal = x->exited.signal.set ? x->exited.signal.v : 0;
+}
+
+static int timed_out(msb_exec_t *x, struct api_err *e)
+{
+	char ms[24];
+
+	end_as(x, EXEC_TIMED_OUT);
+	(void)snprintf(ms, sizeof(ms), "%llu",
+		       (unsigned long long)x->timeout_ms);
+	api_detail(e, "timeout_ms", ms);
+	api_detail(e, "sandbox", x->sandbox);
+	api_detail(e, "command", x->command);
+	return err_set(&e->err, ERR_EXEC_TIMEOUT, ETIMEDOUT,
+		       "the command was killed: it took longer than %s ms", ms);
+}
+
+/*
+ * With the lock held: kill it when its time is up. 1: the time to say what was
+ * left is up as well.
+ */
+static int check_time(msb_exec_t *x)
+{
+	if (!x->deadline_ms || clock_mono_ms() < x->deadline_ms)
+		return 0;
+	if (x->killed) {
+		/* what holds on to its output ends with the connection */
+		(void)shutdown(x->c.fd, SHUT_RDWR);
+		return 1;
+	}
+	x->killed = true;
+	if (exec_timer_start(x, DRAIN_MS))
+		return 1;
+	return exec_send_signal(x, SIGKILL);
 }
 
 static int data_event(const struct agent_frame *f, msb_exec_event_kind_t kind,
@@ -88,7 +138,9 @@ static int on_frame(msb_exec_t *x, const struct agent_frame *f,
 	case MSG_EXEC_EXITED:
 		if (msg_decode_exited(f->payload, &x->exited))
 			break;
-		x->state = EXEC_EXITED;
+		if (x->killed)
+			return timed_out(x, e);
+		end_as(x, EXEC_EXITED);
 		exited_event(x, ev);
 		return 1;
 	case MSG_EXEC_FAILED:
@@ -100,14 +152,33 @@ static int on_frame(msb_exec_t *x, const struct agent_frame *f,
 	}
 	if (!(f->flags & FRAME_TERMINAL))
 		return 0;
-	x->state = EXEC_FAILED;
+	end_as(x, EXEC_FAILED);
 	return err_set(&e->err, ERR_PROTOCOL, EPROTO,
 		       "the guest ended the command without a result");
 }
 
+static int gone(struct api_err *e)
+{
+	return err_set(&e->err, ERR_AGENT, ENOTCONN,
+		       "this command has no connection any more");
+}
+
+/* Of whom the connection was taken away, it is not lost. */
+static bool is_ours(msb_exec_t *x)
+{
+	bool ours;
+
+	exec_lock(x);
+	ours = x->state == EXEC_RUNNING;
+	exec_unlock(x);
+	return ours;
+}
+
 static int lost(msb_exec_t *x, int rc, struct api_err *e)
 {
-	x->state = EXEC_FAILED;
+	if (!is_ours(x))
+		return gone(e);
+	end_as(x, EXEC_FAILED);
 	if (rc == -ENODATA)
 		return err_set(&e->err, ERR_AGENT, ECONNRESET,
 			       "sandbox '%s' went away while the command ran",
@@ -129,12 +200,45 @@ static void event_init(msb_exec_event_t *ev)
 	ev->struct_size = size;
 }
 
-static int next_event(msb_exec_t *x, uint64_t deadline, msb_exec_event_t *ev,
-		      struct api_err *e)
+/* What has to be done before there is anything to be read: 0 go on. */
+static int before_reading(msb_exec_t *x, enum exec_state *ret)
+{
+	int rc = 0;
+
+	exec_lock(x);
+	*ret = x->state;
+	if (x->state == EXEC_RUNNING)
+		rc = check_time(x);
+	if (!rc)
+		rc = exec_pump(x);
+	exec_unlock(x);
+	return rc;
+}
+
+/* 1 there may be something, 0 not until the deadline, or a signal handler ran;
+ * -errno. */
+static int wait_event(const msb_exec_t *x, uint64_t deadline)
+{
+	struct pollfd p = { .fd = x->epoll_fd, .events = POLLIN };
+	int ms = -1, rc;
+
+	if (deadline != AGENT_NO_DEADLINE) {
+		uint64_t now = clock_mono_ms();
+
+		if (now >= deadline)
+			return 0;
+		ms = (int)(deadline - now);
+	}
+	rc = cancel_poll(&p, 1, ms);
+	return rc == -EINTR ? 0 : rc;
+}
+
+/* A frame that is there: 1 *ev is filled, 0 there is none, negative. */
+static int read_event(msb_exec_t *x, msb_exec_event_t *ev, struct api_err *e)
 {
 	for (;;) {
 		struct agent_frame f;
-		int rc = agent_next(&x->c, deadline, &f);
+		int rc = agent_next_now(&x->c, &f);
 
 		if (rc < 0)
 			return lost(x, rc, e);
@@ -144,7 +248,36 @@ static int next_event(msb_exec_t *x, uint64_t deadline, msb_exec_event_t *ev,
 			continue;
 		rc = on_frame(x, &f, ev, e);
 		if (rc)
+			return rc;
+	}
+}
+
+static int next_event(msb_exec_t *x, uint64_t deadline, msb_exec_event_t *ev,
+		      struct api_err *e)
+{
+	for (;;) {
+		enum exec_state state;
+		int rc = before_reading(x, &state);
+
+		if (state == EXEC_EXITED)
+			exited_event(x, ev);
+		if (state == EXEC_EXITED)
+			return 0;
+		if (rc > 0 || state == EXEC_TIMED_OUT)
+			return timed_out(x, e);
+		if (state != EXEC_RUNNING)
+			return gone(e);
+		if (rc < 0)
+			return lost(x, rc, e);
+		rc = read_event(x, ev, e);
+		if (rc)
 			return rc < 0 ? rc : 0;
+		rc = wait_event(x, deadline);
+		if (rc < 0) /* it runs on, and can be asked again */
+			return err_sys(&e->err, ERR_AGENT, -rc,
+				       "wait for sandbox '%s'", x->sandbox);
+		if (!rc)
+			return 0;
 	}
 }
 
@@ -162,17 +295,9 @@ int msb_exec_next(msb_exec_t *x, int timeout_ms, msb_exec_event_t *ev,
 					    "struct_size is not set"),
 				    ret_err);
 	event_init(ev);
-	if (x->state == EXEC_EXITED) {
-		exited_event(x, ev);
-		return 0;
-	}
-	if (x->state != EXEC_RUNNING) {
-		rc = err_set(&e.err, ERR_AGENT, ENOTCONN,
-			     "this command has no connection any more");
-		return api_fail(&e, rc, ret_err);
-	}
 	if (timeout_ms >= 0)
-		deadline = clock_mono_ms() + (uint64_t)timeout_ms;
+		deadline =
+			timeout_ms ? clock_mono_ms() + (uint64_t)timeout_ms : 0;
 	rc = next_event(x, deadline, ev, &e);
 	return rc ? api_fail(&e, rc, ret_err) : 0;
 }

@@ -8,6 +8,8 @@
 #include "api/exec_int.h"
 #include "api/network.h"
 
+#define OUTPUT_MAX (SIZE_MAX / 4)
+
 static int done(const struct err *err, int rc, msb_error_t **e)
 {
 	return rc ? api_fail_err(err, rc, e) : 0;
@@ -26,7 +28,11 @@ static int replace_text(char **field, const char *text, struct err *err)
 
 msb_exec_options_t *msb_exec_options_new(void)
 {
-	return calloc(1, sizeof(msb_exec_options_t));
+	msb_exec_options_t *o = calloc(1, sizeof(*o));
+
+	if (o)
+		o->output_max = MSB_OUTPUT_MAX_BYTES;
+	return o;
 }
 
 void msb_exec_options_free(msb_exec_options_t *o)
@@ -39,6 +45,7 @@ void msb_exec_options_free(msb_exec_options_t *o)
 	free(o->user);
 	free(o->term);
 	free(o->rlimits);
+	free(o->stdin_data);
 	free(o);
 }
 
@@ -123,6 +130,52 @@ void msb_exec_options_set_tty(msb_exec_options_t *o, bool tty, unsigned rows,
 	o->cols = clamp_u16(cols);
 	free(o->term);
 	o->term = term ? strdup(term) : NULL; /* without it "xterm" is used */
+}
+
+void msb_exec_options_set_timeout_ms(msb_exec_options_t *o, uint64_t ms)
+{
+	o->timeout_ms = ms;
+}
+
+int msb_exec_options_set_stdin(msb_exec_options_t *o, const void *data,
+			       size_t len, msb_error_t **e)
+{
+	struct err err = { 0 };
+	uint8_t *copy = len ? malloc(len) : NULL;
+
+	if (len && !copy)
+		return done(&err, api_no_memory(&err), e);
+	if (len)
+		memcpy(copy, data, len);
+	free(o->stdin_data);
+	o->stdin_data = copy;
+	o->stdin_len = len;
+	o->stdin_given = true;
+	return 0;
+}
+
+void msb_exec_options_set_output_max(msb_exec_options_t *o, size_t bytes)
+{
+	o->output_max = bytes < OUTPUT_MAX ? bytes : OUTPUT_MAX;
+}
+
+int msb_exec_options_set_shell(msb_exec_options_t *o, const msb_sandbox_t *s,
+			       const char *script, msb_error_t **e)
+{
+	struct sandbox_config c;
+	struct strv shell = { 0 };
+	struct err err = { 0 };
+	int rc = sandbox_config_of(s, &c, &err);
+
+	if (rc)
+		return done(&err, rc, e);
+	rc = command_shell(&c, script, &shell);
+	sandbox_config_fini(&c);
+	if (rc)
+		return done(&err, api_no_memory(&err), e);
+	strv_fini(&o->argv);
+	o->argv = shell;
+	return 0;
 }
 
 /* A value of TERM worth passing on. */

@@ -54,6 +54,14 @@ static int ask(struct agent_client *c, enum msg_type question,
 	return f.known && f.type == wanted ? 0 : -EPROTO;
 }
 
+int agent_answers(struct agent_client *c, const char *sandbox,
+		  uint64_t deadline_ms, struct err *err)
+{
+	int rc = ask(c, MSG_PING, MSG_PONG, deadline_ms);
+
+	return rc ? no_answer(err, rc, sandbox) : 0;
+}
+
 static int ask_sandbox(msb_sandbox_t *s, enum msg_type question,
 		       enum msg_type wanted, uint64_t timeout_ms,
 		       uint64_t *ret_us, msb_error_t **ret_err)

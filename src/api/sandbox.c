@@ -233,18 +233,33 @@ int msb_sandbox_get(msb_t *m, const char *name, msb_sandbox_t **ret,
 	return 0;
 }
 
-int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
+int sandbox_refresh(msb_sandbox_t *s, struct err *err)
 {
 	struct sandbox_row row;
-	struct err err = { 0 };
 	int rc;
 
 	api_children_reap(s->m);
-	rc = get(s->m, s->row.name, &row, &err);
+	rc = get(s->m, s->row.name, &row, err);
 	if (rc)
-		return api_fail_err(&err, rc, ret_err);
+		return rc;
 	sandbox_take_row(s, &row);
 	sandbox_look(s);
+	return 0;
+}
+
+void sandbox_set_ended(msb_sandbox_t *s)
+{
+	s->row.status = ROW_STOPPED;
+	sandbox_look(s);
+}
+
+int msb_sandbox_refresh(msb_sandbox_t *s, msb_error_t **ret_err)
+{
+	struct err err = { 0 };
+	int rc = sandbox_refresh(s, &err);
+
+	if (rc)
+		return api_fail_err(&err, rc, ret_err);
 	await_machine(s);
 	return 0;
 }

@@ -14,9 +14,7 @@
 #define KILL_TIMEOUT_MS 5000u
 #define LOCK_AFTER_KILL_MS 15000u
 
-/* The runtime of a sandbox; one that has just begun is given time to say who
- * it is. -ESRCH: it is dead. */
-static int open_process(int runtime_dirfd, struct runtime_process *ret)
+int process_open(int runtime_dirfd, struct runtime_process *ret)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	uint64_t deadline = clock_mono_ms() + IDENTITY_TIMEOUT_MS;
@@ -28,7 +26,7 @@ static int open_process(int runtime_dirfd, struct runtime_process *ret)
 	return rc;
 }
 
-static int process_err(struct err *err, int rc, const char *name)
+int process_err(struct err *err, int rc, const char *name)
 {
 	if (rc == -ENXIO)
 		return err_set(
@@ -59,7 +57,7 @@ int kill_runtime(msb_t *m, const char *name, struct err *err)
 	autoclose int dirfd =
 		home_sandbox_open(&m->home, name, SANDBOX_RUNTIME_DIR);
 	struct runtime_process p;
-	int rc = dirfd < 0 ? -ESRCH : open_process(dirfd, &p);
+	int rc = dirfd < 0 ? -ESRCH : process_open(dirfd, &p);
 
 	if (rc == -ESRCH)
 		return 0;
@@ -138,7 +136,7 @@ int stop_row(msb_t *m, struct sandbox_row *r, int watchdog_fd,
 	autoclose int dirfd =
 		home_sandbox_open(&m->home, r->name, SANDBOX_RUNTIME_DIR);
 	struct runtime_process p;
-	int rc = dirfd < 0 ? -ESRCH : open_process(dirfd, &p);
+	int rc = dirfd < 0 ? -ESRCH : process_open(dirfd, &p);
 
 	*ret = MSB_STOP_NOT_RUNNING;
 	if (rc == -ESRCH)

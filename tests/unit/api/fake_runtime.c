@@ -183,6 +183,8 @@ static void on_exec(struct client *c, uint32_t id, struct view payload)
 	if (view_is(m.cmd, "describe")) {
 		describe(c, id, &m);
 		reply_exited(c, id, 3, 0);
+	} else if (view_is(m.cmd, "hello")) {
+		reply_data(c, id, MSG_T_EXEC_STDOUT, "hello\n", 6);
 	} else if (view_is(m.cmd, "vanish")) {
 		close_fd(&c->fd);
 	}
