@@ -9,6 +9,8 @@
 
 /* One per known resource: rlimits_set() replaces what is there. */
 #define EXEC_RLIMITS_MAX 16u
+#define EXEC_STDIN_CHUNK 65536u
+#define EXEC_STDIN_QUEUE (4 * EXEC_STDIN_CHUNK)
 
 enum exec_state {
 	EXEC_RUNNING,	/* also before it has started */
@@ -51,7 +53,12 @@ void exec_lock(msb_exec_t *x);
 void exec_unlock(msb_exec_t *x);
 /* With the lock held: write what can be written, feed what there is to feed. */
 int exec_pump(msb_exec_t *x);
-/* With the lock held: one small frame of the session. */
+/* With the lock held: keep epoll_fd informed of whether there is something to
+ * be written. */
+int exec_watch_room(msb_exec_t *x);
+/* With the lock held: queue a small frame, write what can be written. */
+int exec_send_frame(msb_exec_t *x, enum msg_type type,
+		    const struct buf *payload);
 int exec_send_signal(msb_exec_t *x, int signal);
 /* Begin to count: x is killed when ms have passed; 0 or -errno. */
 int exec_timer_start(msb_exec_t *x, uint64_t ms);

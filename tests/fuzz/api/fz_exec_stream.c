@@ -44,30 +44,34 @@ static unsigned touch(const msb_exec_event_t *ev)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static char command[] = "cmd", sandbox[] = "box";
-	struct msb_exec x = { .command = command, .sandbox = sandbox };
+	msb_exec_t *x;
 	msb_exec_event_t ev = { .struct_size = sizeof(ev) };
 	volatile unsigned sum = 0;
 	msb_error_t *e = NULL;
 	int fds[2], rc;
 
-	if (len > INPUT_MAX ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+	if (len > INPUT_MAX || exec_new("box", "cmd", &x))
 		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+		msb_exec_free(x);
+		return 0;
+	}
 	greet(fds[0]);
 	(void)io_write_full(fds[0], data, len);
 	(void)close(fds[0]);
-	rc = agent_open(fds[1], clock_mono_ms() + 10000, &x.c, NULL);
+	rc = agent_open(fds[1], clock_mono_ms() + 10000, &x->c, NULL);
 	if (!rc)
-		rc = agent_id_new(&x.c, &x.id);
+		rc = exec_connected(x, NULL);
+	if (!rc)
+		rc = agent_id_new(&x->c, &x->id);
 	while (!rc && ev.kind != MSB_EXEC_EXITED) {
-		rc = msb_exec_next(&x, -1, &ev, &e);
+		rc = msb_exec_next(x, -1, &ev, &e);
 		if (!rc)
 			sum += touch(&ev);
 	}
 	if (e)
 		sum += (unsigned)strlen(msb_error_text(e));
 	msb_error_free(e);
-	agent_close(&x.c);
+	msb_exec_free(x);
 	return 0;
 }
