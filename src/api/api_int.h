@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -92,12 +93,18 @@ struct msb_config {
 	struct volume_wish *wishes; /* one for each named mount */
 	size_t nwishes;
 	struct network_wish *net; /* owned */
+	struct buf patches;	  /* encoded (protocol/patch.h) */
+	size_t patch_bytes;	  /* of their contents */
 	char *base; /* of a sandbox that exists: its stored text */
 };
 
 /* Guest path in its shortest form (no "//", ".", trailing "/"); malloc'ed.
  * Rejects relative ones, "..", "/", ":" and ";". */
 int guest_path_parse(const char *path, char **ret, struct err *err);
+/* The same, of what is no mount point: with ":" and ";". */
+int guest_path_shorten(const char *path, char **ret, struct err *err);
+/* Is path below dir, or dir itself? */
+bool guest_path_is_below(const char *path, const char *dir);
 int rlimit_parse(const char *resource, uint64_t soft, uint64_t hard,
 		 struct rlimit_config *ret, struct err *err);
 /* Add, or replace the limit of the same resource. */
@@ -120,6 +127,16 @@ int host_path_canonical(const char *path, char **ret, struct err *err);
 /* The path as it is, malloc'ed, but not relative to where we are now: what it
  * leads to may change, and need not be there yet. */
 int host_path_absolute(const char *path, char **ret, struct err *err);
+
+/* As msb_config_set_image, of a kind that is known; format and fstype (NULL:
+ * found out) are of disks. */
+int config_set_root(msb_config_t *c, enum root_kind kind, const char *source,
+		    const char *format, const char *fstype, struct err *err);
+/* Format and file system of a disk image; *ret_fstype is malloc'ed, or left
+ * alone when fstype is NULL. */
+int disk_format_parse(const char *format, const char *fstype, const char *path,
+		      enum disk_format *ret, char **ret_fstype,
+		      struct err *err);
 
 /* Is a root on the host still there, and of its kind? */
 int root_check(const struct root_config *r, struct err *err);

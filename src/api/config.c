@@ -10,6 +10,7 @@
 
 #include "api/network.h"
 #include "api/volume_int.h"
+#include "protocol/patch.h"
 
 /* The guest keeps scripts in a memory file system of 16 MiB. */
 #define SCRIPT_BYTES_MAX (8u << 20)
@@ -36,6 +37,7 @@ int msb_config_new(msb_t *m, msb_config_t **ret, msb_error_t **ret_err)
 		return api_fail_err(&err, api_no_memory(&err), ret_err);
 	}
 	c->m = m;
+	buf_init(&c->patches, PATCHES_MAX);
 	rc = msb_config_set_cpus(c, f->cpus, ret_err);
 	if (!rc)
 		rc = msb_config_set_memory_mib(c, f->memory_mib, ret_err);
@@ -75,6 +77,7 @@ void msb_config_free(msb_config_t *c)
 		volume_wish_fini(&c->wishes[i]);
 	free(c->wishes);
 	network_wish_free(c->net);
+	buf_fini(&c->patches);
 	free(c->snapshot);
 	free(c->base);
 	free(c);

@@ -46,8 +46,6 @@ static int check_guest_path(const char *path, struct err *err)
 		return bad_guest_path(err, path, "must be absolute");
 	if (len >= PATH_MAX)
 		return bad_guest_path(err, path, "is too long");
-	if (strpbrk(path, ":;"))
-		return bad_guest_path(err, path, "must not hold ':' or ';'");
 	if (!utf8_valid(path, len))
 		return bad_guest_path(err, path, "is not valid UTF-8");
 	for (const char *p = path; *p; p += *p == '/') {
@@ -80,7 +78,7 @@ static size_t shorten_path(const char *path, char *out)
 	return used;
 }
 
-int guest_path_parse(const char *path, char **ret, struct err *err)
+int guest_path_shorten(const char *path, char **ret, struct err *err)
 {
 	int rc = check_guest_path(path, err);
 	char *out;
@@ -98,8 +96,14 @@ int guest_path_parse(const char *path, char **ret, struct err *err)
 	return 0;
 }
 
-/* Is path below dir, or dir itself? */
-static bool is_at_or_below(const char *path, const char *dir)
+int guest_path_parse(const char *path, char **ret, struct err *err)
+{
+	if (path[0] == '/' && strpbrk(path, ":;"))
+		return bad_guest_path(err, path, "must not hold ':' or ';'");
+	return guest_path_shorten(path, ret, err);
+}
+
+bool guest_path_is_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 
@@ -111,7 +115,7 @@ static int check_mount_point(const struct sandbox_config *c, const char *guest,
 {
 	static const char *const system_dirs[] = { "/proc", "/sys", "/dev" };
 
-	if (is_at_or_below(guest, "/.msb"))
+	if (guest_path_is_below(guest, "/.msb"))
 		return bad_guest_path(err, guest, "is reserved");
 	for (size_t i = 0; i < ARRAY_SIZE(system_dirs); i++)
 		if (!strcmp(guest, system_dirs[i]))
@@ -142,7 +146,8 @@ int mounts_add(struct sandbox_config *c, struct mount_config *m,
 		return rc;
 	}
 	c->mounts = list;
-	while (at < c->nmounts && !is_at_or_below(list[at].guest, m->guest))
+	while (at < c->nmounts &&
+	       !guest_path_is_below(list[at].guest, m->guest))
 		at++;
 	memmove(list + at + 1, list + at, (c->nmounts - at) * sizeof(*list));
 	list[at] = *m;
@@ -397,8 +402,8 @@ int msb_config_add_bind(msb_config_t *c, const char *host,
 
 /* ---- disks -------------------------------------------------------------- */
 
-static int set_format(struct mount_config *m, const char *format,
-		      const char *fstype, struct err *err)
+int disk_format_parse(const char *format, const char *fstype, const char *path,
+		      enum disk_format *ret, char **ret_fstype, struct err *err)
 {
 	static const char *const names[] = {
 		[DISK_FORMAT_RAW] = "raw", [DISK_FORMAT_QCOW2] = "qcow2"
@@ -412,19 +417,19 @@ static int set_format(struct mount_config *m, const char *format,
 			       "disk format '%.40s' is not supported: raw and "
 			       "qcow2 are",
 			       format);
-	m->format = format ? (enum disk_format)i : disk_format_of(m->host);
-	if (m->format == DISK_FORMAT_VMDK)
+	*ret = format ? (enum disk_format)i : disk_format_of(path);
+	if (*ret == DISK_FORMAT_VMDK)
 		return err_set(err, ERR_UNSUPPORTED, EOPNOTSUPP,
 			       "disk image is of a format that is not "
 			       "supported (raw and qcow2 are): %.300s",
-			       m->host);
+			       path);
 	if (!fstype)
 		return 0;
 	if (!*fstype || strlen(fstype) > 32 || strpbrk(fstype, ",;:=/ "))
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "invalid fstype '%.40s'", fstype);
-	m->fstype = strdup(fstype);
-	return m->fstype ? 0 : api_no_memory(err);
+	*ret_fstype = strdup(fstype);
+	return *ret_fstype ? 0 : api_no_memory(err);
 }
 
 /* One image twice in a sandbox would be written by two file systems. */
@@ -477,8 +482,9 @@ int msb_config_add_disk(msb_config_t *c, const char *image,
 	if (!rc)
 		rc = check_disk_once(c, m.host, &err);
 	if (!rc)
-		rc = set_format(&m, o ? o->format : NULL, o ? o->fstype : NULL,
-				&err);
+		rc = disk_format_parse(o ? o->format : NULL,
+				       o ? o->fstype : NULL, m.host, &m.format,
+				       &m.fstype, &err);
 	if (!rc)
 		rc = guest_path_parse(guest_path, &m.guest, &err);
 	if (!rc)

@@ -48,30 +48,33 @@ int root_check(const struct root_config *r, struct err *err)
 	return 0;
 }
 
-static int set_host_root(msb_config_t *c, const char *path, struct err *err)
+static int set_host_root(msb_config_t *c, const char *path, bool disk,
+			 const char *format, const char *fstype,
+			 struct err *err)
 {
-	bool disk = is_disk_image(path);
+	enum disk_format disk_format = disk_format_of(path);
+	autofree char *real = NULL, *fs = NULL;
 	int rc = check_host_path(path, disk, err);
-	char *real;
 
+	/* by the name that was given: a link may lead to any */
+	if (!rc && (format || fstype))
+		rc = disk_format_parse(format, fstype, path, &disk_format, &fs,
+				       err);
 	if (!rc)
 		rc = host_path_canonical(path, &real, err);
 	if (rc)
 		return rc;
 	if (faccessat(AT_FDCWD, real, disk ? R_OK | W_OK : R_OK | X_OK,
-		      AT_EACCESS) < 0) {
-		rc = err_sys(err, ERR_PERMISSION, errno,
-			     disk ? "disk image cannot be written: %.300s"
-				  : "rootfs bind path cannot be read: %.300s",
-			     real);
-		free(real);
-		return rc;
-	}
+		      AT_EACCESS) < 0)
+		return err_sys(err, ERR_PERMISSION, errno,
+			       disk ? "disk image cannot be written: %.300s"
+				    : "rootfs bind path cannot be read: %.300s",
+			       real);
 	root_config_fini(&c->c.root);
 	c->c.root.kind = disk ? ROOT_DISK : ROOT_BIND;
-	/* by the name that was given: a link may lead to any */
-	c->c.root.format = disk_format_of(path);
-	c->c.root.path = real;
+	c->c.root.format = disk_format;
+	c->c.root.path = take_ptr(real);
+	c->c.root.fstype = take_ptr(fs);
 	return 0;
 }
 
@@ -93,23 +96,31 @@ static int set_reference(msb_config_t *c, const char *image, struct err *err)
 	return 0;
 }
 
-static int set_image(msb_config_t *c, const char *image, struct err *err)
+int config_set_root(msb_config_t *c, enum root_kind kind, const char *source,
+		    const char *format, const char *fstype, struct err *err)
 {
-	if (!*image)
+	if (c->snapshot)
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "from_snapshot is mutually exclusive with "
+			       "explicit rootfs configuration");
+	if (!*source)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "image source is required");
-	if (is_path_like(image))
-		return set_host_root(c, image, err);
-	return set_reference(c, image, err);
+	if (kind == ROOT_OCI && is_path_like(source))
+		return err_set(err, ERR_INVALID, EINVAL,
+			       "'%.200s' is a path, not a reference", source);
+	if (kind == ROOT_OCI)
+		return set_reference(c, source, err);
+	return set_host_root(c, source, kind == ROOT_DISK, format, fstype, err);
 }
 
 int msb_config_set_image(msb_config_t *c, const char *image, msb_error_t **e)
 {
+	enum root_kind kind = !is_path_like(image)   ? ROOT_OCI
+			      : is_disk_image(image) ? ROOT_DISK
+						     : ROOT_BIND;
 	struct err err = { 0 };
-	int rc = c->snapshot ? err_set(&err, ERR_INVALID, EINVAL,
-				       "from_snapshot is mutually exclusive "
-				       "with explicit rootfs configuration")
-			     : set_image(c, image, &err);
+	int rc = config_set_root(c, kind, image, NULL, NULL, &err);
 
 	return rc ? api_fail_err(&err, rc, e) : 0;
 }
