@@ -18,6 +18,8 @@ ONLY = {
     "image": {"base", "loop"},
 }
 ADAPTERS = {"net", "fs"}  # what virtio/dev may use
+# C outside of src that is a user of the library like any other: the public headers, and its own.
+USERS = ("sdk/**/*.[ch]", "examples/**/*.[ch]", "tests/sdk/**/*.[ch]")
 
 
 def allowed(src, room, target):
@@ -57,6 +59,16 @@ def check(root):
                 bad.append(f"src/{src}:{n}: room '{room}' may not include \"{header}\"")
             elif target != room and header.endswith("_int.h"):
                 bad.append(f"src/{src}:{n}: \"{header}\" is private to its room")
+    return bad + check_users(root)
+
+
+def check_users(root):
+    bad = []
+    for path in sorted(p for pattern in USERS for p in root.glob(pattern)):
+        for n, line in enumerate(path.read_text().splitlines(), 1):
+            m = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if m and not m.group(1).startswith("microsandbox/") and not (path.parent / m.group(1)).exists():
+                bad.append(f"{path.relative_to(root)}:{n}: users include the public headers only")
     return bad
 
 

@@ -39,11 +39,33 @@ def check_file(rel, text):
             yield f"{rel}:{n}: trailing white space"
 
 
+def check_other(rel, text):
+    """Files of the bindings' languages: the licence line, and no open ends."""
+    lines = text.splitlines()
+    if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(lines[:2]):
+        yield f"{rel}:1: the SPDX licence line comes first"
+    if len(lines) > MAX_FILE_LINES:
+        yield f"{rel}: {len(lines)} lines; more than {MAX_FILE_LINES} is several files"
+    for n, line in enumerate(lines, 1):
+        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            yield f"{rel}:{n}: no open ends in the tree"
+        if line.rstrip() != line:
+            yield f"{rel}:{n}: trailing white space"
+    if rel.suffix in (".py", ".pyi"):
+        try:
+            compile(text, str(rel), "exec")
+        except SyntaxError as e:
+            yield f"{rel}:{e.lineno}: {e.msg}"
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     bad = []
     for rel in tracked(root, "*.c", "*.h"):
         bad += check_file(rel, (root / rel).read_text())
+    for suffix in ("py", "pyi", "js", "mjs", "cjs", "ts", "go", "rs"):
+        for rel in tracked(root, f"sdk/*.{suffix}", f"tests/sdk/*.{suffix}", f"examples/*.{suffix}"):
+            bad += check_other(rel, (root / rel).read_text())
     for line in bad:
         print(line)
     return 1 if bad else 0

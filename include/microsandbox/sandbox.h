@@ -3,7 +3,7 @@
 #ifndef MICROSANDBOX_SANDBOX_H
 #define MICROSANDBOX_SANDBOX_H
 
-#include "microsandbox/core.h"
+#include "microsandbox/network.h"
 
 MSB_BEGIN_DECLS
 

@@ -3,7 +3,7 @@
 #ifndef MICROSANDBOX_VOLUME_H
 #define MICROSANDBOX_VOLUME_H
 
-#include "microsandbox/core.h"
+#include "microsandbox/config.h"
 
 MSB_BEGIN_DECLS
 

@@ -228,8 +228,3 @@ void msb_free(void *p)
 {
 	free(p);
 }
-
-const char *msb_version(void)
-{
-	return MSB_VERSION;
-}
