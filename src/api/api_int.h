@@ -60,6 +60,8 @@ struct msb {
 	struct metrics_registry *metrics;
 };
 
+/* While something slower is waited for: catalogue_settle(), if it is open. */
+void api_catalogue_settle(msb_t *m);
 /*
  * The catalogue, opened on first use. *ret is NULL, without an error, when
  * there is none and create is false.
@@ -172,31 +174,41 @@ struct msb_exec_options {
 
 /* ---- sandboxes ----------------------------------------------------------- */
 
-/* Of the row of a handle; read when somebody asks. */
-struct known_labels {
-	bool known;
-	struct strv v;
-};
-
-struct msb_sandbox {
-	msb_t *m;		/* borrowed */
+/*
+ * What a handle knows of its sandbox. Operations work on rows of their own and
+ * then publish them here; texts that were given out stay where they are until
+ * the handle is freed, so no thread can take them from another.
+ */
+struct sandbox_facts {
+	pthread_mutex_t lock;	/* of all the others; held for moments only */
 	struct sandbox_row row; /* as of the last refresh */
 	msb_status_t status;
 	int pid;
-	char *dir, *log_dir, *agent_sock; /* absolute paths */
 	char *machine_json;
-	struct known_labels *labels; /* owned */
-	/* What keeps the sandbox attached to this process, -1 = nothing. */
+	struct strv labels; /* of the row; read when somebody asks */
+	bool labels_known;
+	struct strv given; /* texts, each once */
+	/*
+	 * What keeps the sandbox attached to this process, -1 = nothing. They
+	 * change under the sandbox's lifecycle lock, but for a release.
+	 */
 	int watchdog_fd;
-	int users_fd; /* shared lock on users.lock: held, see hold.c */
+	int users_fd; /* shared lock on users.lock: held, see start.c */
+};
+
+struct msb_sandbox {
+	msb_t *m; /* borrowed */
+	char *name;
+	char *log_dir, *agent_sock; /* absolute paths */
+	struct sandbox_facts *facts;
 };
 
 /* Handle for a row (which is taken); NULL when out of memory. */
 msb_sandbox_t *sandbox_new(msb_t *m, struct sandbox_row *row);
-/* Bring the volatile facts up to date from the directory. */
+/* Take over a row (emptied), and what the directory tells just now. */
+void sandbox_publish(msb_sandbox_t *s, struct sandbox_row *row);
+/* Look at the directory again. */
 void sandbox_look(msb_sandbox_t *s);
-/* Take over a row read anew (emptied). */
-void sandbox_take_row(msb_sandbox_t *s, struct sandbox_row *row);
 /* Look it up again; ERR_SANDBOX_NOT_FOUND. */
 int sandbox_refresh(msb_sandbox_t *s, struct err *err);
 /* It is gone, record and all: what remains to be said of it. */
@@ -204,7 +216,25 @@ void sandbox_set_ended(msb_sandbox_t *s);
 /* The stored configuration; the caller frees it. */
 int sandbox_config_of(const msb_sandbox_t *s, struct sandbox_config *ret,
 		      struct err *err);
+/* Its text, malloc'ed; NULL: out of memory. */
+char *sandbox_config_text(const msb_sandbox_t *s);
+/* malloc'ed; NULL: it does not run. */
+char *sandbox_machine_text(const msb_sandbox_t *s);
+uint32_t sandbox_slot(const msb_sandbox_t *s);
+int sandbox_exit_code(const msb_sandbox_t *s);
+/* Labels of a row; one whose configuration makes no sense has none. */
+void row_labels(const struct sandbox_row *r, struct strv *ret);
+/* Under the lifecycle lock: take over what attaches it, in place of what did
+ * so before; *fds are emptied. -1: not attached. */
+void sandbox_attach_fds(msb_sandbox_t *s, int *watchdog_fd, int *users_fd);
 void sandbox_detach_fds(msb_sandbox_t *s);
+bool sandbox_is_attached(const msb_sandbox_t *s);
+/* Under the lifecycle lock: -1, or what stays open as long. */
+int sandbox_users_fd(const msb_sandbox_t *s);
+/* Untie it from its watchdog, if there is one: 0 or -errno. */
+int sandbox_release_watchdog(msb_sandbox_t *s);
+/* A copy of its watchdog's write end, or -1. */
+int sandbox_watchdog_dup(const msb_sandbox_t *s);
 
 /* Row of name, or ERR_SANDBOX_NOT_FOUND. */
 int row_get(msb_t *m, const char *name, struct sandbox_row *ret,

@@ -65,14 +65,9 @@ msb_cancel_t *msb_cancel_use(msb_cancel_t *c)
 	return before;
 }
 
-msb_cancel_t *cancel_hold(void)
+bool cancel_in_use(void)
 {
-	return msb_cancel_use(NULL);
-}
-
-void cancel_restore(msb_cancel_t *held)
-{
-	(void)msb_cancel_use(held);
+	return current;
 }
 
 bool cancel_requested(void)

@@ -16,6 +16,8 @@
 
 #define CANCEL_POLL_MAX 4u
 
+/* Is there a token that could be triggered? */
+bool cancel_in_use(void);
 /* Has the thread's token been triggered? */
 bool cancel_requested(void);
 /* The same, for loops that work rather than wait: 0 or -ECANCELED. */
@@ -35,13 +37,7 @@ int cancel_lifecycle_lock(const struct home *h, const char *name,
 int cancel_process_wait(const struct runtime_process *p, int end_fd,
 			uint64_t timeout_ms);
 
-/*
- * What is undone after a failure must not be cut short itself:
- *	msb_cancel_t *held = cancel_hold();
- *	...
- *	cancel_restore(held);
- */
-msb_cancel_t *cancel_hold(void);
-void cancel_restore(msb_cancel_t *held);
+/* What undoes things after a failure waits in other ways: it is not to be cut
+ * short itself. */
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cancel.h"
 #include "api/copy_int.h"
 #include "base/buf.h"
 
@@ -85,10 +86,12 @@ static bool is_fatal(const struct err *err)
 	switch ((int)err->kind) {
 	case ERR_IO:
 	case ERR_FS:
+	case ERR_FS_NOT_FOUND:
 	case ERR_PERMISSION:
 	case ERR_INVALID:
 		return err->sys == ENOSPC || err->sys == EDQUOT ||
-		       err->sys == EIO || err->sys == EMFILE;
+		       err->sys == EIO || err->sys == EMFILE ||
+		       err->sys == ECANCELED;
 	default:
 		return true;
 	}
@@ -120,6 +123,8 @@ static int to_destination(void *ctx, const void *data, size_t len,
 {
 	struct copy_end *to = ctx;
 
+	if (cancel_requested())
+		return err_sys(err, ERR_IO, ECANCELED, "copy");
 	return to->ops->write(to, data, len, err);
 }
 
@@ -225,7 +230,10 @@ static int copy_listed(struct copier *c, const char *rel, struct err *err)
 
 		memcpy(&e, p, sizeof(e));
 		p += sizeof(e);
-		rc = copy_entry(c, rel, (const char *)p, &e.node, err);
+		rc = cancel_requested()
+			     ? err_sys(err, ERR_IO, ECANCELED, "copy")
+			     : copy_entry(c, rel, (const char *)p, &e.node,
+					  err);
 		p += e.name_len + 1;
 	}
 	return rc;
@@ -449,7 +457,7 @@ static int copy(struct copier *c, const char *from, const char *path,
 
 static int open_end(msb_sandbox_t *s, struct copy_end **ret, struct err *err)
 {
-	return s ? copy_guest_new(s->m, s->row.name, ret, err)
+	return s ? copy_guest_new(s->m, s->name, ret, err)
 		 : copy_host_new(ret, err);
 }
 
@@ -470,8 +478,8 @@ int64_t msb_copy(msb_sandbox_t *from, const char *from_path, msb_sandbox_t *to,
 		 msb_error_t **ret_err)
 {
 	struct copier c = { .from_path = from_path, .o = o };
-	bool same = (!from && !to) ||
-		    (from && to && !strcmp(from->row.name, to->row.name));
+	bool same =
+		(!from && !to) || (from && to && !strcmp(from->name, to->name));
 	struct err err = { 0 };
 	int rc;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "api/cancel.h"
 #include "api/image_int.h"
 #include "api/network.h"
 #include "api/volume_int.h"
@@ -130,11 +131,13 @@ static int insert_row(struct creation *n, struct err *err)
 
 /*
  * After a failure: the record and logs of a named sandbox whose machine did
- * not come up are kept for whoever looks for the cause; all else goes.
+ * not come up are kept for whoever looks for the cause; all else goes, also
+ * everything when it was the caller who gave up.
  */
 static void take_back(struct creation *n, enum boot_stage stage)
 {
-	bool keep = stage == BOOT_MACHINE && n->given->named && !n->c.ephemeral;
+	bool keep = stage == BOOT_MACHINE && n->given->named &&
+		    !n->c.ephemeral && !cancel_requested();
 
 	/* The failure itself is told; what fails here is mended by the next
 	 * reconcile, because the row still says CREATING. */
@@ -240,7 +243,8 @@ static int create_named(struct creation *n, struct api_err *e)
 
 	if (rc)
 		return rc;
-	lock = lifecycle_lock(&n->m->home, n->name, LOCK_WAIT_FOREVER, &e->err);
+	lock = cancel_lifecycle_lock(&n->m->home, n->name, LOCK_WAIT_FOREVER,
+				     &e->err);
 	if (lock < 0)
 		return lock;
 	rc = clear_way(n, &e->err);
@@ -337,7 +341,7 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 			      .plan = BOOT_PLAN_INIT,
 			      .watchdog = { -1, -1 } };
 	struct api_err e = { 0 };
-	int rc;
+	int rc, users = -1;
 
 	api_children_reap(m);
 	rc = create(&n, &e);
@@ -349,7 +353,7 @@ int msb_sandbox_create(msb_t *m, const msb_config_t *c, msb_sandbox_t **ret,
 	if (!rc) {
 		*ret = sandbox_new(m, &n.row);
 		if (*ret)
-			(*ret)->watchdog_fd = take_fd(&n.watchdog[1]);
+			sandbox_attach_fds(*ret, &n.watchdog[1], &users);
 		else
 			rc = api_no_memory(&e.err); /* it runs, unattended */
 	}

@@ -92,7 +92,7 @@ static int start_exec(msb_sandbox_t *s, const msb_exec_options_t *o,
 
 	if (rc)
 		return api_no_memory(err);
-	rc = sandbox_connect(s->m, s->row.name, AGENT_HANDSHAKE_MS, &x->c, err);
+	rc = sandbox_connect(s->m, s->name, AGENT_HANDSHAKE_MS, &x->c, err);
 	if (!rc)
 		rc = exec_connected(x, err);
 	if (rc)
@@ -117,7 +117,7 @@ int msb_exec_start(msb_sandbox_t *s, const msb_exec_options_t *o,
 	rc = sandbox_config_of(s, &c, &err);
 	if (rc)
 		return api_fail_err(&err, rc, ret_err);
-	rc = exec_new(s->row.name, o->argv.v[0], &x);
+	rc = exec_new(s->name, o->argv.v[0], &x);
 	rc = rc ? api_no_memory(&err) : start_exec(s, o, &c, x, &err);
 	sandbox_config_fini(&c);
 	if (rc) {

@@ -152,12 +152,11 @@ int msb_sandbox_attach(msb_sandbox_t *s, msb_exec_t **ret,
 {
 	struct api_err e = { 0 };
 	msb_exec_t *x = NULL;
-	int rc = exec_new(s->row.name, NULL, &x);
+	int rc = exec_new(s->name, NULL, &x);
 
 	if (rc)
 		return api_fail(&e, api_no_memory(&e.err), ret_err);
-	rc = sandbox_connect(s->m, s->row.name, AGENT_HANDSHAKE_MS, &x->c,
-			     &e.err);
+	rc = sandbox_connect(s->m, s->name, AGENT_HANDSHAKE_MS, &x->c, &e.err);
 	if (!rc)
 		rc = exec_connected(x, &e.err);
 	if (!rc)

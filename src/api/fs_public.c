@@ -41,7 +41,7 @@ int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 		       msb_error_t **ret_err)
 {
 	struct err err = { 0 };
-	int rc = guest_is_dir(s->m, s->row.name, path, &err);
+	int rc = guest_is_dir(s->m, s->name, path, &err);
 
 	if (rc == -ENOENT && err.kind == ERR_FS)
 		return 0;
@@ -52,8 +52,7 @@ int msb_fs_connect(msb_sandbox_t *s, msb_fs_t **ret, msb_error_t **ret_err)
 {
 	msb_fs_t *fs = calloc(1, sizeof(*fs));
 	struct err err = { 0 };
-	int rc = fs ? fs_connect(s->m, s->row.name, fs, &err)
-		    : api_no_memory(&err);
+	int rc = fs ? fs_connect(s->m, s->name, fs, &err) : api_no_memory(&err);
 
 	if (rc) {
 		free(fs);

@@ -113,6 +113,14 @@ int api_catalogue(msb_t *m, bool create, struct catalogue **ret,
 	return rc;
 }
 
+void api_catalogue_settle(msb_t *m)
+{
+	struct catalogue *cat;
+
+	if (!api_catalogue(m, false, &cat, NULL) && cat)
+		catalogue_settle(cat);
+}
+
 void api_child_add(msb_t *m, pid_t pid)
 {
 	struct child c = { .pid = pid };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cancel.h"
 #include "api/image_int.h"
 #include "api/process.h"
 #include "base/buf.h"
@@ -195,6 +196,18 @@ static int take_lines(struct worker *w, struct err *err)
 	}
 }
 
+static int await_line(const struct worker *w, struct err *err)
+{
+	struct pollfd p = { .fd = w->events, .events = POLLIN };
+	int rc;
+
+	do
+		rc = cancel_poll(&p, 1, -1);
+	while (rc == -EINTR);
+	return rc < 0 ? err_sys(err, ERR_IMAGE, -rc, "wait for " WORKER_PROGRAM)
+		      : 0;
+}
+
 /* Until it has closed its end of the pipe. */
 static int follow(struct worker *w, struct err *err)
 {
@@ -205,6 +218,9 @@ static int follow(struct worker *w, struct err *err)
 
 		if (!room)
 			return api_no_memory(err);
+		rc = await_line(w, err);
+		if (rc)
+			return rc;
 		n = io_read(w->events, room, READ_SIZE);
 		if (n < 0)
 			return err_sys(err, ERR_IO, (int)-n, "read a pipe");

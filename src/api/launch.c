@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/api_int.h"
+#include "api/cancel.h"
 #include "api/exec_int.h"
 #include "api/metrics.h"
 #include "api/network.h"
@@ -172,7 +172,8 @@ static int spawn_runtime(const msb_t *m, const struct boot *b,
 
 /* ---- report ------------------------------------------------------------- */
 
-/* Collect the report up to its newline: 0, -ENODATA, -ETIMEDOUT, -errno. */
+/* Collect the report up to its newline: 0, -ENODATA, -ETIMEDOUT, -ECANCELED,
+ * -errno. */
 static int read_report(int fd, struct buf *line)
 {
 	uint64_t deadline = clock_mono_ms() + READY_TIMEOUT_MS;
@@ -186,9 +187,9 @@ static int read_report(int fd, struct buf *line)
 
 		if (now >= deadline)
 			return -ETIMEDOUT;
-		rc = poll(&p, 1, (int)(deadline - now));
-		if (rc < 0 && errno != EINTR)
-			return -errno;
+		rc = cancel_poll(&p, 1, (int)(deadline - now));
+		if (rc < 0 && rc != -EINTR)
+			return rc;
 		if (rc <= 0)
 			continue;
 		room = buf_reserve(line, 4096);
@@ -262,13 +263,16 @@ static int await_ready(msb_t *m, pid_t pid, int report_fd, const char *name,
 	else if (rc == -ETIMEDOUT)
 		rc = boot_error(e, name, "other", ETIMEDOUT,
 				"the guest did not become ready");
+	else if (rc == -ECANCELED)
+		rc = boot_error(e, name, "other", ECANCELED, "cancelled");
 	buf_fini(&line);
 	if (!rc) {
 		api_child_add(m, pid);
 		return 0;
 	}
 	/* After an error report it ends by itself; a silent one is killed. */
-	if (e->err.kind == ERR_NONE || e->err.sys == ETIMEDOUT)
+	if (e->err.kind == ERR_NONE || e->err.sys == ETIMEDOUT ||
+	    e->err.sys == ECANCELED)
 		(void)kill(pid, SIGKILL);
 	program_end(pid, how, sizeof(how));
 	if (e->err.kind != ERR_NONE)
@@ -391,8 +395,7 @@ static int launch(msb_t *m, const struct boot *b, const char *dir,
 	}
 	metrics_launch_spawned(&metrics, pid);
 	*ret_stage = BOOT_MACHINE;
-	if (m->cat)
-		catalogue_settle(m->cat); /* while the guest boots */
+	api_catalogue_settle(m); /* while the guest boots */
 	rc = await_ready(m, pid, report, b->config->name, e);
 	if (rc)
 		metrics_launch_failed(&metrics);
@@ -411,7 +414,7 @@ static int check_workdir(msb_t *m, const struct sandbox_config *c,
 		return err_set(err, ERR_INVALID, ENOTDIR,
 			       "workdir is not a directory in guest: %s",
 			       c->workdir);
-	if (cause.kind == ERR_FS)
+	if (cause.kind == ERR_FS || cause.kind == ERR_FS_NOT_FOUND)
 		return err_set(err, ERR_INVALID, -rc,
 			       "workdir does not exist in guest: %s: %s",
 			       c->workdir, cause.msg);

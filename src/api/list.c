@@ -32,8 +32,7 @@ int msb_config_add_label(msb_config_t *c, const char *key, const char *value,
 	return rc ? api_fail_err(&err, rc, e) : 0;
 }
 
-/* Those of a row; one whose configuration makes no sense has none. */
-static void row_labels(const struct sandbox_row *r, struct strv *ret)
+void row_labels(const struct sandbox_row *r, struct strv *ret)
 {
 	json_t *o = json_loads(r->config,
 			       JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
@@ -41,16 +40,6 @@ static void row_labels(const struct sandbox_row *r, struct strv *ret)
 	if (labels_from_json(json_object_get(o, "labels"), ret, NULL))
 		strv_fini(ret);
 	json_decref(o);
-}
-
-const char *msb_sandbox_label(const msb_sandbox_t *s, size_t i)
-{
-	struct known_labels *l = s->labels;
-
-	if (!l->known)
-		row_labels(&s->row, &l->v);
-	l->known = true;
-	return i < l->v.n ? l->v.v[i] : NULL;
 }
 
 static bool is_selected(const struct sandbox_row *r, const char *const *labels,

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "api/cancel.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "logs/reader.h"
 
@@ -166,12 +168,36 @@ static int fail_next(const msb_log_t *l, const struct err *err, int rc,
 	return api_fail(&e, rc, ret);
 }
 
+/* The reader waits by itself, unless there is a token to be heeded. */
+static int next_entry(msb_log_t *l, int timeout_ms, struct log_entry *ret)
+{
+	struct pollfd p = { .fd = log_reader_fd(l->reader), .events = POLLIN };
+	uint64_t begin = clock_mono_ms();
+
+	if (!timeout_ms || p.fd < 0 || !cancel_in_use())
+		return log_reader_next(l->reader, timeout_ms, ret, &l->err);
+	for (;;) {
+		int rc = log_reader_next(l->reader, 0, ret, &l->err);
+		uint64_t spent = clock_mono_ms() - begin;
+		int left = timeout_ms < 0 ? -1
+			   : spent < (uint64_t)timeout_ms
+				   ? timeout_ms - (int)spent
+				   : 0;
+
+		if (rc || !left || log_reader_ended(l->reader))
+			return rc;
+		rc = cancel_poll(&p, 1, left);
+		if (rc < 0 && rc != -EINTR)
+			return err_sys(&l->err, ERR_IO, -rc, "wait for a log");
+	}
+}
+
 int msb_log_next(msb_log_t *l, int timeout_ms, msb_log_entry_t *ret,
 		 msb_error_t **ret_err)
 {
 	struct log_entry e;
 	msb_log_entry_t mine = { 0 };
-	int rc = log_reader_next(l->reader, timeout_ms, &e, &l->err);
+	int rc = next_entry(l, timeout_ms, &e);
 
 	if (rc < 0)
 		return fail_next(l, &l->err, rc, ret_err);

@@ -200,7 +200,7 @@ static bool is_disabled(const msb_sandbox_t *s)
 static int no_sample(const msb_sandbox_t *s, const struct err *cause,
 		     struct err *err)
 {
-	const char *name = s->row.name;
+	const char *name = s->name;
 
 	if (is_disabled(s))
 		return err_set(err, ERR_METRICS_DISABLED, ENOTSUP, "%s", name);
@@ -232,8 +232,8 @@ int msb_sandbox_metrics(msb_sandbox_t *s, msb_metrics_t *ret,
 		return api_fail_err(&err, rc, ret_err);
 	}
 	r = registry(s->m, false, &cause);
-	if (r && metrics_find(r, s->row.name, &reading)) {
-		fill(s->m, &reading, s->row.name, &all);
+	if (r && metrics_find(r, s->name, &reading)) {
+		fill(s->m, &reading, s->name, &all);
 		if (all.state != MSB_METRICS_EXITED) {
 			*ret = all;
 			return 0;

@@ -19,16 +19,18 @@
 
 static int fill(msb_config_t *c, const msb_sandbox_t *s, struct err *err)
 {
-	int rc = sandbox_config_of(s, &c->c, err);
+	int rc;
 
-	if (rc) {
-		c->c = (struct sandbox_config){ 0 };
-		return rc;
-	}
-	c->base = strdup(s->row.config);
-	c->net = c->base ? network_wish_of(&c->c, err) : NULL;
+	c->base = sandbox_config_text(s);
 	if (!c->base)
 		return api_no_memory(err);
+	rc = sandbox_config_from_json(c->base, &c->c, err);
+	if (rc) {
+		c->c = (struct sandbox_config){ 0 };
+		err_prefix(err, "sandbox '%s'", s->name);
+		return rc;
+	}
+	c->net = network_wish_of(&c->c, err);
 	c->named = true;
 	return c->net ? 0 : -EINVAL;
 }
@@ -292,21 +294,22 @@ static int hand_over(msb_t *m, const char *name, const struct sandbox_config *c)
 /* ---- all together -------------------------------------------------------- */
 
 /* Under the lock: the row as it is, which has to be the one that was read. */
-static int read_again(msb_sandbox_t *s, const msb_config_t *c, struct err *err)
+static int read_again(msb_sandbox_t *s, const msb_config_t *c,
+		      struct sandbox_row *ret, struct err *err)
 {
-	struct sandbox_row row;
-	int rc = row_get(s->m, s->row.name, &row, err);
+	int rc = row_get(s->m, s->name, ret, err);
 
 	if (rc)
 		return rc;
-	sandbox_take_row(s, &row);
-	if (!strcmp(s->row.config, c->base))
+	if (!strcmp(ret->config, c->base))
 		return 0;
+	sandbox_publish(s, ret);
 	return err_set(err, ERR_SANDBOX_STATE, ESTALE,
-		       "sandbox '%s' was changed meanwhile", s->row.name);
+		       "sandbox '%s' was changed meanwhile", s->name);
 }
 
-static int store(msb_sandbox_t *s, struct sandbox_config *now, struct err *err)
+static int store(msb_sandbox_t *s, struct sandbox_row *r,
+		 struct sandbox_config *now, struct err *err)
 {
 	struct catalogue *cat;
 	char *text = sandbox_config_to_json(now);
@@ -314,23 +317,21 @@ static int store(msb_sandbox_t *s, struct sandbox_config *now, struct err *err)
 		      : api_no_memory(err);
 
 	if (!rc)
-		rc = catalogue_set_config(cat, s->row.id, text, err);
+		rc = catalogue_set_config(cat, r->id, text, err);
 	if (rc <= 0) {
 		free(text);
 		return rc ? rc
 			  : err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%s",
-				    s->row.name);
+				    s->name);
 	}
-	free(s->row.config);
-	s->row.config = text;
-	strv_fini(&s->labels->v);
-	s->labels->known = false;
+	free(r->config);
+	r->config = text;
 	return 0;
 }
 
 /* What there is to do is found out first, and told last. */
-static int apply(msb_sandbox_t *s, struct pair *p, struct teller *t,
-		 bool dry_run, struct err *err)
+static int apply(msb_sandbox_t *s, struct sandbox_row *r, struct pair *p,
+		 struct teller *t, bool dry_run, struct err *err)
 {
 	struct teller probe = { .alive = t->alive };
 	int rc = tell_all(&probe, p);
@@ -341,24 +342,24 @@ static int apply(msb_sandbox_t *s, struct pair *p, struct teller *t,
 		return 0;
 	t->live = t->alive;
 	if (!dry_run) {
-		rc = store(s, p->now, err);
+		rc = store(s, r, p->now, err);
 		if (rc)
 			return rc;
 		if (t->alive && (probe.limits || probe.policy))
-			t->live = !hand_over(s->m, s->row.name, p->now);
+			t->live = !hand_over(s->m, s->name, p->now);
 	}
 	return tell_all(t, p) ? api_no_memory(err) : 0;
 }
 
-static int modify_locked(msb_sandbox_t *s, const msb_config_t *c, bool dry_run,
-			 struct teller *t, struct err *err)
+/* r is the row, and becomes what it is afterwards. */
+static int modify_row(msb_sandbox_t *s, struct sandbox_row *r,
+		      const msb_config_t *c, bool dry_run, struct teller *t,
+		      struct err *err)
 {
 	struct sandbox_config old, now = c->c; /* shallow: another network */
 	struct pair p = { &old, &now, NULL, NULL };
-	int rc = read_again(s, c, err);
+	int rc = sandbox_config_from_json(r->config, &old, err);
 
-	if (!rc)
-		rc = sandbox_config_of(s, &old, err);
 	if (rc)
 		return rc;
 	now.network = NULL;
@@ -370,13 +371,26 @@ static int modify_locked(msb_sandbox_t *s, const msb_config_t *c, bool dry_run,
 	if (!rc)
 		rc = check_rest(&p, err);
 	if (!rc) {
-		t->alive = sandbox_alive(s->m, s->row.name) == 1;
-		rc = apply(s, &p, t, dry_run, err);
+		t->alive = sandbox_alive(s->m, s->name) == 1;
+		rc = apply(s, r, &p, t, dry_run, err);
 	}
 	json_decref(p.old_net);
 	json_decref(p.new_net);
 	json_decref(now.network);
 	sandbox_config_fini(&old);
+	return rc;
+}
+
+static int modify_locked(msb_sandbox_t *s, const msb_config_t *c, bool dry_run,
+			 struct teller *t, struct err *err)
+{
+	struct sandbox_row row;
+	int rc = read_again(s, c, &row, err);
+
+	if (rc)
+		return rc;
+	rc = modify_row(s, &row, c, dry_run, t, err);
+	sandbox_publish(s, &row);
 	return rc;
 }
 
@@ -394,8 +408,8 @@ int msb_sandbox_modify(msb_sandbox_t *s, const msb_config_t *c, bool dry_run,
 					    "not the configuration of a "
 					    "sandbox that exists"),
 				    ret_err);
-	lock = lifecycle_lock(&s->m->home, s->row.name, LOCK_WAIT_FOREVER,
-			      &err);
+	lock = cancel_lifecycle_lock(&s->m->home, s->name, LOCK_WAIT_FOREVER,
+				     &err);
 	rc = lock < 0 ? lock : modify_locked(s, c, dry_run, &t, &err);
 	return rc ? api_fail_err(&err, rc, ret_err) : (int)t.n;
 }

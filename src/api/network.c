@@ -255,8 +255,8 @@ static json_t *secret_list(const struct secrets_config *s)
 static int addresses_of(const msb_sandbox_t *s, const struct net_config *c,
 			struct net_addresses *ret, struct err *err)
 {
-	json_t *machine =
-		s->machine_json ? json_loads(s->machine_json, 0, NULL) : NULL;
+	autofree char *text = sandbox_machine_text(s);
+	json_t *machine = text ? json_loads(text, 0, NULL) : NULL;
 	const json_t *network = json_object_get(machine, "network");
 	bool has4 = json_object_get(network, "ipv4");
 	bool has6 = json_object_get(network, "ipv6");
@@ -264,8 +264,8 @@ static int addresses_of(const msb_sandbox_t *s, const struct net_config *c,
 
 	json_decref(machine);
 	if (!known)
-		return network_addresses(c, s->row.slot, ret, err);
-	return net_addresses_assign(c, s->row.slot, has4, has6, ret, err);
+		return network_addresses(c, sandbox_slot(s), ret, err);
+	return net_addresses_assign(c, sandbox_slot(s), has4, has6, ret, err);
 }
 
 /* malloc'ed; NULL when out of memory. */
@@ -374,5 +374,5 @@ int msb_sandbox_net_explain(const msb_sandbox_t *s, const msb_net_question_t *q,
 	int rc = stored(s, &section, &err);
 
 	return rc ? api_fail_err(&err, rc, ret_err)
-		  : explain(&section, s->row.slot, q, ret_json, ret_err);
+		  : explain(&section, sandbox_slot(s), q, ret_json, ret_err);
 }

@@ -74,7 +74,7 @@ static int ask_sandbox(msb_sandbox_t *s, enum msg_type question,
 	if (timeout_ms > WAIT_MAX_MS)
 		timeout_ms = WAIT_MAX_MS;
 	deadline = clock_mono_ms() + timeout_ms;
-	rc = sandbox_connect(s->m, s->row.name, timeout_ms, &c, &err);
+	rc = sandbox_connect(s->m, s->name, timeout_ms, &c, &err);
 
 	if (rc)
 		return api_fail_err(&err, rc, ret_err);
@@ -84,7 +84,7 @@ static int ask_sandbox(msb_sandbox_t *s, enum msg_type question,
 		*ret_us = (clock_mono_ns() - begin) / 1000;
 	agent_close(&c);
 	if (rc)
-		return api_fail_err(&err, no_answer(&err, rc, s->row.name),
+		return api_fail_err(&err, no_answer(&err, rc, s->name),
 				    ret_err);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/cancel.h"
 #include "api/image_int.h"
 #include "api/release_int.h"
 #include "base/buf.h"
@@ -98,8 +99,10 @@ static int copy(int in, int out, uint64_t size)
 		return -ENOMEM;
 	while (size) {
 		size_t want = size < CHUNK ? (size_t)size : CHUNK;
-		int rc = io_read_full(in, chunk, want);
+		int rc = cancel_check();
 
+		if (!rc)
+			rc = io_read_full(in, chunk, want);
 		if (!rc)
 			rc = io_write_full(out, chunk, want);
 		if (rc)

@@ -87,7 +87,7 @@ static void note_draining(msb_t *m, const char *name)
 
 int msb_sandbox_request_stop(msb_sandbox_t *s, msb_error_t **ret_err)
 {
-	const char *name = s->row.name;
+	const char *name = s->name;
 	autoclose int dirfd =
 		home_sandbox_open(&s->m->home, name, SANDBOX_RUNTIME_DIR);
 	struct runtime_process p;
@@ -112,20 +112,20 @@ int msb_sandbox_request_stop(msb_sandbox_t *s, msb_error_t **ret_err)
 static int await_end(const msb_sandbox_t *s, uint64_t timeout_ms,
 		     struct err *err)
 {
-	autoclose int dirfd = home_sandbox_open(&s->m->home, s->row.name,
-						SANDBOX_RUNTIME_DIR);
+	autoclose int dirfd =
+		home_sandbox_open(&s->m->home, s->name, SANDBOX_RUNTIME_DIR);
 	struct runtime_process p;
 	int rc = dirfd < 0 ? -ESRCH : process_open(dirfd, &p);
 
 	if (rc == -ESRCH)
 		return 1;
 	if (rc)
-		return process_err(err, rc, s->row.name);
+		return process_err(err, rc, s->name);
 	rc = cancel_process_wait(&p, -1, timeout_ms);
 	runtime_process_close(&p);
 	if (rc == -ETIMEDOUT)
 		return 0;
-	return rc ? process_err(err, rc, s->row.name) : 1;
+	return rc ? process_err(err, rc, s->name) : 1;
 }
 
 /* What is known of the end; an ephemeral one leaves no record behind. */
@@ -149,7 +149,7 @@ static int take_exit(msb_sandbox_t *s, msb_exit_t *ret, struct err *err)
 	/* the reasons of a startup command; the code of others says less */
 	if (reason &&
 	    (!strcmp(reason, "Completed") || !strcmp(reason, "Failed")))
-		ret->exit_code = s->row.exit_code;
+		ret->exit_code = sandbox_exit_code(s);
 	return 0;
 }
 

@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/cancel.h"
 #include "api/snapshot_int.h"
 #include "base/bytes.h"
 #include "base/io.h"
 
 #define CHUNK ((size_t)1 << 20)
+#define PART (64u << 20) /* of what the kernel copies in one go */
 #define BLOCK 4096u
 
 /* ---- extents ------------------------------------------------------------ */
@@ -100,6 +102,8 @@ static int copy_bytes(int from, int to, uint64_t pos, uint64_t end,
 		ssize_t n = read_at(from, chunk, want, pos);
 		struct iovec iov = { chunk, n > 0 ? (size_t)n : 0 };
 
+		if (cancel_requested())
+			return -ECANCELED;
 		if (n <= 0)
 			return n ? (int)n : -ENODATA; /* it became shorter */
 		while (iov.iov_len) {
@@ -120,9 +124,12 @@ static int copy_in_kernel(int from, int to, uint64_t *pos, uint64_t end)
 {
 	while (*pos < end) {
 		off_t in = (off_t)*pos, out = (off_t)*pos;
-		ssize_t n = copy_file_range(from, &in, to, &out,
-					    (size_t)(end - *pos), 0);
+		uint64_t len = end - *pos < PART ? end - *pos : PART;
+		ssize_t n =
+			copy_file_range(from, &in, to, &out, (size_t)len, 0);
 
+		if (cancel_requested())
+			return -ECANCELED;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == ENOSPC || errno == EIO))
@@ -189,6 +196,8 @@ static int add_bytes(struct hasher *h, int fd, uint64_t pos, uint64_t end,
 		size_t want = end - pos < CHUNK ? (size_t)(end - pos) : CHUNK;
 		ssize_t n = read_at(fd, chunk, want, pos);
 
+		if (cancel_requested())
+			return -ECANCELED;
 		if (n <= 0)
 			return n ? (int)n : -ENODATA;
 		hasher_add(h, chunk, (size_t)n);

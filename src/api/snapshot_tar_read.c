@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/cancel.h"
 #include "api/snapshot_int.h"
 #include "api/snapshot_tar.h"
 #include "base/io.h"
@@ -447,6 +448,8 @@ static int copy_piece(struct extraction *x, uint64_t to, uint64_t len,
 		size_t n = len < CHUNK ? (size_t)len : CHUNK;
 		int rc = read_at(x->fd, x->chunk, n, x->at, err);
 
+		if (!rc && cancel_requested())
+			rc = err_sys(err, ERR_IO, ECANCELED, "unpack");
 		if (!rc)
 			rc = put(x->to, x->chunk, n, to, err);
 		if (rc)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/cancel.h"
 #include "api/snapshot_int.h"
 #include "api/snapshot_tar.h"
 #include "base/io.h"
@@ -127,7 +128,9 @@ static int put_data(int fd, int from, const struct snapshot_extent *e,
 
 		if (n <= 0)
 			return n ? (int)n : -ENODATA;
-		rc = io_write_full(fd, chunk, (size_t)n);
+		rc = cancel_check();
+		if (!rc)
+			rc = io_write_full(fd, chunk, (size_t)n);
 		if (rc)
 			return rc;
 		pos += (uint64_t)n;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/api_int.h"
+#include "api/cancel.h"
 #include "api/exec_int.h"
 #include "api/image_int.h"
 #include "api/volume_int.h"
@@ -157,94 +158,104 @@ int start_row(msb_t *m, struct sandbox_row *r, int watchdog_rd,
 int msb_sandbox_check_start(const msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	struct boot_plan plan = BOOT_PLAN_INIT;
-	struct sandbox_config c;
+	struct sandbox_config c = { 0 };
+	struct sandbox_row row = { .name = s->name };
 	struct err err = { 0 };
-	int rc = plan_start(s->m, &s->row, &c, &plan, &err);
+	int rc;
 
+	row.config = sandbox_config_text(s);
+	rc = row.config ? plan_start(s->m, &row, &c, &plan, &err)
+			: api_no_memory(&err);
+	free(row.config);
 	boot_plan_fini(&plan);
 	sandbox_config_fini(&c);
 	return rc ? api_fail_err(&err, rc, ret_err) : 0;
 }
 
-/* The row of a handle as it is now; 1 its runtime lives, 0 it does not. */
-static int look_again(msb_sandbox_t *s, struct err *err)
+/* The row of a handle as it is now; 1 its runtime lives, 0 it does not. *ret
+ * is to be freed, or published, also after a failure. */
+static int look_again(msb_sandbox_t *s, struct sandbox_row *ret,
+		      struct err *err)
 {
-	struct sandbox_row row;
-	int rc = row_get(s->m, s->row.name, &row, err);
+	int rc = row_get(s->m, s->name, ret, err);
 
 	if (rc)
 		return rc;
-	sandbox_take_row(s, &row);
-	rc = sandbox_alive(s->m, s->row.name);
+	rc = sandbox_alive(s->m, s->name);
 	if (rc < 0)
 		return err_sys(err, ERR_IO, -rc, "look at sandbox '%s'",
-			       s->row.name);
+			       s->name);
 	if (rc)
 		return 1;
-	rc = mend_row(s->m, &s->row, err);
+	rc = mend_row(s->m, ret, err);
 	if (!rc)
-		rc = err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%s",
-			     s->row.name);
+		rc = err_set(err, ERR_SANDBOX_NOT_FOUND, ENOENT, "%s", s->name);
 	return rc < 0 ? rc : 0;
 }
 
-static int start_attached(msb_sandbox_t *s, struct api_err *e)
+/* What was found out about the row of a handle is known from now on. */
+static void publish_found(msb_sandbox_t *s, struct sandbox_row *row)
 {
-	int fds[2];
+	if (row->name)
+		sandbox_publish(s, row);
+}
+
+static int start_attached(msb_sandbox_t *s, struct sandbox_row *r,
+			  struct api_err *e)
+{
+	int fds[2], users = -1;
 	int rc = watchdog_pipe(fds, &e->err);
 
 	if (rc)
 		return rc;
-	rc = start_row(s->m, &s->row, fds[0], e);
+	rc = start_row(s->m, r, fds[0], e);
 	close_fd(&fds[0]);
-	if (rc) {
-		close_fd(&fds[1]);
-		return rc;
-	}
-	s->watchdog_fd = fds[1];
-	return 0;
+	if (!rc)
+		sandbox_attach_fds(s, &fds[1], &users);
+	close_fd(&fds[1]);
+	return rc;
 }
 
 static int already_running(const msb_sandbox_t *s, struct err *err)
 {
 	return err_set(err, ERR_SANDBOX_RUNNING, EBUSY,
-		       "cannot start sandbox '%s': already running",
-		       s->row.name);
+		       "cannot start sandbox '%s': already running", s->name);
 }
 
-static int start_locked(msb_sandbox_t *s, bool attached, struct api_err *e)
+static int start_locked(msb_sandbox_t *s, struct sandbox_row *r, bool attached,
+			struct api_err *e)
 {
 	autoclose int dirfd = -1;
-	int rc = look_again(s, &e->err);
+	int rc = look_again(s, r, &e->err);
 
 	if (rc < 0)
 		return rc;
-	if (rc && sandbox_is_temporary(s->m, s->row.name))
-		return sandbox_make_permanent(s->m, s->row.name, &e->err);
+	if (rc && sandbox_is_temporary(s->m, s->name))
+		return sandbox_make_permanent(s->m, s->name, &e->err);
 	if (rc)
 		return already_running(s, &e->err);
 	sandbox_detach_fds(s); /* of an earlier boot */
-	dirfd = runtime_dir(s->m, s->row.name);
+	dirfd = runtime_dir(s->m, s->name);
 	if (dirfd >= 0)
 		(void)unlinkat(dirfd, RUNTIME_WATCHDOG, 0); /* mostly absent */
-	return attached ? start_attached(s, e)
-			: start_row(s->m, &s->row, -1, e);
+	return attached ? start_attached(s, r, e) : start_row(s->m, r, -1, e);
 }
 
 int msb_sandbox_start(msb_sandbox_t *s, bool attached, msb_error_t **ret_err)
 {
+	struct sandbox_row row = { 0 };
 	struct api_err e = { 0 };
 	autoclose int lock = -1;
 	int rc;
 
 	/* No need to wait for whoever is just booting it. */
-	if (sandbox_alive(s->m, s->row.name) == 1 &&
-	    !sandbox_is_temporary(s->m, s->row.name))
+	if (sandbox_alive(s->m, s->name) == 1 &&
+	    !sandbox_is_temporary(s->m, s->name))
 		return api_fail(&e, already_running(s, &e.err), ret_err);
-	lock = lifecycle_lock(&s->m->home, s->row.name, LOCK_WAIT_FOREVER,
-			      &e.err);
-	rc = lock < 0 ? lock : start_locked(s, attached, &e);
-	sandbox_look(s);
+	lock = cancel_lifecycle_lock(&s->m->home, s->name, LOCK_WAIT_FOREVER,
+				     &e.err);
+	rc = lock < 0 ? lock : start_locked(s, &row, attached, &e);
+	publish_found(s, &row);
 	return rc ? api_fail(&e, rc, ret_err) : 0;
 }
 
@@ -282,28 +293,28 @@ static int join_holders(msb_sandbox_t *s, int dirfd, struct err *err)
 		return 0;
 	if (flock(users, LOCK_SH) < 0)
 		return err_sys(err, ERR_IO, errno, "lock sandbox '%s'",
-			       s->row.name);
-	s->users_fd = take_fd(&users);
-	s->watchdog_fd = take_fd(&watchdog);
+			       s->name);
+	sandbox_attach_fds(s, &watchdog, &users);
 	return 1;
 }
 
 /* Start it with a FIFO as its watchdog, and be its first holder. */
-static int start_held(msb_sandbox_t *s, struct api_err *e)
+static int start_held(msb_sandbox_t *s, struct sandbox_row *r,
+		      struct api_err *e)
 {
 	autoclose int dirfd = -1, users = -1, rd = -1, wr = -1;
-	int rc = home_sandbox_create(&s->m->home, s->row.name, &e->err);
+	int rc = home_sandbox_create(&s->m->home, s->name, &e->err);
 
 	if (rc)
 		return rc;
-	dirfd = runtime_dir(s->m, s->row.name);
+	dirfd = runtime_dir(s->m, s->name);
 	users = dirfd < 0 ? dirfd : open_users(dirfd);
 	if (users < 0)
 		return path_err(&e->err, -users, "use the directory of",
-				s->row.name);
+				s->name);
 	if (flock(users, LOCK_SH | LOCK_NB) < 0)
 		return err_sys(&e->err, ERR_IO, errno, "lock sandbox '%s'",
-			       s->row.name);
+			       s->name);
 	(void)unlinkat(dirfd, RUNTIME_WATCHDOG, 0); /* mostly absent */
 	if (mkfifoat(dirfd, RUNTIME_WATCHDOG, 0600) < 0)
 		return path_err(&e->err, errno, "make a FIFO in", s->log_dir);
@@ -311,94 +322,110 @@ static int start_held(msb_sandbox_t *s, struct api_err *e)
 	wr = open_watchdog(dirfd);
 	if (rd < 0 || wr < 0)
 		return err_sys(&e->err, ERR_IO, rd < 0 ? errno : -wr,
-			       "open the watchdog of sandbox '%s'",
-			       s->row.name);
-	rc = start_row(s->m, &s->row, rd, e);
+			       "open the watchdog of sandbox '%s'", s->name);
+	rc = start_row(s->m, r, rd, e);
 	if (rc) {
 		(void)unlinkat(dirfd, RUNTIME_WATCHDOG, 0); /* ours */
 		return rc;
 	}
-	s->users_fd = take_fd(&users);
-	s->watchdog_fd = take_fd(&wr);
+	sandbox_attach_fds(s, &wr, &users);
 	return 0;
 }
 
 /* All its holders died: the runtime is stopping, or is about to. */
-static int await_ending(msb_sandbox_t *s, int dirfd, struct err *err)
+static int await_ending(msb_sandbox_t *s, struct sandbox_row *r, int dirfd,
+			struct err *err)
 {
 	struct runtime_process p;
 	int rc = runtime_process_open(dirfd, &p);
 
 	if (!rc) {
-		rc = runtime_process_wait(&p, -1, ENDING_TIMEOUT_MS);
+		rc = cancel_process_wait(&p, -1, ENDING_TIMEOUT_MS);
 		runtime_process_close(&p);
 	}
-	rc = rc && rc != -ESRCH ? kill_runtime(s->m, s->row.name, err) : 0;
+	if (rc == -ECANCELED)
+		return err_sys(err, ERR_RUNTIME, ECANCELED, "wait");
+	rc = rc && rc != -ESRCH ? kill_runtime(s->m, s->name, err) : 0;
 	api_children_reap(s->m);
-	return rc < 0 ? rc : look_again(s, err);
+	if (rc < 0)
+		return rc;
+	sandbox_row_fini(r);
+	*r = (struct sandbox_row){ 0 };
+	return look_again(s, r, err);
 }
 
-static int hold_locked(msb_sandbox_t *s, struct api_err *e)
+static int hold_locked(msb_sandbox_t *s, struct sandbox_row *r,
+		       struct api_err *e)
 {
-	int rc = look_again(s, &e->err);
+	int rc = look_again(s, r, &e->err);
 
 	if (rc < 0)
 		return rc;
 	sandbox_detach_fds(s); /* of an earlier boot or hold */
 	if (rc) {
-		autoclose int dirfd = runtime_dir(s->m, s->row.name);
+		autoclose int dirfd = runtime_dir(s->m, s->name);
 
-		if (!sandbox_is_temporary(s->m, s->row.name))
+		if (!sandbox_is_temporary(s->m, s->name))
 			return 0;
 		rc = join_holders(s, dirfd, &e->err);
 		if (rc)
 			return rc < 0 ? rc : 0;
-		rc = await_ending(s, dirfd, &e->err);
+		rc = await_ending(s, r, dirfd, &e->err);
 		if (rc < 0)
 			return rc;
 	}
-	return start_held(s, e);
+	return start_held(s, r, e);
 }
 
 int msb_sandbox_hold(msb_sandbox_t *s, msb_error_t **ret_err)
 {
+	struct sandbox_row row = { 0 };
 	struct api_err e = { 0 };
 	autoclose int lock = -1;
 	int rc;
 
-	if (s->users_fd >= 0 || s->watchdog_fd >= 0)
+	if (sandbox_is_attached(s))
 		return 0; /* it is ours already */
-	lock = lifecycle_lock(&s->m->home, s->row.name, LOCK_WAIT_FOREVER,
-			      &e.err);
-	rc = lock < 0 ? lock : hold_locked(s, &e);
-	sandbox_look(s);
+	lock = cancel_lifecycle_lock(&s->m->home, s->name, LOCK_WAIT_FOREVER,
+				     &e.err);
+	if (lock < 0)
+		rc = lock;
+	else if (sandbox_is_attached(s)) /* by another thread */
+		rc = 0;
+	else
+		rc = hold_locked(s, &row, &e);
+	publish_found(s, &row);
 	return rc ? api_fail(&e, rc, ret_err) : 0;
 }
 
 /* Under the lock: is a stop due when we let go? */
-static bool is_last_holder(msb_sandbox_t *s)
+static bool is_last_holder(const msb_sandbox_t *s)
 {
+	int users = sandbox_users_fd(s);
+
 	/* One open file has one lock: ours becomes exclusive if it can. */
-	return users_none(s->users_fd) &&
-	       sandbox_is_temporary(s->m, s->row.name);
+	return users >= 0 && users_none(users) &&
+	       sandbox_is_temporary(s->m, s->name);
 }
 
 static int drop_locked(msb_sandbox_t *s, uint64_t timeout_ms, int *lock,
 		       msb_stop_result_t *ret, struct err *err)
 {
+	autoclose int watchdog = sandbox_watchdog_dup(s);
 	struct sandbox_row row;
 	int rc = 1;
 
 	if (is_last_holder(s)) {
-		rc = row_find(s->m, s->row.name, &row, err);
+		rc = row_find(s->m, s->name, &row, err);
 		if (rc > 0) {
-			sandbox_take_row(s, &row);
-			rc = stop_row(s->m, &s->row, s->watchdog_fd, timeout_ms,
-				      ret, err);
+			rc = stop_row(s->m, &row, watchdog, timeout_ms, ret,
+				      err);
+			sandbox_publish(s, &row);
 		}
 		if (!rc)
-			lifecycle_lock_retire(&s->m->home, s->row.name, lock);
+			lifecycle_lock_retire(&s->m->home, s->name, lock);
 	}
+	close_fd(&watchdog);
 	sandbox_detach_fds(s);
 	sandbox_look(s);
 	return rc < 0 ? rc : 0;
@@ -414,10 +441,10 @@ int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
 
 	if (ret_result)
 		*ret_result = result;
-	if (s->users_fd < 0)
+	if (sandbox_users_fd(s) < 0)
 		return 0;
-	lock = lifecycle_lock(&s->m->home, s->row.name, LOCK_WAIT_FOREVER,
-			      &err);
+	lock = cancel_lifecycle_lock(&s->m->home, s->name, LOCK_WAIT_FOREVER,
+				     &err);
 	rc = lock < 0 ? lock : drop_locked(s, timeout_ms, &lock, &result, &err);
 	if (rc)
 		return api_fail_err(&err, rc, ret_err);
@@ -428,32 +455,31 @@ int msb_sandbox_drop(msb_sandbox_t *s, uint64_t timeout_ms,
 
 static int release_held(msb_sandbox_t *s, struct err *err)
 {
-	autoclose int lock = lifecycle_lock(&s->m->home, s->row.name,
-					    LOCK_WAIT_FOREVER, err);
+	autoclose int lock = cancel_lifecycle_lock(&s->m->home, s->name,
+						   LOCK_WAIT_FOREVER, err);
 
-	if (lock < 0)
-		return lock;
-	if (!sandbox_is_temporary(s->m, s->row.name))
-		return 0;
-	return sandbox_make_permanent(s->m, s->row.name, err);
+	int rc = lock < 0 ? lock : 0;
+
+	if (!rc && sandbox_is_temporary(s->m, s->name))
+		rc = sandbox_make_permanent(s->m, s->name, err);
+	if (!rc)
+		sandbox_detach_fds(s);
+	return rc;
 }
 
 int msb_sandbox_release(msb_sandbox_t *s, msb_error_t **ret_err)
 {
 	struct err err = { 0 };
-	int rc = 0;
+	int rc;
 
-	if (s->users_fd >= 0) {
+	if (sandbox_users_fd(s) >= 0) {
 		rc = release_held(s, &err);
-	} else if (s->watchdog_fd >= 0) {
-		rc = watchdog_release(s->watchdog_fd);
+	} else {
+		rc = sandbox_release_watchdog(s);
 		if (rc)
 			rc = err_set(&err, ERR_SANDBOX_STATE, -rc,
 				     "sandbox '%s' is not running any more",
-				     s->row.name);
+				     s->name);
 	}
-	if (rc)
-		return api_fail_err(&err, rc, ret_err);
-	sandbox_detach_fds(s);
-	return 0;
+	return rc ? api_fail_err(&err, rc, ret_err) : 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/cancel.h"
 #include "api/metrics.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -82,11 +83,10 @@ static int end_process(msb_t *m, const struct sandbox_row *r,
 	if (timeout_ms) {
 		/* a runtime that is gone by now is what we want */
 		(void)runtime_process_signal(p, RUNTIME_STOP_SIGNAL);
-		if (m->cat)
-			catalogue_settle(m->cat); /* while the guest flushes */
+		api_catalogue_settle(m); /* while the guest flushes */
 		now = clock_mono_ms();
-		rc = runtime_process_wait(p, watchdog_fd,
-					  deadline > now ? deadline - now : 0);
+		rc = cancel_process_wait(p, watchdog_fd,
+					 deadline > now ? deadline - now : 0);
 		if (!rc)
 			return 0;
 		if (rc != -ETIMEDOUT)
@@ -155,7 +155,7 @@ int stop_row(msb_t *m, struct sandbox_row *r, int watchdog_fd,
 static int lock_for_stop(msb_t *m, const char *name, uint64_t timeout_ms,
 			 bool *ret_killed, struct err *err)
 {
-	int fd = lifecycle_lock(&m->home, name, timeout_ms, err);
+	int fd = cancel_lifecycle_lock(&m->home, name, timeout_ms, err);
 	int rc;
 
 	*ret_killed = false;
@@ -173,23 +173,22 @@ static int lock_for_stop(msb_t *m, const char *name, uint64_t timeout_ms,
 static int stop_locked(msb_sandbox_t *s, uint64_t timeout_ms, int *lock,
 		       msb_stop_result_t *ret, struct err *err)
 {
+	autoclose int watchdog = sandbox_watchdog_dup(s);
 	struct sandbox_row row;
-	int rc = row_find(s->m, s->row.name, &row, err);
+	int rc = row_find(s->m, s->name, &row, err);
 
 	*ret = MSB_STOP_NOT_RUNNING;
 	if (rc > 0) {
-		sandbox_take_row(s, &row);
-		rc = stop_row(s->m, &s->row, s->watchdog_fd, timeout_ms, ret,
-			      err);
+		rc = stop_row(s->m, &row, watchdog, timeout_ms, ret, err);
+		sandbox_publish(s, &row);
 	}
 	if (rc < 0)
 		return rc;
-	if (!rc) { /* it removed itself: it is as stopped as can be */
-		s->row.status = ROW_STOPPED;
-		lifecycle_lock_retire(&s->m->home, s->row.name, lock);
-	}
 	sandbox_detach_fds(s);
-	sandbox_look(s);
+	if (!rc) { /* it removed itself: it is as stopped as can be */
+		sandbox_set_ended(s);
+		lifecycle_lock_retire(&s->m->home, s->name, lock);
+	}
 	return 0;
 }
 
@@ -201,7 +200,7 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 	struct err err = { 0 };
 	bool killed;
 	autoclose int lock =
-		lock_for_stop(s->m, s->row.name, timeout_ms, &killed, &err);
+		lock_for_stop(s->m, s->name, timeout_ms, &killed, &err);
 	int rc = lock;
 
 	if (lock >= 0) {
@@ -219,35 +218,39 @@ int msb_sandbox_stop(msb_sandbox_t *s, uint64_t timeout_ms,
 static int still_running(const msb_sandbox_t *s, struct err *err)
 {
 	return err_set(err, ERR_SANDBOX_RUNNING, EBUSY,
-		       "cannot remove sandbox '%s': still running",
-		       s->row.name);
+		       "cannot remove sandbox '%s': still running", s->name);
+}
+
+static int remove_row(const msb_sandbox_t *s, struct sandbox_row *r, bool force,
+		      struct err *err)
+{
+	msb_stop_result_t result;
+	int rc = sandbox_alive(s->m, s->name);
+
+	if (rc < 0)
+		return err_sys(err, ERR_IO, -rc, "look at sandbox '%s'",
+			       s->name);
+	if (rc && !force)
+		return still_running(s, err);
+	rc = rc ? stop_row(s->m, r, -1, 0, &result, err) : 1;
+	return rc > 0 ? erase_row(s->m, r, err) : rc;
 }
 
 static int remove_locked(msb_sandbox_t *s, bool force, int *lock,
 			 struct err *err)
 {
-	msb_stop_result_t result;
 	struct sandbox_row row;
-	int rc = row_get(s->m, s->row.name, &row, err);
+	int rc = row_get(s->m, s->name, &row, err);
 
 	if (rc)
 		return rc;
-	sandbox_take_row(s, &row);
-	rc = sandbox_alive(s->m, s->row.name);
-	if (rc < 0)
-		return err_sys(err, ERR_IO, -rc, "look at sandbox '%s'",
-			       s->row.name);
-	if (rc && !force)
-		return still_running(s, err);
-	rc = rc ? stop_row(s->m, &s->row, -1, 0, &result, err) : 1;
-	if (rc > 0)
-		rc = erase_row(s->m, &s->row, err);
+	rc = remove_row(s, &row, force, err);
+	sandbox_publish(s, &row);
 	if (rc < 0)
 		return rc;
-	s->row.status = ROW_STOPPED;
 	sandbox_detach_fds(s);
-	sandbox_look(s);
-	lifecycle_lock_retire(&s->m->home, s->row.name, lock);
+	sandbox_set_ended(s);
+	lifecycle_lock_retire(&s->m->home, s->name, lock);
 	return 0;
 }
 
@@ -259,11 +262,11 @@ int msb_sandbox_remove(msb_sandbox_t *s, bool force, msb_error_t **ret_err)
 	int rc;
 
 	/* No need to wait for whoever is just booting it. */
-	if (!force && sandbox_alive(s->m, s->row.name) == 1)
+	if (!force && sandbox_alive(s->m, s->name) == 1)
 		return api_fail_err(&err, still_running(s, &err), ret_err);
-	lock = force ? lock_for_stop(s->m, s->row.name, 0, &killed, &err)
-		     : lifecycle_lock(&s->m->home, s->row.name,
-				      LOCK_WAIT_FOREVER, &err);
+	lock = force ? lock_for_stop(s->m, s->name, 0, &killed, &err)
+		     : cancel_lifecycle_lock(&s->m->home, s->name,
+					     LOCK_WAIT_FOREVER, &err);
 	rc = lock < 0 ? lock : remove_locked(s, force, &lock, &err);
 	/* Killed under its creator, who then removed it himself. */
 	if (rc == -ENOENT && killed)

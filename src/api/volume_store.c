@@ -10,9 +10,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "api/cancel.h"
 #include "api/volume_int.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -95,7 +95,6 @@ int volume_lock(const struct volumes *v, const char *name, bool exclusive,
 		uint64_t timeout_ms, struct err *err)
 {
 	const int how = (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
-	const struct timespec pause = { .tv_nsec = 5000000 };
 	uint64_t start = clock_mono_ms();
 	char path[PATH_SIZE];
 
@@ -121,7 +120,9 @@ int volume_lock(const struct volumes *v, const char *name, bool exclusive,
 				       "it is just being started, or it is "
 				       "being made or removed",
 				       name);
-		(void)nanosleep(&pause, NULL); /* early is one more try */
+		if (cancel_sleep(5))
+			return err_sys(err, ERR_VOLUME_IN_USE, ECANCELED,
+				       "lock volume '%s'", name);
 	}
 }
 

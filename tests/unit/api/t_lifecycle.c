@@ -64,8 +64,8 @@ static void expect_status(const char *name, const char *want)
 /* The runtime of s has gone; a deadline, not a wait for time to pass. */
 static void await_death(const msb_sandbox_t *s)
 {
-	autoclose int dirfd = home_sandbox_open(&s->m->home, s->row.name,
-						SANDBOX_RUNTIME_DIR);
+	autoclose int dirfd =
+		home_sandbox_open(&s->m->home, s->name, SANDBOX_RUNTIME_DIR);
 	struct runtime_process p;
 
 	if (dirfd >= 0 && runtime_process_open(dirfd, &p) == 0) {
@@ -295,7 +295,7 @@ static void replace_takes_the_place(void **state)
 	assert_int_equal(msb_sandbox_create(w->m, c, &s, NULL), 0);
 	assert_int_not_equal(msb_sandbox_pid(s), msb_sandbox_pid(old));
 	assert_false(world_has(w, "box", "mark"));
-	assert_true(s->row.id > old->row.id);
+	assert_true(s->facts->row.id > old->facts->row.id);
 	msb_config_free(c);
 	msb_sandbox_free(s);
 	msb_sandbox_free(old);
@@ -384,8 +384,8 @@ static void half_made_ones_are_recognised(void **state)
 	expect_status("half", "none");
 	assert_false(world_has(w, "half", ""));
 	/* Died after the guest was up: one like any other. */
-	assert_int_equal(catalogue_set_status(cat, s->row.id, ROW_CREATING,
-					      NULL, 0, NULL),
+	assert_int_equal(catalogue_set_status(cat, s->facts->row.id,
+					      ROW_CREATING, NULL, 0, NULL),
 			 1);
 	expect_status("up", "Running");
 	assert_int_equal(stored_status("up"), ROW_RUNNING);
