@@ -16,8 +16,8 @@
  *    ..._options_t), and what gives out borrowed data until its next call
  *    (msb_log_t, msb_agent_stream_t; of msb_exec_t: msb_exec_next, while input,
  *    signals and sizes may be sent from elsewhere). Strings borrowed from a
- *    msb_sandbox_t are good until that handle is refreshed, started, stopped or
- *    modified. Nothing may be freed while it is in use.
+ *    msb_sandbox_t are good until that handle is freed, whatever is done with
+ *    it meanwhile. Nothing may be freed while it is in use.
  *  - A structure that the caller hands in begins with struct_size, its size as
  *    the caller knows it; what later versions add to it is then left alone.
  *  - After a fork, the child opens its own msb_t and leaves the parent's
