@@ -5,13 +5,17 @@
 #include <string.h>
 
 #include "api/fs_int.h"
+#include "api/volume_fs.h"
 #include "base/clock.h"
 
 #define ERROR_TEXT_MAX 512
 
 void fs_disconnect(struct msb_fs *fs)
 {
-	agent_close(&fs->c);
+	if (fs->volume)
+		volume_fs_close(take_ptr(fs->volume));
+	else
+		agent_close(&fs->c);
 }
 
 static int lost(struct msb_fs *fs, int rc, struct err *err)
@@ -115,8 +119,11 @@ int fs_call(struct msb_fs *fs, const struct msg_fs_request *m,
 {
 	struct agent_frame f;
 	uint32_t id = 0;
-	int rc = fs_begin(fs, m, &id, err);
+	int rc;
 
+	if (fs->volume)
+		return volume_fs_call(fs->volume, m, ret, err);
+	rc = fs_begin(fs, m, &id, err);
 	if (!rc)
 		rc = next(fs, &f, err);
 	if (rc)
@@ -256,12 +263,43 @@ int fs_get(struct msb_fs *fs, uint64_t handle, uint64_t offset, uint64_t len,
 	const struct msg_fs_request last = { .op = MSG_FS_CLOSE_HANDLE,
 					     .handle = handle };
 	struct transfer t = { .left = len, .sink = sink, .ctx = ctx };
-	int rc = fs_begin(fs, &m, &t.id, err);
+	int rc;
 
+	if (fs->volume)
+		return volume_fs_get(fs->volume, handle, offset, len, close,
+				     sink, ctx, err);
+	rc = fs_begin(fs, &m, &t.id, err);
 	/* The read goes on although its handle is closed behind it. */
 	if (!rc && close)
 		rc = fs_begin(fs, &last, &t.close_id, err);
 	if (!rc)
 		rc = transfer(fs, &t, err);
 	return rc ? rc : t.rc;
+}
+
+int fs_put_all(struct msb_fs *fs, uint64_t handle, uint64_t offset,
+	       const void *data, size_t len, struct err *err)
+{
+	const struct msg_fs_request m = { .op = MSG_FS_WRITE,
+					  .handle = handle,
+					  .offset = offset,
+					  .len = { true, len } };
+	const uint8_t *p = data;
+	uint32_t id;
+	int rc;
+
+	if (fs->volume)
+		return volume_fs_put(fs->volume, handle, offset, data, len,
+				     err);
+	rc = fs_begin(fs, &m, &id, err);
+	while (!rc && len) {
+		size_t n = len < FS_CHUNK ? len : FS_CHUNK;
+
+		rc = fs_put(fs, id, p, n, err);
+		p += n;
+		len -= n;
+	}
+	if (!rc)
+		rc = fs_put(fs, id, NULL, 0, err);
+	return rc ? rc : fs_end(fs, &id, 1, err);
 }

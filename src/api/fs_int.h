@@ -15,7 +15,10 @@
 #define FS_CHUNK 131072u
 #define FS_NAME_MAX 255u
 
+struct volume_fs;
+
 struct msb_fs {
+	struct volume_fs *volume; /* owned; else a guest is asked: */
 	struct agent_client c;
 	uint64_t wait_ms;
 	bool broken; /* what is on the wire is unknown: no further use */
@@ -24,6 +27,10 @@ struct msb_fs {
 int fs_connect(const msb_t *m, const char *sandbox, struct msb_fs *ret,
 	       struct err *err);
 void fs_disconnect(struct msb_fs *fs);
+
+/* All of data into an open file. */
+int fs_put_all(struct msb_fs *fs, uint64_t handle, uint64_t offset,
+	       const void *data, size_t len, struct err *err);
 
 /*
  * One request and its answer. *ret borrows until the next call. A refusal is

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/fs_int.h"
+#include "api/volume_fs.h"
 
 #define PAGE_ENTRIES 512
 #define ENTRIES_MAX 4000000u
@@ -155,8 +156,11 @@ int fs_list_dir(struct msb_fs *fs, const char *path, fs_entry_fn fn, void *ctx,
 {
 	uint64_t handle = 0;
 	size_t total = 0;
-	int rc = fs_open_handle(fs, path, NULL, &handle, err), n;
+	int rc, n;
 
+	if (fs->volume)
+		return volume_fs_list(fs->volume, path, fn, ctx, err);
+	rc = fs_open_handle(fs, path, NULL, &handle, err);
 	if (rc)
 		return rc;
 	do {

@@ -6,6 +6,7 @@
 
 #include "api/exec_int.h"
 #include "api/fs_int.h"
+#include "api/volume_fs.h"
 
 #define CHECK_WAIT_MS 10000u
 #define READ_FILE_MAX (1ull << 31)
@@ -62,6 +63,32 @@ int msb_fs_connect(msb_sandbox_t *s, msb_fs_t **ret, msb_error_t **ret_err)
 	return 0;
 }
 
+int msb_fs_open_volume(const msb_volume_t *v, msb_fs_t **ret,
+		       msb_error_t **ret_err)
+{
+	struct err err = { 0 };
+	msb_fs_t *fs;
+	int rc;
+
+	if (msb_volume_kind(v) != MSB_VOLUME_DIR) {
+		rc = err_set(&err, ERR_UNSUPPORTED, EOPNOTSUPP,
+			     "volume '%s' is a disk: only sandboxes see its "
+			     "files",
+			     msb_volume_name(v));
+		return done(&err, rc, ret_err);
+	}
+	fs = calloc(1, sizeof(*fs));
+	rc = fs ? volume_fs_open(msb_volume_path(v), msb_volume_quota_mib(v),
+				 &fs->volume, &err)
+		: api_no_memory(&err);
+	if (rc) {
+		free(fs);
+		return done(&err, rc, ret_err);
+	}
+	*ret = fs;
+	return 0;
+}
+
 void msb_fs_free(msb_fs_t *fs)
 {
 	if (!fs)
@@ -86,7 +113,8 @@ int msb_fs_exists(msb_fs_t *fs, const char *path, msb_error_t **ret_err)
 	msb_fs_info_t info;
 	int rc = fs_stat(fs, path, false, &info, &err);
 
-	if (err.kind == ERR_FS && (rc == -ENOENT || rc == -ENOTDIR))
+	if ((err.kind == ERR_FS || err.kind == ERR_FS_NOT_FOUND) &&
+	    (rc == -ENOENT || rc == -ENOTDIR))
 		return 0;
 	return done(&err, rc ? rc : 1, ret_err);
 }
@@ -303,35 +331,13 @@ int64_t msb_fs_pread(msb_fs_t *fs, uint64_t handle, uint64_t offset, void *data,
 	return rc ? done(&err, rc, ret_err) : (int64_t)s.len;
 }
 
-static int put_all(msb_fs_t *fs, const struct msg_fs_request *m,
-		   const void *data, size_t len, struct err *err)
-{
-	const uint8_t *p = data;
-	uint32_t id;
-	int rc = fs_begin(fs, m, &id, err);
-
-	while (!rc && len) {
-		size_t n = len < FS_CHUNK ? len : FS_CHUNK;
-
-		rc = fs_put(fs, id, p, n, err);
-		p += n;
-		len -= n;
-	}
-	if (!rc)
-		rc = fs_put(fs, id, NULL, 0, err);
-	return rc ? rc : fs_end(fs, &id, 1, err);
-}
-
 int msb_fs_pwrite(msb_fs_t *fs, uint64_t handle, uint64_t offset,
 		  const void *data, size_t len, msb_error_t **ret_err)
 {
-	const struct msg_fs_request m = { .op = MSG_FS_WRITE,
-					  .handle = handle,
-					  .offset = offset,
-					  .len = { true, len } };
 	struct err err = { 0 };
 
-	return done(&err, put_all(fs, &m, data, len, &err), ret_err);
+	return done(&err, fs_put_all(fs, handle, offset, data, len, &err),
+		    ret_err);
 }
 
 /* ---- whole files -------------------------------------------------------- */
@@ -378,14 +384,13 @@ int msb_fs_write_file(msb_fs_t *fs, const char *path, const void *data,
 				       .append = append,
 				       .truncate = !append,
 				       .mode = { mode >= 0, (uint32_t)mode } };
-	struct msg_fs_request m = { .op = MSG_FS_WRITE, .len = { true, len } };
 	struct err err = { 0 };
-	int rc = fs_open_handle(fs, path, &o, &m.handle, &err), closed;
+	uint64_t handle = 0;
+	int rc = fs_open_handle(fs, path, &o, &handle, &err), closed;
 
 	if (rc)
 		return done(&err, rc, ret_err);
-	rc = put_all(fs, &m, data, len, &err);
-	closed = fs->broken ? 0
-			    : fs_close_handle(fs, m.handle, rc ? NULL : &err);
+	rc = fs_put_all(fs, handle, 0, data, len, &err);
+	closed = fs->broken ? 0 : fs_close_handle(fs, handle, rc ? NULL : &err);
 	return done(&err, rc ? rc : closed, ret_err);
 }

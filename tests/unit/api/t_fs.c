@@ -27,8 +27,9 @@ struct guest {
 
 static void begin(struct guest *g)
 {
+	static const struct msg_ready told = { .boot_time_ns = 1 };
 	uint8_t range[8];
-	struct buf empty;
+	struct buf ready;
 	int fds[2];
 
 	memset(g, 0, sizeof(*g));
@@ -38,13 +39,13 @@ static void begin(struct guest *g)
 	g->mine = fds[1];
 	g->id = 100;
 	buf_init(&g->out, FRAME_BUF_MAX);
-	buf_init(&empty, 16);
+	buf_init(&ready, 256);
 	be32_put(range, 100);
 	be32_put(range + 4, 200);
 	(void)buf_append(&g->out, range, sizeof(range));
-	msg_encode_empty(&empty);
-	(void)frame_put(&g->out, 0, 6, MSG_T_READY, &empty);
-	buf_fini(&empty);
+	msg_encode_ready(&ready, &told);
+	(void)frame_put(&g->out, 0, 6, MSG_T_READY, &ready);
+	buf_fini(&ready);
 }
 
 static void says(struct guest *g, const char *type, struct buf *payload)
