@@ -38,7 +38,8 @@ def command(language, build):
 class Pending:
     """A request that has not been answered yet."""
 
-    def __init__(self, op, number):
+    def __init__(self, driver, op, number):
+        self.driver = driver
         self.op = op
         self.number = number
         self.answers = queue.Queue()
@@ -49,7 +50,7 @@ class Pending:
         except queue.Empty:
             raise TimeoutError(f"{self.op}: no answer within {seconds} s") from None
         if line is None:
-            raise EOFError(f"{self.op}: the driver has ended")
+            raise EOFError(f"{self.op}: the driver has ended: {self.driver.process.wait(5)}")
         if "error" in line:
             raise Failed(self.op, line["error"])
         return line["ok"]
@@ -85,7 +86,7 @@ class Driver:
     def begin(self, op, args, background=True):
         with self.lock:
             self.last += 1
-            waiting = self.pending[self.last] = Pending(op, self.last)
+            waiting = self.pending[self.last] = Pending(self, op, self.last)
         request = {"id": waiting.number, "op": op, "args": args}
         if background:
             request["background"] = True

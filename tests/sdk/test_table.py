@@ -120,7 +120,7 @@ class Run:
 
     def do_many(self, step):
         """The same n times at once; the answers in the order of the requests."""
-        pending = [self.call(step["op"], fill(step["args"], {**self.names, "i": i}), True)
+        pending = [self.call(step["op"], fill(step["args"], {**self.names, "i": str(i)}), True)
                    for i in range(step["n"])]
         return [p.result(self.driver.deadline) for p in pending]
 
