@@ -46,7 +46,7 @@ class IoError(MicrosandboxError):
 
 class InvalidConfigError(MicrosandboxError):
     """Options that contradict each other, or that do not exist."""
-    kind = "invalid"
+    kind = "invalid_config"
 
 
 class SandboxError(MicrosandboxError):
@@ -60,12 +60,12 @@ class SandboxNotFoundError(SandboxError):
 
 class SandboxAlreadyExistsError(SandboxError):
     """The name is taken, and is not to be replaced."""
-    kind = "sandbox_exists"
+    kind = "sandbox_already_exists"
 
 
 class SandboxStillRunningError(SandboxError):
     """What is to be removed runs."""
-    kind = "sandbox_running"
+    kind = "sandbox_still_running"
 
 
 class SandboxStateError(SandboxError):
@@ -88,7 +88,7 @@ class RuntimeFailedError(SandboxError):
 
 class BootStartError(SandboxError):
     """The guest did not come up; details: stage, kernel_log."""
-    kind = "boot"
+    kind = "boot_start"
 
 
 class ProtocolError(MicrosandboxError):
@@ -98,7 +98,7 @@ class ProtocolError(MicrosandboxError):
 
 class AgentClientError(MicrosandboxError):
     """The guest's agent is not there any more, or says no."""
-    kind = "agent"
+    kind = "agent_client"
 
 
 class AgentBusyError(AgentClientError):
@@ -154,12 +154,12 @@ class NoMemoryError(MicrosandboxError, MemoryError):
 
 class FilesystemError(MicrosandboxError):
     """A file of a guest or of a volume; errno tells what."""
-    kind = "fs"
+    kind = "sandbox_fs"
 
 
 class PathNotFoundError(FilesystemError):
     """There is no such file."""
-    kind = "fs_not_found"
+    kind = "path_not_found"
 
 
 class ImageError(MicrosandboxError):
@@ -188,7 +188,7 @@ class VolumeNotFoundError(VolumeError):
 
 class VolumeAlreadyExistsError(VolumeError):
     """The name is taken."""
-    kind = "volume_exists"
+    kind = "volume_already_exists"
 
 
 class VolumeInUseError(VolumeError):
@@ -207,12 +207,12 @@ class SnapshotNotFoundError(SnapshotError):
 
 class SnapshotAlreadyExistsError(SnapshotError):
     """There is one already."""
-    kind = "snapshot_exists"
+    kind = "snapshot_already_exists"
 
 
-class SnapshotSourceError(SnapshotError):
-    """The sandbox cannot be snapshotted as it is: it runs, or has no image."""
-    kind = "snapshot_source"
+class SnapshotSandboxRunningError(SnapshotError):
+    """The sandbox cannot be snapshotted as it is: most often, it runs."""
+    kind = "snapshot_sandbox_running"
 
 
 class SnapshotImageMissingError(SnapshotError):
@@ -260,7 +260,7 @@ class OperationCancelledError(MicrosandboxError):
 
 class PatchFailedError(MicrosandboxError):
     """The root file system could not be changed as wished."""
-    kind = "patch"
+    kind = "patch_failed"
 
 
 def _classes(base: type[MicrosandboxError]) -> dict[str, type[MicrosandboxError]]:

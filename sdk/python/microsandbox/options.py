@@ -13,7 +13,7 @@ from ._convert import (
     SizeLike, StrPath, integer, make, mib, ms, number, pairs, path, seconds, some, text, texts,
 )
 from ._enums import LogLevel, PullPolicy
-from .exec import Rlimit
+from .exec import RLIM_INFINITY, Rlimit
 from .image import ImageSource, RegistryAuth
 from .network import Network, Ports, ports_json
 from .patch import PatchConfig
@@ -94,8 +94,12 @@ def _rlimits(value: Any) -> Any:
     found = []
     for item in value:
         resource, soft, hard = make(Rlimit, item)._limits()
-        found.append({"resource": resource, "soft": soft, "hard": hard})
+        found.append({"resource": resource, "soft": _limit(soft), "hard": _limit(hard)})
     return found
+
+
+def _limit(n: int) -> int | str:
+    return "unlimited" if n == RLIM_INFINITY else n
 
 
 def _mounts(value: Any) -> Any:

@@ -30,7 +30,8 @@ class MountConfig:
     follow_symlinks: bool | None = None
     stat_virtualization: StatVirtualization | str | None = None
     host_permissions: HostPermissions | str | None = None
-    quota_mib: SizeLike | None = None
+    quota_mib: SizeLike | str | None = None
+    """Or "none"."""
     size_mib: SizeLike | None = None
     format: DiskImageFormat | str | None = None
     fstype: str | None = None
@@ -47,7 +48,8 @@ class MountConfig:
             follow_symlinks=self.follow_symlinks,
             stat_virtualization=_word(self.stat_virtualization, "stat_virtualization"),
             host_permissions=_word(self.host_permissions, "host_permissions"),
-            quota_mib=mib(self.quota_mib), size_mib=mib(self.size_mib),
+            quota_mib=self.quota_mib if isinstance(self.quota_mib, str) else mib(self.quota_mib),
+            size_mib=mib(self.size_mib),
             format=_word(self.format, "format"), fstype=self.fstype, create=self.create,
             volume=None if self.volume is None else dict(self.volume))
 
@@ -133,7 +135,7 @@ class Volume:
              follow_symlinks: bool | None = None,
              stat_virtualization: StatVirtualization | str | None = None,
              host_permissions: HostPermissions | str | None = None,
-             quota_mib: SizeLike | None = None) -> MountConfig:
+             quota_mib: SizeLike | str | None = None) -> MountConfig:
         """A directory or file of the host."""
         return MountConfig(
             bind=path, readonly=readonly, noexec=noexec, nosuid=nosuid, nodev=nodev,
