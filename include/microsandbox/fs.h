@@ -16,9 +16,11 @@ MSB_BEGIN_DECLS
  */
 int msb_fs_connect(msb_sandbox_t *s, msb_fs_t **ret, msb_error_t **ret_err);
 /*
- * The files of a volume, from the host, whether a sandbox uses it or not. Paths
- * begin at its directory; nothing outside of it is reached, be it by "..", or
- * by a symbolic link. MSB_ERR_UNSUPPORTED: the volume is a disk.
+ * The files of a volume, from the host, whether a sandbox uses it or not, as a
+ * guest would see them (docs/mounts.md). Paths begin at its directory; what
+ * leads out of it, by ".." or a symbolic link, is MSB_ERR_FS with EXDEV.
+ * MSB_ERR_UNSUPPORTED: the volume is a disk; MSB_ERR_VOLUME_NOT_FOUND: it has
+ * been removed.
  */
 int msb_fs_open_volume(const msb_volume_t *v, msb_fs_t **ret,
 		       msb_error_t **ret_err);
@@ -42,7 +44,7 @@ int msb_fs_stat(msb_fs_t *fs, const char *path, bool follow, msb_fs_info_t *ret,
 		msb_error_t **ret_err);
 /* 1, 0, or negative: it cannot be told. */
 int msb_fs_exists(msb_fs_t *fs, const char *path, msb_error_t **ret_err);
-/* With its parents; mode -1 = 0777 less the guest's umask. */
+/* With its parents; mode -1 = 0777 less the guest's umask (022 of a volume). */
 int msb_fs_mkdir(msb_fs_t *fs, const char *path, int mode,
 		 msb_error_t **ret_err);
 int msb_fs_remove(msb_fs_t *fs, const char *path, msb_error_t **ret_err);

@@ -100,17 +100,19 @@ const char *msb_image_digest(const msb_image_t *img);	   /* of the manifest */
 int64_t msb_image_created_unix_ms(const msb_image_t *img); /* of the name */
 /* Sum of the compressed layers; -1 when files of the image are missing. */
 int64_t msb_image_size_bytes(const msb_image_t *img);
-/* Of its platform; NULL: unknown. */
+/* Of its platform; NULL: it does not tell, or files of it are missing. */
 const char *msb_image_architecture(const msb_image_t *img);
 const char *msb_image_os(const msb_image_t *img);
-int64_t msb_image_last_used_unix_ms(const msb_image_t *img); /* -1: never */
+/* When it was got, or a sandbox was last started with it; -1: files of it are
+ * missing. */
+int64_t msb_image_last_used_unix_ms(const msb_image_t *img);
 typedef struct {
 	size_t struct_size; /* set by the caller to sizeof(...) */
 	const char *diff_id, *digest, *media_type; /* borrowed from the image */
 	uint64_t size_bytes;			   /* compressed */
 } msb_image_layer_t;
 size_t msb_image_layer_count(const msb_image_t *img);
-/* The lowest layer is 0. -ERANGE. */
+/* The lowest layer is 0. -ERANGE; -EINVAL: struct_size is not set. */
 int msb_image_layer(const msb_image_t *img, size_t i, msb_image_layer_t *ret);
 /* Everything that is known, as JSON text (see docs/json.md); owned by img. */
 const char *msb_image_json(const msb_image_t *img);

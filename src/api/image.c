@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images in the cache, as objects and as JSON. */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api/image_int.h"
 #include "base/clock.h"
 
+/* What is kept of a layer. */
+struct layer {
+	struct digest diff_id, blob;
+	char *media_type;
+	uint64_t size;
+};
+
 struct msb_image {
 	char *reference, *canonical, *json;
+	char *arch, *os; /* NULL: not told */
 	struct digest digest;
 	int64_t created_ms;
-	int64_t size; /* -1: it is damaged */
+	int64_t used_ms; /* -1: it is damaged */
+	int64_t size;	 /* likewise */
+	struct layer *layers;
+	size_t nlayers;
 };
 
 struct msb_image_list {
@@ -144,21 +157,52 @@ static char *image_json(const msb_image_t *i, const struct image *img,
 
 /* ---- objects ------------------------------------------------------------ */
 
+/* NULL for "" and NULL; -ENOMEM. */
+static int copy_fact(const char *text, char **ret)
+{
+	*ret = text && *text ? strdup(text) : NULL;
+	return text && *text && !*ret ? -ENOMEM : 0;
+}
+
+static int copy_facts(msb_image_t *i, const struct image *img)
+{
+	i->layers = calloc(img->nlayers + 1, sizeof(*i->layers));
+	if (!i->layers)
+		return -ENOMEM;
+	for (; i->nlayers < img->nlayers; i->nlayers++) {
+		const struct image_layer *from = &img->layers[i->nlayers];
+		struct layer *to = &i->layers[i->nlayers];
+
+		to->diff_id = from->diff_id;
+		to->blob = from->blob;
+		to->size = from->blob_size;
+		to->media_type =
+			strdup(from->media_type ? from->media_type : "");
+		if (!to->media_type)
+			return -ENOMEM;
+	}
+	if (copy_fact(img->config.arch, &i->arch))
+		return -ENOMEM;
+	return copy_fact(img->config.os, &i->os);
+}
+
+/* img NULL: its files are missing. */
 static msb_image_t *image_new(const struct image_ref *ref,
 			      const struct image *img,
-			      const struct digest *digest, int64_t created_ms,
+			      const struct image_name *n, int64_t used_ms,
 			      bool details)
 {
 	msb_image_t *i = calloc(1, sizeof(*i));
 
 	if (!i)
 		return NULL;
-	i->digest = *digest;
-	i->created_ms = created_ms;
+	i->digest = n->manifest_digest;
+	i->created_ms = n->created_unix_ms;
+	i->used_ms = used_ms;
 	i->size = img ? (int64_t)image_size(img) : -1;
 	i->reference = image_ref_short(ref);
 	i->canonical = image_ref_canonical(ref);
-	if (i->reference && i->canonical)
+	if (i->reference && i->canonical && (!img || !copy_facts(i, img)))
 		i->json = image_json(i, img, details);
 	if (i->json)
 		return i;
@@ -173,7 +217,34 @@ void msb_image_free(msb_image_t *img)
 	free(img->reference);
 	free(img->canonical);
 	free(img->json);
+	free(img->arch);
+	free(img->os);
+	for (size_t i = 0; i < img->nlayers; i++)
+		free(img->layers[i].media_type);
+	free(img->layers);
 	free(img);
+}
+
+void image_mark_used(const struct image_store *s, const struct digest *manifest)
+{
+	const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT },
+					 { .tv_nsec = UTIME_NOW } };
+	autofree char *path = image_store_merged_path(s, manifest);
+
+	if (path) /* of use to people alone */
+		(void)utimensat(AT_FDCWD, path, now, AT_SYMLINK_NOFOLLOW);
+}
+
+static int64_t image_last_used(const struct image_store *s,
+			       const struct digest *manifest)
+{
+	autofree char *path = image_store_merged_path(s, manifest);
+	struct stat st;
+
+	if (!path || lstat(path, &st) < 0)
+		return -1;
+	return (int64_t)st.st_mtim.tv_sec * 1000 +
+	       st.st_mtim.tv_nsec / NSEC_PER_MSEC;
 }
 
 /* What a name in the store stands for; its files may be missing. */
@@ -190,8 +261,9 @@ static int image_of_name(const struct image_store *s,
 		return rc;
 	/* a damaged one is shown as such, not as an error of all */
 	found = image_store_find_digest(s, &n->manifest_digest, &img, NULL);
-	*ret = image_new(&ref, found ? NULL : &img, &n->manifest_digest,
-			 n->created_unix_ms, details);
+	*ret = image_new(&ref, found ? NULL : &img, n,
+			 found ? -1 : image_last_used(s, &n->manifest_digest),
+			 details);
 	if (!found)
 		image_fini(&img);
 	image_ref_fini(&ref);
@@ -352,6 +424,42 @@ int64_t msb_image_created_unix_ms(const msb_image_t *img)
 int64_t msb_image_size_bytes(const msb_image_t *img)
 {
 	return img->size;
+}
+
+const char *msb_image_architecture(const msb_image_t *img)
+{
+	return img->arch;
+}
+
+const char *msb_image_os(const msb_image_t *img)
+{
+	return img->os;
+}
+
+int64_t msb_image_last_used_unix_ms(const msb_image_t *img)
+{
+	return img->used_ms;
+}
+
+size_t msb_image_layer_count(const msb_image_t *img)
+{
+	return img->nlayers;
+}
+
+int msb_image_layer(const msb_image_t *img, size_t i, msb_image_layer_t *ret)
+{
+	const struct layer *l;
+
+	if (i >= img->nlayers)
+		return -ERANGE;
+	if (ret->struct_size < sizeof(*ret))
+		return -EINVAL;
+	l = &img->layers[i];
+	ret->diff_id = l->diff_id.text;
+	ret->digest = l->blob.text;
+	ret->media_type = l->media_type;
+	ret->size_bytes = l->size;
+	return 0;
 }
 
 const char *msb_image_json(const msb_image_t *img)

@@ -53,6 +53,9 @@ int image_resolve(msb_t *m, const struct image_store *s,
 		  const struct image_ref *ref,
 		  const struct msb_image_options *o, struct image *ret,
 		  bool *ret_cached, struct err *err);
+/* A sandbox is being started with it. */
+void image_mark_used(const struct image_store *s,
+		     const struct digest *manifest);
 /* The images that a load ended with, as a list. */
 int image_list_of(msb_t *m, const struct worker_event *done,
 		  msb_image_list_t **ret, struct err *err);

@@ -32,6 +32,7 @@ static int add_image(const struct image_store *s, const struct image *img,
 	}
 	if (rc)
 		return api_no_memory(err);
+	image_mark_used(s, &img->manifest_digest);
 	/* one that is not known is told by the guest */
 	if (user)
 		(void)user_lookup(user, img->passwd, &p->uid, &p->gid);

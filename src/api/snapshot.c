@@ -399,13 +399,20 @@ static int by_time(const void *a, const void *b)
 	return order ? order : strcmp((*x)->path, (*y)->path);
 }
 
-int msb_snapshot_list(msb_t *m, msb_snapshot_list_t **ret,
-		      msb_error_t **ret_err)
+/* Of dir, or those that are known. */
+static int list(msb_t *m, const char *dir, msb_snapshot_list_t **ret,
+		msb_error_t **ret_err)
 {
 	msb_snapshot_list_t *l = calloc(1, sizeof(*l));
 	struct err err = { 0 };
-	int rc = l ? snapshot_each(m, on_listed, l, &err) : api_no_memory(&err);
+	int rc;
 
+	if (!l)
+		rc = api_no_memory(&err);
+	else if (dir)
+		rc = snapshot_each_in(m, dir, on_listed, l, &err);
+	else
+		rc = snapshot_each(m, on_listed, l, &err);
 	if (rc || !l) {
 		msb_snapshot_list_free(l);
 		return done(&err, rc, ret_err);
@@ -414,6 +421,18 @@ int msb_snapshot_list(msb_t *m, msb_snapshot_list_t **ret,
 		qsort(l->items, l->n, sizeof(msb_snapshot_t *), by_time);
 	*ret = l;
 	return 0;
+}
+
+int msb_snapshot_list(msb_t *m, msb_snapshot_list_t **ret,
+		      msb_error_t **ret_err)
+{
+	return list(m, NULL, ret, ret_err);
+}
+
+int msb_snapshot_list_dir(msb_t *m, const char *dir, msb_snapshot_list_t **ret,
+			  msb_error_t **ret_err)
+{
+	return list(m, dir, ret, ret_err);
 }
 
 size_t msb_snapshot_list_count(const msb_snapshot_list_t *l)
@@ -481,4 +500,39 @@ const char *msb_snapshot_created_at(const msb_snapshot_t *s)
 uint64_t msb_snapshot_size_bytes(const msb_snapshot_t *s)
 {
 	return s->desc.upper_size;
+}
+
+const char *msb_snapshot_integrity(const msb_snapshot_t *s)
+{
+	return s->desc.algorithm ? s->desc.integrity.text : NULL;
+}
+
+const char *msb_snapshot_image_digest(const msb_snapshot_t *s)
+{
+	return s->desc.image.text;
+}
+
+const char *msb_snapshot_format(const msb_snapshot_t *s)
+{
+	return s->desc.format;
+}
+
+const char *msb_snapshot_fstype(const msb_snapshot_t *s)
+{
+	return s->desc.fstype;
+}
+
+const char *msb_snapshot_parent(const msb_snapshot_t *s)
+{
+	return s->desc.has_parent ? s->desc.parent.text : NULL;
+}
+
+const char *msb_snapshot_source(const msb_snapshot_t *s)
+{
+	return s->desc.source;
+}
+
+const char *msb_snapshot_label(const msb_snapshot_t *s, size_t i)
+{
+	return i < s->desc.labels.n ? s->desc.labels.v[i] : NULL;
 }

@@ -207,6 +207,34 @@ int snapshot_each(const msb_t *m, int (*fn)(void *ctx, msb_snapshot_t *s),
 	return rc < 0 ? api_no_memory(err) : rc;
 }
 
+/* Is dir the place where the home's own are? */
+static bool is_home(const char *home, const struct stat *dir)
+{
+	struct stat st;
+
+	return stat(home, &st) == 0 && st.st_ino == dir->st_ino &&
+	       st.st_dev == dir->st_dev;
+}
+
+int snapshot_each_in(const msb_t *m, const char *dir,
+		     int (*fn)(void *ctx, msb_snapshot_t *s), void *ctx,
+		     struct err *err)
+{
+	autofree char *home = snapshot_home(m);
+	const struct visit v = { fn, ctx };
+	struct stat st;
+	int rc;
+
+	if (!home)
+		return api_no_memory(err);
+	if (stat(dir, &st) < 0)
+		return path_err(err, errno, "open", dir);
+	if (!S_ISDIR(st.st_mode))
+		return path_err(err, ENOTDIR, "open", dir);
+	rc = visit_dir(dir, is_home(home, &st) ? VISIT_NAMED : VISIT_OTHER, &v);
+	return rc < 0 ? api_no_memory(err) : rc;
+}
+
 int snapshot_index_add(const msb_t *m, const msb_snapshot_t *s, struct err *err)
 {
 	autofree char *home = snapshot_home(m);
@@ -277,16 +305,15 @@ int snapshot_reindex(const msb_t *m, const char *dir, int64_t *ret_n,
 	autofree char *index = home ? str_fmt("%s/" INDEX_DIR, home) : NULL;
 	struct reindex r = { .m = m, .err = err };
 	const struct visit v = { on_reindexed, &r };
-	struct stat a, b;
+	struct stat st;
 	bool own;
 	int rc;
 
 	if (!index)
 		return api_no_memory(err);
-	if (dir && stat(dir, &a) < 0)
+	if (dir && stat(dir, &st) < 0)
 		return path_err(err, errno, "open", dir);
-	own = !dir || (stat(home, &b) == 0 && a.st_ino == b.st_ino &&
-		       a.st_dev == b.st_dev);
+	own = !dir || is_home(home, &st);
 	sweep_index(index);
 	rc = visit_dir(own ? home : dir, own ? VISIT_NAMED : VISIT_OTHER, &v);
 	if (!rc && own)

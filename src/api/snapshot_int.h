@@ -76,6 +76,10 @@ int snapshot_name_check(const char *name, struct err *err);
 /* Every snapshot that is known; what cannot be read is left out. */
 int snapshot_each(const msb_t *m, int (*fn)(void *ctx, msb_snapshot_t *s),
 		  void *ctx, struct err *err);
+/* Those in dir, known or not; likewise. */
+int snapshot_each_in(const msb_t *m, const char *dir,
+		     int (*fn)(void *ctx, msb_snapshot_t *s), void *ctx,
+		     struct err *err);
 /* Remember those in dir (NULL: the home's own place, where nothing needs to be
  * remembered), and forget those that are gone. */
 int snapshot_reindex(const msb_t *m, const char *dir, int64_t *ret_n,

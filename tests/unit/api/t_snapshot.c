@@ -230,6 +230,86 @@ static void copies_are_equal_and_as_sparse(void **state)
 	(void)close(to);
 }
 
+/* --- what programs are told --- */
+
+/* A directory dir/name with a snapshot in it. */
+static void make_snapshot(const char *dir, const char *name, const char *text,
+			  off_t size)
+{
+	char *path = str_fmt("%s/%s", dir, name);
+	autoclose int fd = -1, upper = -1;
+
+	assert_non_null(path);
+	assert_int_equal(io_mkdir_p(AT_FDCWD, path, 0700), 0);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(
+		io_write_file_at(fd, SNAPSHOT_FILE, text, strlen(text), 0600),
+		0);
+	upper = openat(fd, SNAPSHOT_UPPER, O_WRONLY | O_CREAT | O_CLOEXEC,
+		       0600);
+	assert_int_equal(ftruncate(upper, size), 0);
+	free(path);
+}
+
+static void facts_are_told(const msb_snapshot_t *s)
+{
+	assert_string_equal(msb_snapshot_image(s), "busybox");
+	assert_string_equal(msb_snapshot_image_digest(s), "sha256:" HEX);
+	assert_string_equal(msb_snapshot_format(s), "raw");
+	assert_string_equal(msb_snapshot_fstype(s), "ext4");
+	assert_string_equal(msb_snapshot_source(s), "box");
+	assert_string_equal(msb_snapshot_label(s, 0), "a=1");
+	assert_string_equal(msb_snapshot_label(s, 1), "b=x=\x1f\"\n");
+	assert_null(msb_snapshot_label(s, 2));
+	assert_null(msb_snapshot_parent(s));
+	assert_null(msb_snapshot_integrity(s));
+	assert_int_equal(msb_snapshot_size_bytes(s), 8192);
+}
+
+static void a_directory_is_listed_without_being_known(void **state)
+{
+	char base[] = "/tmp/msb-unit-XXXXXX";
+	msb_snapshot_list_t *l;
+	char *dir, *home;
+	msb_error_t *e = NULL;
+	msb_t *m;
+
+	(void)state;
+	assert_non_null(mkdtemp(base));
+	dir = str_fmt("%s/some", base);
+	home = str_fmt("%s/home", base);
+	assert_non_null(dir);
+	assert_non_null(home);
+	make_snapshot(dir, "one", GOOD, 8192);
+	make_snapshot(dir, "damaged", GOOD, 100);
+	make_snapshot(dir, "no descriptor", "{}", 8192);
+	assert_int_equal(msb_open(home, &m, NULL), 0);
+	assert_int_equal(msb_snapshot_list_dir(m, dir, &l, NULL), 0);
+	assert_int_equal(msb_snapshot_list_count(l), 1);
+	assert_null(msb_snapshot_name(msb_snapshot_list_item(l, 0)));
+	facts_are_told(msb_snapshot_list_item(l, 0));
+	msb_snapshot_list_free(l);
+	assert_int_equal(msb_snapshot_list(m, &l, NULL), 0);
+	assert_int_equal(msb_snapshot_list_count(l), 0);
+	msb_snapshot_list_free(l);
+	/* the home's own have names */
+	make_snapshot(msb_snapshot_dir(m), "mine", GOOD, 8192);
+	assert_int_equal(
+		msb_snapshot_list_dir(m, msb_snapshot_dir(m), &l, NULL), 0);
+	assert_int_equal(msb_snapshot_list_count(l), 1);
+	assert_string_equal(msb_snapshot_name(msb_snapshot_list_item(l, 0)),
+			    "mine");
+	msb_snapshot_list_free(l);
+	assert_int_equal(msb_snapshot_list_dir(m, "/no/such", &l, &e), -ENOENT);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_IO);
+	msb_error_free(e);
+	msb_close(m);
+	assert_int_equal(io_remove_tree(AT_FDCWD, base), 0);
+	free(dir);
+	free(home);
+}
+
 /* --- archives --- */
 
 static void archives_are_read_back(void **state)
@@ -333,6 +413,7 @@ int main(void)
 		cmocka_unit_test(hashes_have_the_known_values),
 		cmocka_unit_test(the_second_sparse_hash_is_of_the_contents),
 		cmocka_unit_test(copies_are_equal_and_as_sparse),
+		cmocka_unit_test(a_directory_is_listed_without_being_known),
 		cmocka_unit_test(archives_are_read_back),
 		cmocka_unit_test(strange_archives_are_refused),
 	};
