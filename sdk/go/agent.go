@@ -10,7 +10,6 @@ import "C"
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -20,6 +19,7 @@ const (
 	FlagTerminal     uint8 = C.MSB_AGENT_TERMINAL      // the last one of its id
 	FlagSessionStart uint8 = C.MSB_AGENT_SESSION_START // the first one of a session
 	FlagShutdown     uint8 = C.MSB_AGENT_SHUTDOWN
+	FlagRelay        uint8 = C.MSB_AGENT_RELAY // for the relay itself
 )
 
 // RawFrame is a frame to or from a guest's agent. Its body is a CBOR map
@@ -53,7 +53,6 @@ type AgentReady struct {
 type AgentClient struct {
 	o     *object
 	ptr   *C.msb_agent_t
-	ref   *agentRef
 	ready AgentReady
 	bytes []byte
 	first uint32
@@ -109,24 +108,8 @@ func connectAgent(where string, timeout time.Duration, connect func(where *C.cha
 	return newAgentClient(ptr), nil
 }
 
-// An agentRef is what a client has in common with its streams, which may be
-// open for longer: the last one releases it.
-type agentRef struct {
-	ptr   *C.msb_agent_t
-	users int32
-}
-
-func (r *agentRef) take() { atomic.AddInt32(&r.users, 1) }
-
-func (r *agentRef) release() {
-	if atomic.AddInt32(&r.users, -1) == 0 {
-		C.msb_agent_free(r.ptr)
-	}
-}
-
 func newAgentClient(ptr *C.msb_agent_t) *AgentClient {
-	ref := &agentRef{ptr: ptr, users: 1}
-	client := &AgentClient{o: newObject("agent client", ref.release), ptr: ptr, ref: ref}
+	client := &AgentClient{o: newObject("agent client", func() { C.msb_agent_free(ptr) }), ptr: ptr}
 	client.o.kind = ErrAgentClosed
 	ready := C.msb_agent_ready_t{struct_size: C.size_t(unsafe.Sizeof(C.msb_agent_ready_t{}))}
 	C.msb_agent_ready(ptr, &ready)
@@ -201,21 +184,13 @@ func (c *AgentClient) Send(ctx context.Context, id uint32, flags uint8, body []b
 func (c *AgentClient) Stream(ctx context.Context, flags uint8, body []byte) (*AgentStream, error) {
 	var ptr *C.msb_agent_stream_t
 	_, err := c.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
-		rc := C.gomsb_agent_stream_open(k, c.ptr, C.uint8_t(flags), pointerTo(body), C.size_t(len(body)), &ptr, e)
-		if rc >= 0 {
-			c.ref.take()
-		}
-		return rc
+		return C.gomsb_agent_stream_open(k, c.ptr, C.uint8_t(flags), pointerTo(body), C.size_t(len(body)), &ptr, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	ref := c.ref
 	st := &AgentStream{ptr: ptr, id: uint32(C.msb_agent_stream_id(ptr))}
-	st.o = newObject("agent stream", func() {
-		C.msb_agent_stream_free(ptr)
-		ref.release()
-	})
+	st.o = newObject("agent stream", func() { C.msb_agent_stream_free(ptr) })
 	st.o.kind = ErrAgentClosed
 	return st, nil
 }
@@ -232,7 +207,7 @@ func (c *AgentClient) Close() error {
 	return nil
 }
 
-// CloseCtx is Close, which does not wait for anything.
+// CloseCtx is Close; it does not wait for what ctx could end.
 func (c *AgentClient) CloseCtx(ctx context.Context) error { return c.Close() }
 
 // AgentStream is the frames that answer a request.

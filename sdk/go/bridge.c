@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of libmicrosandbox that call back, and those that go in pairs. */
-#include <poll.h>
-
 #include "_cgo_export.h"
 #include "bridge.h"
 
@@ -19,18 +17,6 @@ int64_t gomsb_log_next(msb_cancel_t *k, msb_log_t *l, msb_log_entry_t *ret,
 		return rc;
 	rc = msb_log_cursor(l, ret_cursor, e);
 	return rc < 0 ? rc : 1;
-}
-
-int64_t gomsb_exec_write(msb_exec_t *x, const uint8_t *data, size_t len,
-			 int wait_ms, msb_error_t **e)
-{
-	struct pollfd p = { .fd = msb_exec_fd(x), .events = POLLOUT };
-	int64_t n = msb_exec_write_stdin(x, data, len, e);
-
-	if (n)
-		return n;
-	(void)poll(&p, 1, wait_ms);
-	return msb_exec_write_stdin(x, data, len, e);
 }
 
 static int on_entry(void *ctx, const char *name, const msb_fs_info_t *info)

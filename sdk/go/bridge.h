@@ -99,6 +99,10 @@ GOMSB_WRAP(exec_collect,
 	    msb_error_t **e),
 	   (x, ret, e))
 
+GOMSB_WRAP(exec_send_stdin,
+	   (msb_cancel_t *k, msb_exec_t *x, const uint8_t *data, size_t len,
+	    msb_error_t **e),
+	   (x, data, len, e))
 /* Bytes of Go's are uint8_t here and below: of void *, cgo would look through
  * all of the memory that they are in. */
 static inline int gomsb_exec_options_set_stdin(msb_exec_options_t *o,
@@ -300,13 +304,6 @@ static inline int64_t gomsb_agent_encode(const char *type,
  */
 int64_t gomsb_log_next(msb_cancel_t *k, msb_log_t *l, msb_log_entry_t *ret,
 		       char **ret_cursor, msb_error_t **e);
-
-/*
- * As much of data as is taken now; when that is nothing, wait at most wait_ms
- * until more is. Bytes that were taken, or an error.
- */
-int64_t gomsb_exec_write(msb_exec_t *x, const uint8_t *data, size_t len,
-			 int wait_ms, msb_error_t **e);
 
 /* Functions with a callback: h is a handle of Go's, which is called with it. */
 int64_t gomsb_fs_list(msb_cancel_t *k, msb_fs_t *fs, const char *path,

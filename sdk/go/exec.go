@@ -340,29 +340,27 @@ var _ io.WriteCloser = (*ExecSink)(nil)
 // Write gives the command all of p, and waits where it does not take it yet.
 func (w *ExecSink) Write(p []byte) (int, error) { return w.WriteCtx(context.Background(), p) }
 
-// How long one look takes at whether more input is taken. In between, contexts
-// and Close are heeded.
-const stdinLookMs = 50
+// How much is sent at a time: so exactly does WriteCtx know what was taken.
+const stdinChunk = 1 << 18
 
-// WriteCtx is Write until ctx is done: also then it tells how much was taken.
+// WriteCtx is Write until ctx is done: also then it tells how much was taken at
+// least. When the command has ended, nobody reads it, and that is no error.
 func (w *ExecSink) WriteCtx(ctx context.Context, p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	taken := 0
 	for taken < len(p) {
-		rest := p[taken:]
-		c, err := w.x.o.begin(ctx, instant)
-		if err != nil {
-			return taken, err
+		part := p[taken:]
+		if len(part) > stdinChunk {
+			part = part[:stdinChunk]
 		}
-		n, err := c.run(func(_ *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
-			return C.gomsb_exec_write(w.x.ptr, pointerTo(rest), C.size_t(len(rest)), stdinLookMs, e)
+		_, err := w.x.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
+			return C.gomsb_exec_send_stdin(k, w.x.ptr, pointerTo(part), C.size_t(len(part)), e)
 		})
-		w.x.o.end(c)
 		if err != nil {
 			return taken, err
 		}
-		taken += int(n)
+		taken += len(part)
 	}
 	return taken, nil
 }

@@ -27,8 +27,7 @@ func CreateSandbox(ctx context.Context, name string, opts ...SandboxOption) (*Sa
 	return newSandboxConfig(opts).create(ctx, name)
 }
 
-// CreateSandboxDetached creates a sandbox that survives this process. Detach
-// leaves it running; Close stops it.
+// CreateSandboxDetached creates a sandbox that survives this process, and Close.
 func CreateSandboxDetached(ctx context.Context, name string, opts ...SandboxOption) (*Sandbox, error) {
 	c := newSandboxConfig(opts)
 	c.detached = true
@@ -56,7 +55,7 @@ func (c *sandboxConfig) create(ctx context.Context, name string) (*Sandbox, erro
 	if err != nil {
 		return nil, err
 	}
-	return newSandbox(ptr, true, !c.detached), nil
+	return newSandbox(ptr, !c.detached), nil
 }
 
 // native makes the library's description, and what it takes to release it.
@@ -88,10 +87,8 @@ func (c *sandboxConfig) native(m *C.msb_t, name string, text []byte) (*C.msb_con
 				return C.int64_t(rc)
 			}
 		}
-		if name != "" {
-			if rc := C.msb_config_set_name(config, cname, e); rc < 0 {
-				return C.int64_t(rc)
-			}
+		if rc := C.msb_config_set_name(config, cname, e); rc < 0 {
+			return C.int64_t(rc)
 		}
 		return C.int64_t(C.msb_config_apply_json(config, (*C.char)(unsafe.Pointer(pointerTo(text))), C.size_t(len(text)), e))
 	})
@@ -135,8 +132,8 @@ func StartSandbox(ctx context.Context, name string) (*Sandbox, error) {
 	return startSandbox(ctx, name, true)
 }
 
-// StartSandboxDetached boots a stopped sandbox, which survives this process.
-// Detach leaves it running; Close stops it.
+// StartSandboxDetached boots a stopped sandbox, which survives this process, and
+// Close.
 func StartSandboxDetached(ctx context.Context, name string) (*Sandbox, error) {
 	return startSandbox(ctx, name, false)
 }
@@ -153,7 +150,7 @@ func startSandbox(ctx context.Context, name string, attached bool) (*Sandbox, er
 		C.msb_sandbox_free(ptr)
 		return nil, err
 	}
-	return newSandbox(ptr, true, attached), nil
+	return newSandbox(ptr, attached), nil
 }
 
 // ConnectSandbox opens a running sandbox, without owning it: Close leaves it
@@ -182,7 +179,7 @@ func ConnectSandboxWithTimeout(ctx context.Context, name string, timeout time.Du
 	if err != nil {
 		return nil, err
 	}
-	return newSandbox(ptr, false, false), nil
+	return newSandbox(ptr, false), nil
 }
 
 // GetSandbox looks a sandbox up.

@@ -15,9 +15,6 @@ type NetworkConfig struct {
 	DefaultIngress PolicyAction // with rules: allow, when empty
 	// Rules decide in their order; the first that fits does.
 	Rules []PolicyRule
-	// RuleTokens are rules as msb has them, "allow@example.com:tcp:443"; they
-	// come after Rules.
-	RuleTokens []string
 
 	DenyDomains        []string
 	DenyDomainSuffixes []string
@@ -40,6 +37,10 @@ type NetworkConfig struct {
 
 // PolicyRule is one rule of a policy.
 type PolicyRule struct {
+	// Token is the rule as msb has it, "allow@example.com:tcp:443", instead of
+	// everything below.
+	Token string
+
 	Action    PolicyAction
 	Direction PolicyDirection // egress, when empty
 	// Destination is "*", a group ("public", "private", "loopback",
@@ -160,10 +161,7 @@ func (n *NetworkConfig) policy(f fields) {
 	custom.text("default_egress", string(n.DefaultEgress))
 	custom.text("default_ingress", string(n.DefaultIngress))
 	for _, r := range n.Rules {
-		custom.append("rules", r.fields())
-	}
-	for _, token := range n.RuleTokens {
-		custom.append("rules", token)
+		custom.append("rules", r.value())
 	}
 	switch {
 	case n.Policy != "" && len(custom) > 0:
@@ -177,7 +175,10 @@ func (n *NetworkConfig) policy(f fields) {
 	}
 }
 
-func (r PolicyRule) fields() fields {
+func (r PolicyRule) value() interface{} {
+	if r.Token != "" {
+		return r.Token
+	}
 	f := fields{"action": string(r.Action)}
 	f.text("direction", string(r.Direction))
 	f.text("destination", r.Destination)

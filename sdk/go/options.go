@@ -254,7 +254,7 @@ func WithReplaceWithTimeout(d time.Duration) SandboxOption {
 	return func(c *sandboxConfig) { c.duration("replace_timeout_ms", d, millis) }
 }
 
-// WithDetached has the sandbox survive this process. See CreateSandboxDetached.
+// WithDetached has the sandbox survive this process, and Close.
 func WithDetached() SandboxOption {
 	return func(c *sandboxConfig) { c.detached = true }
 }
@@ -371,6 +371,15 @@ func WithPortBindings(ports ...PortBinding) SandboxOption {
 	return func(c *sandboxConfig) {
 		for _, p := range ports {
 			c.fields.append("ports", p.fields())
+		}
+	}
+}
+
+// WithPortSpecs publishes ports as msb has them: "[BIND:]HOST:GUEST[/udp]".
+func WithPortSpecs(ports ...string) SandboxOption {
+	return func(c *sandboxConfig) {
+		for _, p := range ports {
+			c.fields.append("ports", p)
 		}
 	}
 }

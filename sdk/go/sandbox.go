@@ -18,15 +18,14 @@ import (
 // Sandbox is one that runs. It may be used by any number of goroutines at once.
 //
 // One that CreateSandbox or StartSandbox made is owned: it stops with Close, or
-// with this process. One that was connected to is not.
+// with this process. One that is detached, or was connected to, is not.
 type Sandbox struct {
-	o        *object
-	ptr      *C.msb_sandbox_t
-	name     string
-	config   string
-	owner    bool
-	attached bool
-	ended    atomic.Bool // as we know: whoever starts it again owns it then
+	o      *object
+	ptr    *C.msb_sandbox_t
+	name   string
+	config string
+	owner  bool
+	ended  atomic.Bool // as we know: whoever starts it again owns it then
 
 	fs struct {
 		sync.Mutex
@@ -34,14 +33,13 @@ type Sandbox struct {
 	}
 }
 
-func newSandbox(ptr *C.msb_sandbox_t, owner, attached bool) *Sandbox {
+func newSandbox(ptr *C.msb_sandbox_t, owner bool) *Sandbox {
 	return &Sandbox{
-		o:        newObject("sandbox", func() { C.msb_sandbox_free(ptr) }),
-		ptr:      ptr,
-		name:     C.GoString(C.msb_sandbox_name(ptr)),
-		config:   C.GoString(C.msb_sandbox_config_json(ptr)),
-		owner:    owner,
-		attached: attached,
+		o:      newObject("sandbox", func() { C.msb_sandbox_free(ptr) }),
+		ptr:    ptr,
+		name:   C.GoString(C.msb_sandbox_name(ptr)),
+		config: C.GoString(C.msb_sandbox_config_json(ptr)),
+		owner:  owner,
 	}
 }
 
@@ -130,7 +128,7 @@ func (s *Sandbox) Wait(ctx context.Context) (int, error) {
 // Detach leaves the sandbox running, also beyond the end of this process. The
 // Sandbox is closed then.
 func (s *Sandbox) Detach(ctx context.Context) error {
-	if s.owner && s.attached {
+	if s.owner {
 		_, err := s.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
 			return C.gomsb_sandbox_release(k, s.ptr, e)
 		})
