@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// blob is bytes: {"b64": ...}, or a string.
+type blob []byte
+
+func (b *blob) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		*b = blob(text)
+		return nil
+	}
+	var o struct {
+		B64 []byte `json:"b64"`
+	}
+	if err := strict(raw, &o); err != nil {
+		return err
+	}
+	*b = o.B64
+	return nil
+}
+
+func (b blob) MarshalJSON() ([]byte, error) {
+	if b == nil {
+		b = blob{}
+	}
+	return json.Marshal(map[string][]byte{"b64": b})
+}
+
+// instant is a time in ms, null when it is not known.
+func instant(t time.Time) interface{} {
+	if t.IsZero() {
+		return nil
+	}
+	return float64(t.UnixNano()) / 1e6
+}
+
+func fromInstant(ms *float64) time.Time {
+	if ms == nil {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(*ms*1e6))
+}
+
+func duration(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// known is null for an empty text.
+func known(text string) interface{} {
+	if text == "" {
+		return nil
+	}
+	return text
+}
