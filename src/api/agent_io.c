@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 
 #include "api/agent_int.h"
+#include "api/cancel.h"
 #include "base/clock.h"
 #include "base/io.h"
 
 #define READ_CHUNK 65536u
+#define WAIT_SLICE_MS 3600000
 
 static void ended(msb_agent_t *a, int sys)
 {
@@ -120,15 +122,17 @@ int agent_wait(int fd, uint64_t deadline_ms, struct err *err)
 	for (;;) {
 		uint64_t now = clock_mono_ms();
 		uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
-		int rc = poll(&p, 1,
-			      deadline_ms == AGENT_NO_DEADLINE ? -1
-			      : left > 3600000		       ? 3600000
-							       : (int)left);
+		int wait = left < WAIT_SLICE_MS ? (int)left : WAIT_SLICE_MS;
+		int rc = cancel_poll(
+			&p, 1, deadline_ms == AGENT_NO_DEADLINE ? -1 : wait);
 
 		if (rc > 0)
 			return 1;
-		if (rc < 0 && errno != EINTR)
-			return err_sys(err, ERR_IO, errno, "wait");
+		if (rc == -ECANCELED)
+			return err_set(err, ERR_CANCELLED, ECANCELED,
+				       "cancelled");
+		if (rc < 0 && rc != -EINTR)
+			return err_sys(err, ERR_IO, -rc, "wait");
 		if (clock_mono_ms() >= deadline_ms)
 			return 0;
 	}

@@ -109,7 +109,7 @@ void agent_unref(msb_agent_t *a)
 int agent_state(const msb_agent_t *a, struct err *err)
 {
 	if (a->closed)
-		return err_set(err, ERR_AGENT_CLOSED, ECANCELED,
+		return err_set(err, ERR_AGENT_CLOSED, ESHUTDOWN,
 			       "the client has been closed");
 	if (!a->over)
 		return 0;

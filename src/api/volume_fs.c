@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/cancel.h"
 #include "api/volume_fs_int.h"
 #include "base/cleanup.h"
 
@@ -335,6 +336,9 @@ static int empty_dir(struct volume_fs *v, uint64_t node)
 	while (!rc && r.n) {
 		uint64_t dir = r.levels[r.n - 1].node;
 
+		rc = cancel_check();
+		if (rc)
+			break;
 		rc = vol_readdir(v, dir, on_victim, &r);
 		if (rc >= 0 && r.files.n)
 			rc = remove_files(&r, dir);
@@ -510,6 +514,8 @@ static int copy_data(struct volume_fs *v, const struct vol_file *from,
 			return (int)n;
 		rc = vol_write(v, to, off, data, (size_t)n);
 		off += (uint64_t)n;
+		if (!rc)
+			rc = cancel_check();
 	}
 	return rc;
 }
@@ -644,6 +650,9 @@ int volume_fs_get(struct volume_fs *v, uint64_t handle, uint64_t offset,
 	int rc = 0;
 
 	while (f && !rc && len && n > 0) {
+		rc = cancel_check();
+		if (rc)
+			break;
 		n = vol_read(v, f->node, f->fh, offset, v->out,
 			     len < VOL_REPLY ? (size_t)len : VOL_REPLY);
 		if (n > 0) {

@@ -367,6 +367,25 @@ static void closing_ends_every_wait(void **state)
 	msb_agent_stream_free(st); /* behind its client */
 }
 
+static void a_token_ends_a_wait(void **state)
+{
+	struct peer p = peer_make();
+	msb_agent_stream_t *st = stream(&p, "a");
+	msb_cancel_t *token = msb_cancel_new();
+
+	(void)state;
+	assert_non_null(token);
+	msb_cancel_trigger(token);
+	(void)msb_cancel_use(token);
+	expect_error(st, MSB_ERR_CANCELLED);
+	(void)msb_cancel_use(NULL);
+	peer_send(&p, FIRST, MSB_AGENT_TERMINAL, "still there");
+	expect(st, MSB_AGENT_TERMINAL, "still there");
+	msb_cancel_free(token);
+	msb_agent_stream_free(st);
+	peer_end(&p);
+}
+
 static void what_came_before_the_end_is_given(void **state)
 {
 	struct peer p = peer_make();
@@ -541,6 +560,7 @@ int main(void)
 		cmocka_unit_test(what_would_break_the_connection_is_refused),
 		cmocka_unit_test(an_unanswered_request_keeps_its_id),
 		cmocka_unit_test(closing_ends_every_wait),
+		cmocka_unit_test(a_token_ends_a_wait),
 		cmocka_unit_test(what_came_before_the_end_is_given),
 		cmocka_unit_test(frames_that_cannot_be_end_the_client),
 		cmocka_unit_test(what_nobody_takes_stops_the_peer),

@@ -334,7 +334,7 @@ static void directories_are_made_and_listed(void **state)
 
 static void trees_are_removed(void **state)
 {
-	char path[4000] = "";
+	char path[900 * 3 + 1];
 	struct seen s = { 0 };
 
 	(void)state;
@@ -350,8 +350,8 @@ static void trees_are_removed(void **state)
 		(void)snprintf(name, sizeof(name), "/t/a/%d", i);
 		put(name, "");
 	}
-	for (int i = 0; i < 900; i++)
-		strcat(path, "/dd");
+	for (size_t i = 0; i + 3 < sizeof(path); i += 3)
+		memcpy(path + i, "/dd", 4);
 	mkdirs(path);
 	FAILS(ENOTEMPTY, msb_fs_remove_dir(fs, "/t", false, &e));
 	FAILS(ENOTDIR, msb_fs_remove_dir(fs, "/t/a/l", true, &e));
@@ -641,6 +641,30 @@ static void a_race_leads_nowhere(void **state)
 	assert_int_equal(pthread_join(t, NULL), 0);
 }
 
+static void a_triggered_token_ends_what_takes_long(void **state)
+{
+	msb_cancel_t *token = msb_cancel_new();
+	msb_error_t *e = NULL;
+	void *data;
+	size_t len;
+
+	(void)state;
+	assert_non_null(token);
+	mkdirs("/t/a");
+	put("/t/a/f", "x");
+	msb_cancel_trigger(token);
+	(void)msb_cancel_use(token);
+	assert_true(msb_fs_remove_dir(fs, "/t", true, &e) < 0);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_CANCELLED);
+	msb_error_free(e);
+	assert_true(msb_fs_read_file(fs, "/t/a/f", 0, &data, &len, &e) < 0);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_CANCELLED);
+	msb_error_free(e);
+	(void)msb_cancel_use(NULL);
+	holds("/t/a/f", "x");
+	msb_cancel_free(token);
+}
+
 /* ---- the volume --------------------------------------------------------- */
 
 static void the_quota_holds(void **state)
@@ -720,6 +744,7 @@ int main(void)
 		T(special_files_are_not_opened),
 		T(there_is_no_way_out),
 		T(a_race_leads_nowhere),
+		T(a_triggered_token_ends_what_takes_long),
 		cmocka_unit_test_setup_teardown(the_quota_holds, setup_quota,
 						teardown),
 		T(disks_have_no_files_here),
