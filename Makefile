@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON_ARGS ?=
 
-.PHONY: all run test test-kvm agent-arm64 bench kernels install deb tarball clean help
+.PHONY: all run test test-kvm agent-arm64 bench kernels install deb tarball sdk clean help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -19,7 +19,9 @@ run: ## install what is missing, build, run a command in a sandbox
 		sh -c 'echo "hello from $$(uname -sr), process $$$$ of a machine of its own"'
 
 test: ## install what tests need, build with warnings as errors, run every suite
-	@scripts/install-packages.sh build rootfs arm64 test
+	@scripts/install-packages.sh build rootfs arm64 package sdk test
+	@scripts/install-packages.sh --unless /usr/include/node/node_api.h node
+	@scripts/install-packages.sh --unless /usr/bin/npm npm
 	@/usr/bin/python3 scripts/run_tests.py $(TESTS)
 
 test-kvm: ## every functional and unit test in a machine with emulated KVM
@@ -55,6 +57,12 @@ tarball: ## make the static tarball in BUILD/dist, with SHA256SUMS and latest
 	@scripts/install-packages.sh build rootfs package
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 packaging/tarball.py --build $(BUILD)
+
+sdk: ## make the Python wheel and the npm package in BUILD/sdk
+	@scripts/install-packages.sh build rootfs package sdk
+	@scripts/install-packages.sh --unless /usr/include/node/node_api.h node
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 scripts/build-sdk.py --build $(BUILD)
 
 clean:
 	rm -rf build build-*

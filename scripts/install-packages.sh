@@ -1,8 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Install the Debian packages of the named groups of packages.txt that are
-# missing. Needs root (or sudo) only when something is missing.
+# missing. Needs root (or sudo) only when something is missing. With --unless
+# FILE first, nothing is, when that file is there: it may come from elsewhere.
 set -eu
+
+if [ "$1" = --unless ]; then
+	[ ! -e "$2" ] || exit 0
+	shift 2
+fi
 
 list=$(dirname "$0")/packages.txt
 missing=

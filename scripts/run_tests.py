@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: kernel style unit root user net images package arm64 vhost kvm asan, and kvm-full only when named. The
+Suites: kernel style unit root user net images package sdk arm64 vhost kvm asan, and kvm-full only when named. The
 last line printed is
 'N passed, N failed, N skipped'.
 """
@@ -111,13 +111,18 @@ def build(directory, *options):
 def suite_style(res):
     for name in ("arrows", "style"):
         res.one(f"style: {name}", *quiet([PYTHON, f"scripts/check_{name}.py"]))
-    files = c_files("src/", "include/", "tests/", "packaging/")
+    res.one("style: reference of the C interface", *quiet([PYTHON, "scripts/api-docs.py", "--check"]))
+    res.one("style: public headers", *quiet([PYTHON, "scripts/check_headers.py"]))
+    files = c_files("src/", "include/", "tests/", "packaging/", "sdk/", "examples/")
     res.one("style: clang-format", *quiet(["clang-format", "--dry-run", "-Werror", *files]))
     scripts = run(["git", "ls-files", "*.sh", "*.bash", ".ci/run"], stdout=subprocess.PIPE, text=True,
                   check=True).stdout.split()
     res.one("style: shellcheck", *quiet(["shellcheck", *scripts]))
     res.one("style: codespell", *quiet(["codespell", "-q3", "-L", "passt,nd,nin,crate,ans,fo,inout,ot,te",
-                                        "README.md", "docs", "src", "include", "scripts", "packaging"]))
+                                        "README.md", "docs", "src", "include", "scripts", "packaging", "sdk",
+                                        "examples"]))
+    ok, out = quiet(["/usr/bin/gofmt", "-l", "sdk", "tests/sdk"])
+    res.one("style: gofmt", ok and not out, out)
     sources = [f for f in c_files("src/") if f.endswith(".c")]
     res.one("style: cppcheck", *quiet(
         ["cppcheck", "--enable=warning,performance,portability", "--inline-suppr", "--quiet",
@@ -126,6 +131,7 @@ def suite_style(res):
     ok, out = build("build-test")
     if ok:
         res.one("style: symbols", *quiet([PYTHON, "scripts/check_symbols.py", "build-test"]))
+        res.one("style: binary interface", *quiet([PYTHON, "scripts/abi.py", "build-test"]))
         ok, out = clang_tidy(sources)
     res.one("style: clang-tidy", ok, out)
 
@@ -270,6 +276,7 @@ def suite_asan(res):
     pytest(res, "asan net", "tests/net", "build-asan", env=env, select=["-m", "not slow"])
     pytest(res, "asan images", "tests/images/test_hostile.py", "build-asan", env=env,
            select=["tests/images/test_auth.py", "-m", "not slow"])
+    pytest(res, "asan sdk", "tests/sdk/test_table.py", "build-asan", env={**env, "MSB_TEST_LANGUAGES": "c"})
     reports = sorted(pathlib.Path(logs).iterdir())
     res.one("asan: no report from any process", not reports,
             "\n".join(r.read_text(errors="replace")[:4000] for r in reports[:5]))
@@ -287,6 +294,19 @@ def suite_package(res):
         res.one("package: build", False, out)
         return
     pytest(res, "package", "tests/package", "build-test", dist="loadfile")
+
+
+def suite_sdk(res):
+    """The library by its own interface and by those of Python, Node, Go and Rust."""
+    ok, out = build("build-test")
+    if ok:
+        ok, out = quiet([PYTHON, "scripts/build-sdk.py", "--build", "build-test", "--drivers", "--quick"])
+    res.one("sdk: build", ok, out)
+    if not ok:
+        return
+    pytest(res, "sdk", "tests/sdk", "build-test")
+    if os.geteuid() == 0:
+        pytest(res, "sdk user", "tests/sdk", "build-test", prefix=ordinary_user())
 
 
 def suite_vhost(res):
@@ -372,7 +392,7 @@ def suite_kernel(res):
 
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
           "user": suite_user, "net": suite_net, "images": suite_images, "package": suite_package,
-          "arm64": suite_arm64, "vhost": suite_vhost,
+          "sdk": suite_sdk, "arm64": suite_arm64, "vhost": suite_vhost,
           "kvm": suite_kvm, "asan": suite_asan, "kvm-full": suite_kvm_full}
 NOT_BY_DEFAULT = {"kvm-full"}
 

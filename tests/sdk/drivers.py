@@ -24,12 +24,11 @@ class Failed(Exception):
 def command(language, build):
     """The program of a driver, and what its environment has besides."""
     sdk = build / "sdk"
-    library = {"MSB_LIBRARY": str(build / "libmicrosandbox.so.0")}
     return {
         "c": ([build / "tests/sdk/msb-drive-c"], {}),
         "python": (["/usr/bin/python3", HERE / "drive.py"],
-                   {**library, "PYTHONPATH": str(sdk / "python"), "PYTHONDONTWRITEBYTECODE": "1"}),
-        "node": (["node", HERE / "drive.mjs"], {**library, "MSB_NODE_PACKAGE": str(sdk / "node")}),
+                   {"PYTHONPATH": str(sdk / "python"), "PYTHONDONTWRITEBYTECODE": "1"}),
+        "node": (["node", HERE / "drive.mjs"], {"MSB_NODE_PACKAGE": str(sdk / "node")}),
         "go": ([sdk / "drive-go"], {}),
         "rust": ([sdk / "drive-rs"], {}),
     }[language]
