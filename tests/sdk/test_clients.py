@@ -11,7 +11,8 @@ from drivers import Driver, Failed, to_bytes
 
 wire = conftest.neighbour.load("func_wire", conftest.ROOT / "tests/func/wire.py")
 CLIENTS = 128  # of one relay
-STAT = wire.encode({"v": 6, "t": "core.fs.request", "p": wire.encode({"op": "stat", "path": "/etc/passwd"})})
+STAT = wire.encode({"v": 6, "t": "core.fs.request", "p": wire.encode(
+    {"op": {"Stat": {"path": "/etc/passwd", "follow_symlink": True}}})})
 
 
 def body(data):
