@@ -54,6 +54,8 @@ def documents(package, tree):
         overrides.mkdir(parents=True)
         shutil.copy(DEBIAN / "msb.lintian-overrides", overrides / package)
     doc.mkdir(parents=True, exist_ok=True)
+    if package == "libmicrosandbox-dev":
+        shutil.copytree(stage.ROOT / "examples", doc / "examples")
     shutil.copy(DEBIAN / "copyright", doc / "copyright")
     shutil.copy(DEBIAN / "changelog", doc / "changelog.Debian")
     stage.compress(doc / "changelog.Debian")
