@@ -104,7 +104,7 @@ const char *msb_error_text(const msb_error_t *e);
 int msb_error_errno(const msb_error_t *e); /* 0 when none applies */
 /*
  * Further text of a boot or exec failure, each NULL when absent:
- * "stage" (boot: mount, build_vm, config, network, image, other),
+ * "stage" (boot: mount, build_vm, config, network, image, patch, other),
  * "sandbox", "kind" (exec failure: not_found, permission_denied, ...),
  * "errno_name", "command", "kernel_log" (last lines, when the kernel died).
  * Of logs that cannot be read on: "file", "offset".

@@ -25,6 +25,7 @@
 #include "agent/mount_plan.h"
 #include "agent/mounts.h"
 #include "agent/net.h"
+#include "agent/patch.h"
 #include "agent/port.h"
 #include "agent/rlimit.h"
 #include "agent/root.h"
@@ -109,6 +110,12 @@ static int enter_root(struct boot *b, struct err *err)
 {
 	int rc = root_mount(&b->spec, &b->upper_fd, err);
 
+	/* before anything lies on top of it */
+	if (!rc && b->spec.patch_bytes) {
+		rc = patch_root(b->spec.patch_bytes, err);
+		if (rc)
+			err_prefix(err, "patch");
+	}
 	if (!rc)
 		rc = mounts_essential(err);
 	if (!rc)

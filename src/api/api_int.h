@@ -140,6 +140,11 @@ int disk_format_parse(const char *format, const char *fstype, const char *path,
 		      enum disk_format *ret, char **ret_fstype,
 		      struct err *err);
 
+/* Does the guest have memory enough to take its patches from? */
+int patches_check(const msb_config_t *c, struct err *err);
+/* Keep them in the directory of the sandbox, for the boot that makes them. */
+int patches_keep(const msb_config_t *c, const char *name, struct err *err);
+
 /* Is a root on the host still there, and of its kind? */
 int root_check(const struct root_config *r, struct err *err);
 

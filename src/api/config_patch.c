@@ -15,6 +15,9 @@
 #define MODE_BITS 07777
 #define FILE_MODE 0644u
 #define DIR_MODE 0755u
+#define MIB (1u << 20)
+#define SMALL MIB		    /* every guest has room for so much */
+#define GUEST_MIB 32u		    /* for all else that boots */
 #define RECORD_MAX (PATH_MAX + 64u) /* but for the contents */
 
 static int too_large(struct err *err)
@@ -285,11 +288,50 @@ static int add(msb_config_t *c, const msb_patch_t *given, const char *path,
 	}
 }
 
+/* ---- creating ------------------------------------------------------------ */
+
+/*
+ * Until they are made, the guest has them three times over: as the archive it
+ * was started with, unpacked in a file system that takes half of what is left,
+ * and there as pages.
+ */
+int patches_check(const msb_config_t *c, struct err *err)
+{
+	uint64_t bytes = buf_len(&c->patches);
+	uint64_t need = GUEST_MIB + 3 * ((bytes + MIB - 1) / MIB);
+
+	if (bytes < SMALL || c->c.memory_mib >= need)
+		return 0;
+	return err_set(err, ERR_INVALID, ENOMEM,
+		       "%llu MiB of patches take a sandbox with %llu MiB of "
+		       "memory or more",
+		       (unsigned long long)(bytes / MIB),
+		       (unsigned long long)need);
+}
+
+int patches_keep(const msb_config_t *c, const char *name, struct err *err)
+{
+	autoclose int dirfd = -1;
+	int rc;
+
+	if (!buf_len(&c->patches))
+		return 0;
+	dirfd = home_sandbox_open(&c->m->home, name, NULL);
+	rc = dirfd < 0 ? dirfd
+		       : io_write_file_at(dirfd, SANDBOX_PATCHES,
+					  buf_data(&c->patches),
+					  buf_len(&c->patches), 0600);
+	return rc ? path_err(err, -rc, "keep the patches of", name) : 0;
+}
+
 int msb_config_add_patch(msb_config_t *c, const msb_patch_t *p, msb_error_t **e)
 {
 	autofree char *path = NULL;
 	struct err err = { 0 };
-	int rc = check_kind(p, &err);
+	int rc = c->base ? err_set(&err, ERR_INVALID, EINVAL,
+				   "only a sandbox that is to be made can have "
+				   "patches")
+			 : check_kind(p, &err);
 
 	if (!rc)
 		rc = check_path(p, &path, &err);

@@ -28,6 +28,7 @@ static int exists_err(struct err *err, const char *name)
 static int check_config(const msb_config_t *c, struct err *err)
 {
 	const struct sandbox_config *s = &c->c;
+	int rc;
 
 	if (c->base)
 		return err_set(err, ERR_INVALID, EINVAL,
@@ -46,6 +47,9 @@ static int check_config(const msb_config_t *c, struct err *err)
 			return err_set(err, ERR_INVALID, errno,
 				       "host path does not exist: %.300s",
 				       s->mounts[i].host);
+	rc = patches_check(c, err);
+	if (rc)
+		return rc;
 	if (c->upper_size_mib && c->snapshot)
 		return err_set(err, ERR_INVALID, EINVAL,
 			       "the size of a snapshot's layer cannot be "
@@ -177,6 +181,8 @@ static int boot_made(struct creation *n, struct api_err *e)
 		rc = secret_values_keep(&n->m->home, n->name,
 					&n->given->net->c.secrets,
 					&n->given->net->values, &e->err);
+	if (!rc)
+		rc = patches_keep(n->given, n->name, &e->err);
 	if (!rc && n->c.root.kind == ROOT_OCI)
 		rc = image_root_make_upper(n->m, n->given, &n->c, &e->err);
 	if (!rc)

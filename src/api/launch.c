@@ -209,7 +209,8 @@ static int boot_error(struct api_err *e, const char *name, const char *stage,
 {
 	api_detail(e, "sandbox", name);
 	api_detail(e, "stage", stage);
-	return err_set(&e->err, ERR_BOOT, sys, "%s", message);
+	return err_set(&e->err, !strcmp(stage, "patch") ? ERR_PATCH : ERR_BOOT,
+		       sys, "%s", message);
 }
 
 /* The runtime said {"error":{...}}. */

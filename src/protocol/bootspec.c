@@ -259,7 +259,7 @@ int bootspec_encode(const struct bootspec *s, struct buf *out)
 	pairs += (size_t)has_root + !!s->hostname + !!s->host_alias +
 		 !!s->user + !!s->workdir + s->has_network + has_tls +
 		 !!s->env.n + !!s->nrlimits + !!s->nscripts + !!s->init +
-		 !!s->unix_time_ns;
+		 !!s->unix_time_ns + !!s->patch_bytes;
 	cbor_put_map(out, pairs);
 	put_root(out, s);
 	for (unsigned k = 0; k < ARRAY_SIZE(boot_mount_keys); k++)
@@ -281,6 +281,10 @@ int bootspec_encode(const struct bootspec *s, struct buf *out)
 	if (s->unix_time_ns) {
 		cbor_put_text(out, "unix_time_nanos");
 		cbor_put_uint(out, s->unix_time_ns);
+	}
+	if (s->patch_bytes) {
+		cbor_put_text(out, "patch_bytes");
+		cbor_put_uint(out, s->patch_bytes);
 	}
 	return out->failed ? -ENOSPC : 0;
 }

@@ -93,6 +93,7 @@ struct bootspec {
 	char *init; /* handoff: NULL, "auto" or a path */
 	struct strv init_args, init_env;
 	uint64_t unix_time_ns; /* wall clock at start, 0 = keep */
+	uint64_t patch_bytes;  /* size of PATCHES_PATH; 0 = there is none */
 };
 
 void bootspec_fini(struct bootspec *s);

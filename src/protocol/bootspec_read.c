@@ -382,7 +382,7 @@ struct raw_spec {
 	struct cbor block_root, mounts[BOOT_MOUNT_KINDS];
 	struct cbor default_env, rlimits, scripts, handoff_init, network, tls;
 	struct view root_tag, hostname, host_alias, user, default_cwd;
-	uint64_t unix_time_ns;
+	uint64_t unix_time_ns, patch_bytes;
 };
 
 static const struct field spec_fields[] = {
@@ -406,6 +406,7 @@ static const struct field spec_fields[] = {
 	FIELD(struct raw_spec, tls, "tls", F_ITEM, 0),
 	FIELD(struct raw_spec, handoff_init, "handoff_init", F_ITEM, 0),
 	FIELD(struct raw_spec, unix_time_ns, "unix_time_nanos", F_U64, 0),
+	FIELD(struct raw_spec, patch_bytes, "patch_bytes", F_U64, 0),
 };
 
 static int get_spec(struct raw_spec *raw, struct bootspec *s)
@@ -455,6 +456,7 @@ int bootspec_decode(const void *data, size_t len, struct bootspec *ret)
 		return rc;
 	}
 	s.unix_time_ns = raw.unix_time_ns;
+	s.patch_bytes = raw.patch_bytes;
 	*ret = s;
 	return 0;
 }

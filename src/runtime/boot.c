@@ -409,12 +409,29 @@ static int describe_guest(struct sandbox *s, const struct share *shares,
 		  : 0;
 }
 
+/* Patches of a root that has not been booted yet; *ret is -1 without any. */
+static int open_patches(struct sandbox *s, int *ret, uint64_t *ret_bytes)
+{
+	struct stat st;
+
+	*ret = openat(s->dir_fd, SANDBOX_PATCHES,
+		      O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret < 0 && errno == ENOENT)
+		return 0;
+	if (*ret < 0 || fstat(*ret, &st) < 0)
+		return sandbox_boot_errno(s, "patch", -errno, SANDBOX_PATCHES);
+	*ret_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
 static int make_initramfs(struct sandbox *s)
 {
 	struct share shares[MAX_SHARES];
+	autoclose int patches = -1;
 	struct bootspec spec;
 	struct err err = { 0 };
 	struct buf encoded;
+	uint64_t bytes;
 	size_t n = 0;
 	int rc;
 
@@ -427,13 +444,20 @@ static int make_initramfs(struct sandbox *s)
 	rc = describe_guest(s, shares, n, &spec);
 	if (rc)
 		return rc;
+	rc = open_patches(s, &patches, &spec.patch_bytes);
+	if (rc) {
+		bootspec_fini(&spec);
+		return rc;
+	}
 	buf_init(&encoded, BOOTSPEC_MAX);
 	rc = bootspec_encode(&spec, &encoded);
+	bytes = spec.patch_bytes;
 	bootspec_fini(&spec);
 	if (rc)
 		sandbox_boot_errno(s, "config", rc, "boot specification");
 	else
-		rc = initramfs_build(s->spec.initramfs, &encoded, &err);
+		rc = initramfs_build(s->spec.initramfs, &encoded, patches,
+				     bytes, &err);
 	if (rc < 0)
 		sandbox_boot_err(s, "build_vm", rc,
 				 &err); /* not if told already */

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define MARK "agentd: "
+#define PATCH "init failed: patch: "
 
 /* Progress and warnings are not why a boot failed. */
 static void end_line(struct bootlog *b)
@@ -60,6 +63,11 @@ const char *bootlog_agent(const struct bootlog *b, const char **ret_stage)
 
 	if (!b->agent[0])
 		return NULL;
+	/* whose messages begin with a path, which may have any word in it */
+	if (str_starts(b->agent, PATCH)) {
+		*ret_stage = "patch";
+		return b->agent + strlen(PATCH);
+	}
 	*ret_stage = "other";
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
 		if (strstr(b->agent, stages[i].word)) {

@@ -21,7 +21,7 @@ void bootlog_add(struct bootlog *b, const void *data, size_t len);
 
 /*
  * The agent's last words without the "agentd: " mark, or NULL; with the stage
- * of boot-error.json they belong to.
+ * of boot-error.json they belong to. Of patches, only what is behind "patch: ".
  */
 const char *bootlog_agent(const struct bootlog *b, const char **ret_stage);
 

@@ -151,6 +151,8 @@ void sandbox_on_ready(struct sandbox *s)
 		sandbox_kill(s, EXIT_INTERNAL_ERROR);
 		return;
 	}
+	/* they have been made; the next boot is not to make them again */
+	(void)unlinkat(s->dir_fd, SANDBOX_PATCHES, 0);
 	sampler_start(s);
 	describe(s, boot_ns); /* whoever is told "ready" may look at it */
 	report_ready(s->report_fd);

@@ -8,7 +8,8 @@
 
 #include "base/buf.h"
 
-/* Why a boot failed. stage: mount, build_vm, config, network, image, other. */
+/* Why a boot failed. stage: mount, build_vm, config, network, image,
+ * patch, other. */
 struct boot_failure {
 	const char *stage;
 	int sys; /* errno, 0 = none */

@@ -300,7 +300,7 @@ static void test_initramfs(void **state)
 	buf_init(&spec, 64);
 	buf_init(&all, 65536);
 	assert_int_equal(buf_str(&spec, "a boot spec"), 0);
-	fd = initramfs_build(path, &spec, &err);
+	fd = initramfs_build(path, &spec, -1, 0, &err);
 	assert_true(fd >= 0);
 	assert_int_equal(io_read_all(fd, &all), 0);
 	p = buf_data(&all);
@@ -320,7 +320,7 @@ static void test_initramfs(void **state)
 	assert_int_equal(write(fd, "x", 1), -1); /* nobody changes it */
 	(void)close(fd);
 	(void)unlink(path);
-	assert_true(initramfs_build(path, &spec, &err) < 0);
+	assert_true(initramfs_build(path, &spec, -1, 0, &err) < 0);
 	assert_non_null(strstr(err.msg, path));
 	buf_fini(&all);
 	buf_fini(&spec);
