@@ -218,7 +218,7 @@ static int check_kind(const msb_patch_t *p, struct err *err)
 		what = "replace";
 	if (what)
 		return err_set(err, ERR_INVALID, EINVAL,
-			       "a %s patch does not take %s",
+			       "patches of the kind %s do not take %s",
 			       kinds[p->kind].name, what);
 	if (takes & TAKES_SOURCE && (!p->source || !*p->source))
 		return err_set(err, ERR_INVALID, EINVAL,

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/io.h"
 #include "runtime/compose.h"
 #include "runtime/initramfs.h"
@@ -283,6 +284,40 @@ static const uint8_t *next_member(const uint8_t *p, char *name, uint32_t *mode,
 	return p + ((*len + 3) & ~(size_t)3);
 }
 
+/* Patches lie behind the specification. */
+static void check_patches(const char *path, const struct buf *spec)
+{
+	MSB_CLEANUP(buf_fini) struct buf all = { .max = 65536 };
+	int patches = io_memfd("patches", "patch", 5);
+	struct err err = { 0 };
+	const uint8_t *p, *data;
+	char name[64];
+	uint32_t mode;
+	size_t len;
+	int fd;
+
+	assert_true(patches >= 0);
+	fd = initramfs_build(path, spec, patches, 5, &err);
+	assert_true(fd >= 0);
+	assert_int_equal(io_read_all(fd, &all), 0);
+	(void)close(fd);
+	p = buf_data(&all) + 8;
+	p = next_member(p, name, &mode, &data, &len);
+	p = next_member(p, name, &mode, &data, &len);
+	assert_string_equal(name, "msb/boot.cbor");
+	p = next_member(p, name, &mode, &data, &len);
+	assert_string_equal(name, "msb/patches.cbor");
+	assert_int_equal(len, 5);
+	assert_memory_equal(data, "patch", 5);
+	p = next_member(p, name, &mode, &data, &len);
+	assert_string_equal(name, "TRAILER!!!");
+	assert_ptr_equal(p, buf_data(&all) + buf_len(&all));
+	assert_int_equal(lseek(patches, 0, SEEK_SET), 0);
+	assert_true(initramfs_build(path, spec, patches, 6, &err) < 0);
+	assert_non_null(strstr(err.msg, "shrunk"));
+	(void)close(patches);
+}
+
 static void test_initramfs(void **state)
 {
 	char path[] = "/tmp/msb-initramfs-XXXXXX", name[64];
@@ -319,6 +354,7 @@ static void test_initramfs(void **state)
 	assert_ptr_equal(p, buf_data(&all) + buf_len(&all));
 	assert_int_equal(write(fd, "x", 1), -1); /* nobody changes it */
 	(void)close(fd);
+	check_patches(path, &spec);
 	(void)unlink(path);
 	assert_true(initramfs_build(path, &spec, -1, 0, &err) < 0);
 	assert_non_null(strstr(err.msg, path));

@@ -82,6 +82,10 @@ static void test_bootlog_agent_words(void **state)
 	feed(&b, "agentd: handoff failed: handoff init binary not found\n");
 	assert_non_null(bootlog_agent(&b, &stage));
 	assert_string_equal(stage, "config");
+	feed(&b, "agentd: init failed: patch: /mount/user: File exists\n");
+	assert_string_equal(bootlog_agent(&b, &stage),
+			    "/mount/user: File exists");
+	assert_string_equal(stage, "patch");
 }
 
 static void test_bootlog_tail(void **state)
