@@ -6,7 +6,7 @@
  *   booterr...   reports a boot error      silent...  dies without a report
  *   babble...    reports nonsense          stubborn... ignores every stop
  *   slowstop...  stops, but says it was not graceful
- *   only6...     says that it has no IPv4
+ *   only6...     says that it has no IPv4  mute...    reports nothing, ever
  *   unsampled... has a slot for metrics, and never writes to it
  *   stalled...   wrote there a minute ago
  *   lying...     writes what nobody can believe there
@@ -31,7 +31,7 @@
 #include "protocol/msg.h"
 #include "store/lock.h"
 
-#define CLIENTS 32
+#define CLIENTS 128
 #define OUT_MAX (8u << 20)
 
 struct client {
@@ -570,6 +570,10 @@ int main(int argc, char **argv)
 		write_values();
 	if (!strncmp(name, "silent", 6))
 		_exit(42);
+	if (!strncmp(name, "mute", 4)) {
+		(void)io_write_file_at(dirfd_runtime, "here", "", 0, 0600);
+		(void)sigsuspend(&term);
+	}
 	if (!strncmp(name, "babble", 6)) {
 		say("{\"hello\":1}\n");
 		_exit(0);
@@ -579,7 +583,7 @@ int main(int argc, char **argv)
 		    "\"mount /data: gone\",\"kernel_log\":\"last words\"}}\n");
 		_exit(1);
 	}
-	fd = io_unix_listen_at(dirfd_runtime, RUNTIME_AGENT_SOCK, 64);
+	fd = io_unix_listen_at(dirfd_runtime, RUNTIME_AGENT_SOCK, CLIENTS);
 	if (fd < 0 || io_write_file_at(dirfd_runtime, RUNTIME_MACHINE_JSON,
 				       machine, strlen(machine), 0600))
 		exit(13);
