@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -109,6 +110,27 @@ int cancel_sleep(unsigned ms)
 	int rc = cancel_poll(NULL, 0, (int)ms);
 
 	return rc == -ECANCELED ? rc : 0; /* early is one more look */
+}
+
+int cancel_mutex_lock(pthread_mutex_t *lock)
+{
+	while (current) {
+		struct timespec until;
+		int rc = cancel_check();
+
+		if (rc)
+			return rc;
+		(void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail */
+		until.tv_nsec += SLICE_MS * 1000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		if (!pthread_mutex_timedlock(lock, &until))
+			return 0;
+	}
+	(void)pthread_mutex_lock(lock);
+	return 0;
 }
 
 int cancel_lifecycle_lock(const struct home *h, const char *name,

@@ -9,6 +9,7 @@
 #define MSB_API_CANCEL_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "microsandbox/core.h"
@@ -30,6 +31,9 @@ int cancel_check(void);
 int cancel_poll(struct pollfd *p, unsigned n, int timeout_ms);
 /* Wait for a moment, or less: 0 or -ECANCELED. */
 int cancel_sleep(unsigned ms);
+
+/* Take a lock that somebody may keep over a wait: 0 or -ECANCELED. */
+int cancel_mutex_lock(pthread_mutex_t *lock);
 
 /* lifecycle_lock() and runtime_process_wait(); also -ECANCELED. */
 int cancel_lifecycle_lock(const struct home *h, const char *name,

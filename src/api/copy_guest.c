@@ -132,7 +132,9 @@ static int guest_read(struct copy_end *e, const char *rel, copy_sink_fn sink,
 		return about(rc, path, err);
 	rc = fs_get(&g->fs, handle, 0, UINT64_MAX, true, sink, ctx, err);
 	/* An error of the sink speaks of its own path. */
-	return err->kind == ERR_FS ? about(rc, path, err) : rc;
+	return err->kind == ERR_FS || err->kind == ERR_FS_NOT_FOUND
+		       ? about(rc, path, err)
+		       : rc;
 }
 
 static int guest_read_link(struct copy_end *e, const char *rel, char **ret,

@@ -79,6 +79,7 @@ static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
 		       struct msg_fs_response *ret, struct err *err)
 {
 	struct msg_error refused;
+	int sys;
 
 	if (f->known && f->type == MSG_ERROR &&
 	    !msg_decode_error(f->payload, NULL, &refused))
@@ -93,8 +94,10 @@ static int take_answer(struct msb_fs *fs, const struct agent_frame *f,
 		return 0;
 	if (!ret->error.len)
 		return senseless(fs, err);
-	return err_set(err, ERR_FS, os_error(ret->error), "%.*s",
-		       text_len(ret->error), (const char *)ret->error.p);
+	sys = os_error(ret->error);
+	return err_set(err, sys == ENOENT ? ERR_FS_NOT_FOUND : ERR_FS, sys,
+		       "%.*s", text_len(ret->error),
+		       (const char *)ret->error.p);
 }
 
 int fs_begin(struct msb_fs *fs, const struct msg_fs_request *m, uint32_t *ret,

@@ -17,7 +17,10 @@
 
 struct volume_fs;
 
+struct fs_share;
+
 struct msb_fs {
+	struct fs_share *share;	  /* of one that a program has; else NULL */
 	struct volume_fs *volume; /* owned; else a guest is asked: */
 	struct agent_client c;
 	uint64_t wait_ms;
@@ -28,13 +31,26 @@ int fs_connect(const msb_t *m, const char *sandbox, struct msb_fs *ret,
 	       struct err *err);
 void fs_disconnect(struct msb_fs *fs);
 
+/*
+ * Around the use of one that a program has: whoever else uses it waits, and a
+ * connection that was lost is made anew. After a failure it is not entered.
+ * fs_leave gives rc.
+ */
+int fs_enter(struct msb_fs *fs, struct err *err);
+int fs_leave(struct msb_fs *fs, int rc);
+/* The same with a handle that the program got from fs_handle_out, which becomes
+ * the one of this connection. */
+int fs_enter_handle(struct msb_fs *fs, uint64_t *handle, struct err *err);
+int fs_handle_out(const struct msb_fs *fs, uint64_t *handle, struct err *err);
+
 /* All of data into an open file. */
 int fs_put_all(struct msb_fs *fs, uint64_t handle, uint64_t offset,
 	       const void *data, size_t len, struct err *err);
 
 /*
  * One request and its answer. *ret borrows until the next call. A refusal is
- * ERR_FS with the guest's errno; -errno other than that leaves fs broken.
+ * ERR_FS or ERR_FS_NOT_FOUND with the guest's errno; -errno other than that
+ * leaves fs broken.
  */
 int fs_call(struct msb_fs *fs, const struct msg_fs_request *m,
 	    struct msg_fs_response *ret, struct err *err);

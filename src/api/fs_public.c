@@ -6,17 +6,9 @@
 
 #include "api/exec_int.h"
 #include "api/fs_int.h"
-#include "api/volume_fs.h"
 
 #define CHECK_WAIT_MS 10000u
 #define READ_FILE_MAX (1ull << 31)
-
-int fs_connect(const msb_t *m, const char *sandbox, struct msb_fs *ret,
-	       struct err *err)
-{
-	*ret = (struct msb_fs){ .wait_ms = FS_WAIT_MS };
-	return sandbox_connect(m, sandbox, AGENT_HANDSHAKE_MS, &ret->c, err);
-}
 
 int guest_is_dir(const msb_t *m, const char *name, const char *path,
 		 struct err *err)
@@ -44,57 +36,9 @@ int msb_sandbox_is_dir(msb_sandbox_t *s, const char *path,
 	struct err err = { 0 };
 	int rc = guest_is_dir(s->m, s->name, path, &err);
 
-	if (rc == -ENOENT && err.kind == ERR_FS)
+	if (rc == -ENOENT && err.kind == ERR_FS_NOT_FOUND)
 		return 0;
 	return done(&err, rc, ret_err);
-}
-
-int msb_fs_connect(msb_sandbox_t *s, msb_fs_t **ret, msb_error_t **ret_err)
-{
-	msb_fs_t *fs = calloc(1, sizeof(*fs));
-	struct err err = { 0 };
-	int rc = fs ? fs_connect(s->m, s->name, fs, &err) : api_no_memory(&err);
-
-	if (rc) {
-		free(fs);
-		return done(&err, rc, ret_err);
-	}
-	*ret = fs;
-	return 0;
-}
-
-int msb_fs_open_volume(const msb_volume_t *v, msb_fs_t **ret,
-		       msb_error_t **ret_err)
-{
-	struct err err = { 0 };
-	msb_fs_t *fs;
-	int rc;
-
-	if (msb_volume_kind(v) != MSB_VOLUME_DIR) {
-		rc = err_set(&err, ERR_UNSUPPORTED, EOPNOTSUPP,
-			     "volume '%s' is a disk: only sandboxes see its "
-			     "files",
-			     msb_volume_name(v));
-		return done(&err, rc, ret_err);
-	}
-	fs = calloc(1, sizeof(*fs));
-	rc = fs ? volume_fs_open(msb_volume_path(v), msb_volume_quota_mib(v),
-				 &fs->volume, &err)
-		: api_no_memory(&err);
-	if (rc) {
-		free(fs);
-		return done(&err, rc, ret_err);
-	}
-	*ret = fs;
-	return 0;
-}
-
-void msb_fs_free(msb_fs_t *fs)
-{
-	if (!fs)
-		return;
-	fs_disconnect(fs);
-	free(fs);
 }
 
 /* ---- paths -------------------------------------------------------------- */
@@ -103,16 +47,21 @@ int msb_fs_stat(msb_fs_t *fs, const char *path, bool follow, msb_fs_info_t *ret,
 		msb_error_t **ret_err)
 {
 	struct err err = { 0 };
+	int rc = fs_enter(fs, &err);
 
-	return done(&err, fs_stat(fs, path, follow, ret, &err), ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_stat(fs, path, follow, ret, &err));
+	return done(&err, rc, ret_err);
 }
 
 int msb_fs_exists(msb_fs_t *fs, const char *path, msb_error_t **ret_err)
 {
 	struct err err = { 0 };
 	msb_fs_info_t info;
-	int rc = fs_stat(fs, path, false, &info, &err);
+	int rc = fs_enter(fs, &err);
 
+	if (!rc)
+		rc = fs_leave(fs, fs_stat(fs, path, false, &info, &err));
 	if ((err.kind == ERR_FS || err.kind == ERR_FS_NOT_FOUND) &&
 	    (rc == -ENOENT || rc == -ENOTDIR))
 		return 0;
@@ -125,8 +74,11 @@ static int plain(msb_fs_t *fs, const struct msg_fs_request *m,
 {
 	struct msg_fs_response a;
 	struct err err = { 0 };
+	int rc = fs_enter(fs, &err);
 
-	return done(&err, fs_call(fs, m, &a, &err), ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_call(fs, m, &a, &err));
+	return done(&err, rc, ret_err);
 }
 
 int msb_fs_mkdir(msb_fs_t *fs, const char *path, int mode,
@@ -190,18 +142,24 @@ int msb_fs_read_link(msb_fs_t *fs, const char *path, char **ret,
 		     msb_error_t **ret_err)
 {
 	struct err err = { 0 };
+	int rc = fs_enter(fs, &err);
 
-	return done(&err, fs_path_answer(fs, MSG_FS_READ_LINK, path, ret, &err),
-		    ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_path_answer(fs, MSG_FS_READ_LINK, path,
+						 ret, &err));
+	return done(&err, rc, ret_err);
 }
 
 int msb_fs_real_path(msb_fs_t *fs, const char *path, char **ret,
 		     msb_error_t **ret_err)
 {
 	struct err err = { 0 };
+	int rc = fs_enter(fs, &err);
 
-	return done(&err, fs_path_answer(fs, MSG_FS_REAL_PATH, path, ret, &err),
-		    ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_path_answer(fs, MSG_FS_REAL_PATH, path,
+						 ret, &err));
+	return done(&err, rc, ret_err);
 }
 
 static struct msg_fs_attrs attrs_of(const msb_fs_attrs_t *a)
@@ -230,16 +188,16 @@ int msb_fs_set_stat(msb_fs_t *fs, const char *path, bool follow,
 struct entries {
 	int (*fn)(void *ctx, const char *name, const msb_fs_info_t *info);
 	void *ctx;
+	bool stopped; /* by fn */
 };
 
 static int on_entry(void *ctx, const char *name, const msb_fs_info_t *info,
 		    struct err *err)
 {
-	const struct entries *e = ctx;
+	struct entries *e = ctx;
 
-	return e->fn(e->ctx, name, info)
-		       ? err_set(err, ERR_FS, ECANCELED, "stopped")
-		       : 0;
+	e->stopped = e->fn(e->ctx, name, info);
+	return e->stopped ? err_set(err, ERR_FS, ECANCELED, "stopped") : 0;
 }
 
 int msb_fs_list(msb_fs_t *fs, const char *path,
@@ -247,11 +205,13 @@ int msb_fs_list(msb_fs_t *fs, const char *path,
 			  const msb_fs_info_t *info),
 		void *ctx, msb_error_t **ret_err)
 {
-	struct entries e = { fn, ctx };
+	struct entries e = { .fn = fn, .ctx = ctx };
 	struct err err = { 0 };
-	int rc = fs_list_dir(fs, path, on_entry, &e, &err);
+	int rc = fs_enter(fs, &err);
 
-	return rc == -ECANCELED ? 0 : done(&err, rc, ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_list_dir(fs, path, on_entry, &e, &err));
+	return e.stopped ? 0 : done(&err, rc, ret_err);
 }
 
 /* ---- open files --------------------------------------------------------- */
@@ -267,43 +227,59 @@ int msb_fs_open(msb_fs_t *fs, const char *path, unsigned flags, int mode,
 				       .create_new = flags & MSB_FS_CREATE_NEW,
 				       .mode = { mode >= 0, (uint32_t)mode } };
 	struct err err = { 0 };
+	int rc = fs_enter(fs, &err);
 
-	return done(&err, fs_open_handle(fs, path, &o, ret_handle, &err),
-		    ret_err);
+	if (rc)
+		return done(&err, rc, ret_err);
+	rc = fs_open_handle(fs, path, &o, ret_handle, &err);
+	if (!rc)
+		rc = fs_handle_out(fs, ret_handle, &err);
+	return done(&err, fs_leave(fs, rc), ret_err);
 }
 
 int msb_fs_close(msb_fs_t *fs, uint64_t handle, msb_error_t **ret_err)
 {
 	struct err err = { 0 };
+	int rc = fs_enter_handle(fs, &handle, &err);
 
-	return done(&err, fs_close_handle(fs, handle, &err), ret_err);
+	if (!rc)
+		rc = fs_leave(fs, fs_close_handle(fs, handle, &err));
+	return done(&err, rc, ret_err);
 }
 
 int msb_fs_fstat(msb_fs_t *fs, uint64_t handle, msb_fs_info_t *ret,
 		 msb_error_t **ret_err)
 {
-	const struct msg_fs_request m = { .op = MSG_FS_FSTAT,
-					  .handle = handle };
+	struct msg_fs_request m = { .op = MSG_FS_FSTAT };
 	struct msg_fs_response a;
 	struct err err = { 0 };
-	int rc = fs_call(fs, &m, &a, &err);
+	int rc = fs_enter_handle(fs, &handle, &err);
 
+	if (rc)
+		return done(&err, rc, ret_err);
+	m.handle = handle;
+	rc = fs_call(fs, &m, &a, &err);
 	if (!rc && a.data != MSG_FS_DATA_STAT)
 		rc = err_set(&err, ERR_PROTOCOL, EPROTO,
 			     "the guest's answer makes no sense");
 	if (!rc)
 		rc = fs_info_take(&a.stat, ret, &err);
-	return done(&err, rc, ret_err);
+	return done(&err, fs_leave(fs, rc), ret_err);
 }
 
 int msb_fs_fset_stat(msb_fs_t *fs, uint64_t handle, const msb_fs_attrs_t *attrs,
 		     msb_error_t **ret_err)
 {
-	const struct msg_fs_request m = { .op = MSG_FS_FSET_STAT,
-					  .handle = handle,
-					  .attrs = attrs_of(attrs) };
+	struct msg_fs_request m = { .op = MSG_FS_FSET_STAT,
+				    .attrs = attrs_of(attrs) };
+	struct msg_fs_response a;
+	struct err err = { 0 };
+	int rc = fs_enter_handle(fs, &handle, &err);
 
-	return plain(fs, &m, ret_err);
+	m.handle = handle;
+	if (!rc)
+		rc = fs_leave(fs, fs_call(fs, &m, &a, &err));
+	return done(&err, rc, ret_err);
 }
 
 struct span {
@@ -326,8 +302,11 @@ int64_t msb_fs_pread(msb_fs_t *fs, uint64_t handle, uint64_t offset, void *data,
 {
 	struct span s = { .data = data };
 	struct err err = { 0 };
-	int rc = fs_get(fs, handle, offset, len, false, fill_span, &s, &err);
+	int rc = fs_enter_handle(fs, &handle, &err);
 
+	if (!rc)
+		rc = fs_leave(fs, fs_get(fs, handle, offset, len, false,
+					 fill_span, &s, &err));
 	return rc ? done(&err, rc, ret_err) : (int64_t)s.len;
 }
 
@@ -335,9 +314,12 @@ int msb_fs_pwrite(msb_fs_t *fs, uint64_t handle, uint64_t offset,
 		  const void *data, size_t len, msb_error_t **ret_err)
 {
 	struct err err = { 0 };
+	int rc = fs_enter_handle(fs, &handle, &err);
 
-	return done(&err, fs_put_all(fs, handle, offset, data, len, &err),
-		    ret_err);
+	if (!rc)
+		rc = fs_leave(fs,
+			      fs_put_all(fs, handle, offset, data, len, &err));
+	return done(&err, rc, ret_err);
 }
 
 /* ---- whole files -------------------------------------------------------- */
@@ -350,19 +332,29 @@ static int fill_buf(void *ctx, const void *data, size_t len, struct err *err)
 		       "file is too large to be read whole");
 }
 
+/* With fs entered; b is empty, and of the largest size allowed. */
+static int read_whole(msb_fs_t *fs, const char *path, struct buf *b,
+		      struct err *err)
+{
+	const struct msg_fs_open o = { .read = true };
+	uint64_t handle;
+	int rc = fs_open_handle(fs, path, &o, &handle, err);
+
+	return rc ? rc
+		  : fs_get(fs, handle, 0, UINT64_MAX, true, fill_buf, b, err);
+}
+
 int msb_fs_read_file(msb_fs_t *fs, const char *path, size_t max, void **ret,
 		     size_t *ret_len, msb_error_t **ret_err)
 {
-	const struct msg_fs_open o = { .read = true };
 	struct err err = { 0 };
-	uint64_t handle;
 	struct buf b;
-	int rc = fs_open_handle(fs, path, &o, &handle, &err);
+	int rc = fs_enter(fs, &err);
 
 	if (rc)
 		return done(&err, rc, ret_err);
 	buf_init(&b, max && max < READ_FILE_MAX ? max + 1 : READ_FILE_MAX);
-	rc = fs_get(fs, handle, 0, UINT64_MAX, true, fill_buf, &b, &err);
+	rc = fs_leave(fs, read_whole(fs, path, &b, &err));
 	if (!rc && max && buf_len(&b) > max) {
 		rc = err_set(&err, ERR_FS, EFBIG,
 			     "file is larger than %zu bytes", max);
@@ -376,6 +368,21 @@ int msb_fs_read_file(msb_fs_t *fs, const char *path, size_t max, void **ret,
 	return done(&err, rc, ret_err);
 }
 
+/* With fs entered. */
+static int write_whole(msb_fs_t *fs, const char *path,
+		       const struct msg_fs_open *o, const void *data,
+		       size_t len, struct err *err)
+{
+	uint64_t handle = 0;
+	int rc = fs_open_handle(fs, path, o, &handle, err), closed;
+
+	if (rc)
+		return rc;
+	rc = fs_put_all(fs, handle, 0, data, len, err);
+	closed = fs->broken ? 0 : fs_close_handle(fs, handle, rc ? NULL : err);
+	return rc ? rc : closed;
+}
+
 int msb_fs_write_file(msb_fs_t *fs, const char *path, const void *data,
 		      size_t len, int mode, bool append, msb_error_t **ret_err)
 {
@@ -385,12 +392,9 @@ int msb_fs_write_file(msb_fs_t *fs, const char *path, const void *data,
 				       .truncate = !append,
 				       .mode = { mode >= 0, (uint32_t)mode } };
 	struct err err = { 0 };
-	uint64_t handle = 0;
-	int rc = fs_open_handle(fs, path, &o, &handle, &err), closed;
+	int rc = fs_enter(fs, &err);
 
-	if (rc)
-		return done(&err, rc, ret_err);
-	rc = fs_put_all(fs, handle, 0, data, len, &err);
-	closed = fs->broken ? 0 : fs_close_handle(fs, handle, rc ? NULL : &err);
-	return done(&err, rc ? rc : closed, ret_err);
+	if (!rc)
+		rc = fs_leave(fs, write_whole(fs, path, &o, data, len, &err));
+	return done(&err, rc, ret_err);
 }

@@ -212,6 +212,12 @@ static void on_stat(struct client *c, uint32_t id, struct view payload)
 		exit(3);
 	r.stat.path = m.path;
 	r.stat.kind = view_cstr(view_is(m.path, "/file") ? "file" : "dir");
+	if (m.op == MSG_FS_OPEN_FILE) {
+		r.data = MSG_FS_DATA_HANDLE;
+		r.handle = 7;
+	}
+	if (m.handle && m.handle != 7)
+		exit(3);
 	if (view_is(m.path, "/missing")) {
 		r.ok = false;
 		r.data = MSG_FS_DATA_NONE;

@@ -233,6 +233,75 @@ static void one_handle_in_many_hands(void **state)
 	free(copy);
 }
 
+/* ---- one connection for files -------------------------------------------- */
+
+static msb_fs_t *fs;
+
+static void *ask_for_files(void *arg)
+{
+	struct worker *me = arg;
+
+	for (int i = 0; i < 30 && !me->wrong; i++) {
+		const char *path = me->number % 2 ? "/file" : "/dir";
+		msb_error_t *e = NULL;
+		msb_fs_info_t info;
+
+		if (msb_fs_stat(fs, path, true, &info, &e))
+			me->wrong = "no answer";
+		else if ((info.kind == MSB_FS_FILE) != (me->number % 2))
+			me->wrong = "the answer to another question";
+		me->kind = msb_error_kind(e);
+		msb_error_free(e);
+	}
+	return NULL;
+}
+
+static void answers_go_to_who_asked(void **state)
+{
+	struct worker all[CROWD];
+
+	(void)state;
+	assert_int_equal(msb_fs_connect(s, &fs, NULL), 0);
+	crowd(ask_for_files, all, CROWD);
+	msb_fs_free(fs);
+}
+
+/* Also across a boot; but what was open is not. */
+static void files_are_found_again(void **state)
+{
+	uint64_t before = 0, after = 0;
+	msb_error_t *e = NULL;
+	msb_fs_info_t info;
+
+	(void)state;
+	assert_int_equal(msb_fs_connect(s, &fs, NULL), 0);
+	assert_int_equal(msb_fs_open(fs, "/file", MSB_FS_READ, 0, &before, &e),
+			 0);
+	assert_int_equal(msb_fs_fstat(fs, before, &info, &e), 0);
+	assert_int_equal(msb_fs_stat(fs, "/missing", true, &info, &e), -ENOENT);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_FS_NOT_FOUND);
+	assert_string_equal(msb_error_kind_name(MSB_ERR_FS_NOT_FOUND),
+			    "path_not_found");
+	msb_error_free(e);
+	e = NULL;
+	assert_int_equal(msb_sandbox_stop(s, 5000, NULL, NULL), 0);
+	assert_int_equal(msb_fs_stat(fs, "/file", true, &info, &e), -ENOTCONN);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_SANDBOX_STATE);
+	msb_error_free(e);
+	e = NULL;
+	assert_int_equal(msb_sandbox_start(s, false, NULL), 0);
+	assert_int_equal(msb_fs_stat(fs, "/file", true, &info, &e), 0);
+	assert_int_equal(msb_fs_fstat(fs, before, &info, &e), -EBADF);
+	assert_int_equal(msb_error_kind(e), MSB_ERR_FS);
+	msb_error_free(e);
+	e = NULL;
+	assert_int_equal(msb_fs_open(fs, "/file", MSB_FS_READ, 0, &after, &e),
+			 0);
+	assert_true(after != before);
+	assert_int_equal(msb_fs_fstat(fs, after, &info, &e), 0);
+	msb_fs_free(fs);
+}
+
 /* ---- one home ------------------------------------------------------------ */
 
 static void *come_and_go(void *arg)
@@ -340,6 +409,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(hundred_commands_at_once),
 		TEST(one_handle_in_many_hands),
+		TEST(answers_go_to_who_asked),
+		TEST(files_are_found_again),
 		TEST(many_sandboxes_come_and_go),
 		TEST(one_command_in_three_hands),
 	};
