@@ -168,8 +168,10 @@ int msb_config_add_patch(msb_config_t *c, const msb_patch_t *p,
 /*
  * Everything above and in network.h as one JSON object (docs/sdk.md, "Options
  * of a sandbox"), for languages whose programmers write options down in one
- * place. Applied on top of what c has already. A key that does not exist, and
- * two that contradict each other, are errors; c is then only to be freed.
+ * place. Applied on top of what c has already: whoever looks at the progress of
+ * a pull calls msb_config_set_image_options() before it. A key that does not
+ * exist, and two that contradict each other, are errors; c is then only to be
+ * freed.
  */
 int msb_config_apply_json(msb_config_t *c, const char *json, size_t len,
 			  msb_error_t **e);
