@@ -71,7 +71,7 @@ struct handle {
 	enum handle_kind kind;
 	void *p; /* NULL once freed */
 	struct handle *parent;
-	struct poller *poller;
+	struct poller *pollers[2]; /* to read, to write */
 	unsigned uses;	/* calls that run, and objects made from it */
 	bool closed;	/* by its owner, or with its owner */
 	bool collected; /* no value of JavaScript refers to it any more */

@@ -229,7 +229,7 @@ static napi_value exec_write(napi_env env, napi_callback_info info)
 	return value_number(env, (double)n);
 }
 
-/* Is there input that waits until the descriptor can be written to? */
+/* Is there input that waits until the command's side takes it? */
 static napi_value exec_wants_write(napi_env env, napi_callback_info info)
 {
 	napi_value v;

@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting for descriptors of the library in the loop of Node.js: one reader and
- * one writer for each object, and no thread.
+ * one writer of each object, and no thread.
  */
 #include <stdlib.h>
 
 #include "addon.h"
 
-enum { READER, WRITER, WAITERS };
-
 struct poller {
 	uv_poll_t poll;
 	struct addon *addon;
-	napi_deferred waiting[WAITERS];
+	napi_deferred waiting;
 	struct poller *next, **prev;
 };
 
-static int descriptor(const struct handle *h)
+static int descriptor(const struct handle *h, bool writing)
 {
 	switch (h->kind) {
 	case HANDLE_EXEC:
-		return msb_exec_fd(h->p);
+		return writing ? msb_exec_stdin_fd(h->p) : msb_exec_fd(h->p);
 	case HANDLE_LOG:
 		return msb_log_fd(h->p);
 	case HANDLE_AGENT_STREAM:
@@ -36,54 +34,37 @@ static int descriptor(const struct handle *h)
 	return -1;
 }
 
-static void wake(struct poller *p, unsigned who)
+static void wake(struct poller *p)
 {
-	napi_deferred d = p->waiting[who];
+	napi_deferred d = p->waiting;
 	napi_value v;
 
-	p->waiting[who] = NULL;
+	p->waiting = NULL;
 	if (d && !p->addon->closing && !napi_get_undefined(p->addon->env, &v))
 		(void)napi_resolve_deferred(p->addon->env, d, v);
 }
 
-static void on_event(uv_poll_t *poll, int status, int events);
-
-/* Poll for whoever waits; false with an exception. */
-static bool arm(struct poller *p)
-{
-	int events = (p->waiting[READER] ? UV_READABLE : 0) |
-		     (p->waiting[WRITER] ? UV_WRITABLE : 0);
-
-	return (events ? uv_poll_start(&p->poll, events, on_event)
-		       : uv_poll_stop(&p->poll)) == 0;
-}
-
+/* A failure is for the next call to find. */
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct poller *p = poll->data;
 	struct scope scope;
 
-	/* A failure is for the next call to find. */
-	if (status < 0)
-		events = UV_READABLE | UV_WRITABLE;
-	if (!addon_enter(p->addon, &scope)) {
-		(void)uv_poll_stop(poll);
+	(void)status;
+	(void)events;
+	(void)uv_poll_stop(poll);
+	if (!addon_enter(p->addon, &scope))
 		return;
-	}
-	if (events & UV_READABLE)
-		wake(p, READER);
-	if (events & UV_WRITABLE)
-		wake(p, WRITER);
-	(void)arm(p);
+	wake(p);
 	addon_leave(p->addon, &scope);
 }
 
-static struct poller *poller_new(struct handle *h)
+static struct poller *poller_new(struct handle *h, bool writing)
 {
 	struct addon *a = h->addon;
 	struct poller *p = calloc(1, sizeof(*p));
 
-	if (!p || uv_poll_init(a->loop, &p->poll, descriptor(h))) {
+	if (!p || uv_poll_init(a->loop, &p->poll, descriptor(h, writing))) {
 		free(p);
 		return NULL;
 	}
@@ -108,19 +89,20 @@ static void poller_close(struct poller *p)
 	if (p->next)
 		p->next->prev = p->prev;
 	(void)uv_poll_stop(&p->poll);
-	for (unsigned i = 0; i < WAITERS; i++)
-		wake(p, i);
+	wake(p);
 	uv_close((uv_handle_t *)&p->poll, freed);
 }
 
 void poll_close(struct handle *h)
 {
-	struct poller *p = h->poller;
+	for (unsigned i = 0; i < COUNT_OF(h->pollers); i++) {
+		struct poller *p = h->pollers[i];
 
-	h->poller = NULL;
-	/* when the environment goes, all of them have been closed */
-	if (p && !h->addon->closing)
-		poller_close(p);
+		h->pollers[i] = NULL;
+		/* when the environment goes, all of them have been closed */
+		if (p && !h->addon->closing)
+			poller_close(p);
+	}
 }
 
 void poll_close_all(struct addon *a)
@@ -136,7 +118,7 @@ static struct handle *get_pollable(napi_env env, napi_value v)
 
 	(void)napi_get_value_external(env, v, &p);
 	h = p;
-	return h ? handle_get(env, v, h->kind) : NULL;
+	return handle_get(env, v, h ? h->kind : HANDLE_KINDS);
 }
 
 /* wait(handle, writing): until it is worth a call. */
@@ -145,7 +127,7 @@ napi_value poll_wait(napi_env env, napi_callback_info info)
 	napi_value argv[2], promise;
 	bool writing = false;
 	struct handle *h;
-	unsigned who;
+	struct poller *p;
 
 	if (!get_args(env, info, 2, argv))
 		return NULL;
@@ -153,16 +135,17 @@ napi_value poll_wait(napi_env env, napi_callback_info info)
 	if (!h)
 		return NULL;
 	(void)napi_get_value_bool(env, argv[1], &writing);
-	who = writing ? WRITER : READER;
-	if (!h->poller)
-		h->poller = poller_new(h);
-	if (!h->poller || h->poller->waiting[who]) {
+	if (!h->pollers[writing])
+		h->pollers[writing] = poller_new(h, writing);
+	p = h->pollers[writing];
+	if (!p || p->waiting) {
 		(void)napi_throw_error(env, NULL, "this cannot be waited for");
 		return NULL;
 	}
-	if (napi_create_promise(env, &h->poller->waiting[who], &promise))
+	if (napi_create_promise(env, &p->waiting, &promise))
 		return NULL;
-	if (!arm(h->poller))
-		wake(h->poller, who);
+	if (uv_poll_start(&p->poll, writing ? UV_WRITABLE : UV_READABLE,
+			  on_event))
+		wake(p);
 	return promise;
 }
