@@ -18,7 +18,7 @@ const kinds = {
   layer: ({ layer }) => ({ kind: "layerMaterializeComplete", layerIndex: layer }),
   merging: ({ layerCount }) => ({ kind: "stitchMergingTrees", layerCount }),
   note: ({ message }) => ({ kind: "note", message }),
-  done: ({ reference, layerCount }) => ({ kind: "complete", reference, layerCount }),
+  done: () => ({ kind: "complete" }),
 };
 
 /** A function for the addon, which tells events in its own form. */
