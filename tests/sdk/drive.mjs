@@ -19,6 +19,7 @@ const b64 = (data) => ({ b64: Buffer.from(data).toString("base64") });
 const bytes = (v) => (typeof v === "string" ? Buffer.from(v) : Buffer.from(v.b64, "base64"));
 const isBytes = (v) => typeof v === "object" && v !== null && typeof v.b64 === "string";
 const ms = (date) => (date ? date.getTime() : null);
+const snake = (key) => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const camel = (key) => key.replace(/_([a-z0-9])/g, (_, c) => c.toUpperCase());
 
 /** Names of maps whose keys are no options. */
@@ -214,7 +215,7 @@ function kinds(events) {
 }
 
 const imageConfig = (config) => config && Object.fromEntries(Object.entries(config).map(
-  ([k, v]) => [k.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), v]));
+  ([k, v]) => [snake(k), v]));
 const frame = (f) => (f === null ? null : { id: f.id, flags: f.flags, body: b64(f.body) });
 const given = (o) => Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined && v !== null));
 
@@ -291,14 +292,14 @@ const ops = {
     started(a, await object(a.sandbox).execStreamWith(a.command, execOptions(a, signal))),
   shell_start: async (a, signal) =>
     started(a, await object(a.sandbox).shellStreamWith(a.script, execOptions(a, signal))),
-  exec_recv: async (a) => event(await object(a.exec).recv()),
+  exec_recv: async (a, signal) => event(await object(a.exec).recv({ signal })),
   exec_write: async (a) => (await object(a.exec).sink.write(bytes(a.data)), null),
   exec_close_stdin: async (a) => (await object(a.exec).sink.close(), null),
   exec_kill: async (a) => (await object(a.exec).kill(), null),
   exec_signal: async (a) => (await object(a.exec).signal(a.signal), null),
   exec_resize: async (a) => (await object(a.exec).resize(a.rows, a.cols), null),
-  exec_wait: async (a) => {
-    const { code, signal } = await object(a.exec).wait();
+  exec_wait: async (a, abort) => {
+    const { code, signal } = await object(a.exec).wait({ signal: abort });
     return { code, signal };
   },
   exec_collect: async (a, signal) => output(await object(a.exec).collect({ signal })),
@@ -336,7 +337,7 @@ const ops = {
     })));
     return null;
   },
-  log_next: async (a) => entry(await object(a.log).recv()),
+  log_next: async (a, signal) => entry(await object(a.log).recv({ signal })),
   metrics: async (a) => sample(await (await subject(a)).metrics()),
   metrics_all: async () =>
     Object.fromEntries([...await msb.allSandboxMetrics()].map(([k, v]) => [k, sample(v)])),
@@ -410,7 +411,7 @@ const ops = {
     given({ timeoutMs: a.timeout_ms, signal }))),
   agent_stream: async (a) =>
     ({ id: (await keep(a.as, await object(a.agent).stream({ flags: a.flags, body: bytes(a.body) }))).id }),
-  agent_next: async (a) => frame(await object(a.stream).recv()),
+  agent_next: async (a, signal) => frame(await object(a.stream).recv({ signal })),
   agent_send: async (a) => (await object(a.agent).send(a.id, a.flags, bytes(a.body)), null),
   agent_close: async (a) => (object(a.agent).close(), null),
 };
@@ -420,7 +421,9 @@ function errorOf(e) {
     return { kind: e.kind, message: e.message, errno: e.errno, details: e.details };
   }
   const kind = e instanceof DriverError ? "driver" : e instanceof TypeError ? "type" : "unknown";
-  return { kind, message: kind === "unknown" ? String(e.stack) : e.message, errno: 0, details: {} };
+  // names are told as the request has them
+  const message = kind === "type" ? e.message.replace(/'\w+'/g, snake) : e.message;
+  return { kind, message: kind === "unknown" ? String(e.stack) : message, errno: 0, details: {} };
 }
 
 async function handle({ id, op, args = {} }) {

@@ -95,9 +95,10 @@ export class AgentStream {
     this.#puller = new Puller(stream, (s) => native.agentNext(s));
   }
 
-  /** The next frame, or null after the last one. */
-  recv() {
-    return this.#puller.pull();
+  /** The next frame, or null after the last one. options.signal ends the wait. */
+  async recv(options) {
+    const { signal } = only(options, ["signal"], "options");
+    return this.#puller.pull(signal);
   }
 
   async next() {

@@ -70,47 +70,47 @@ export class ExecTimeoutError extends MicrosandboxError {
   }
 }
 
-// By the name of the kind: class and code.
+// By the name of the kind; `code` is that name in camel case.
 const classes = {
-  io: [IoError, "io"],
-  invalid: [InvalidConfigError, "invalidConfig"],
-  sandbox_not_found: [SandboxNotFoundError, "sandboxNotFound"],
-  sandbox_exists: [SandboxAlreadyExistsError, "sandboxAlreadyExists"],
-  sandbox_running: [SandboxStillRunningError, "sandboxStillRunning"],
-  sandbox_state: [SandboxStateError, "sandboxState"],
-  database: [DatabaseError, "database"],
-  runtime: [RuntimeError, "runtime"],
-  boot: [BootStartError, "bootStart"],
-  protocol: [ProtocolError, "protocol"],
-  agent: [AgentClientError, "agentClient"],
-  exec_failed: [ExecFailedError, "execFailed"],
-  timeout: [TimeoutError, "timeout"],
-  unsupported: [UnsupportedError, "unsupported"],
-  no_space: [NoSpaceError, "noSpace"],
-  permission: [PermissionError, "permission"],
-  no_memory: [NoMemoryError, "noMemory"],
-  fs: [SandboxFsError, "sandboxFs"],
-  image: [ImageError, "image"],
-  image_not_found: [ImageNotFoundError, "imageNotFound"],
-  image_in_use: [ImageInUseError, "imageInUse"],
-  volume_not_found: [VolumeNotFoundError, "volumeNotFound"],
-  volume_exists: [VolumeAlreadyExistsError, "volumeAlreadyExists"],
-  volume_in_use: [VolumeInUseError, "volumeInUse"],
-  snapshot_not_found: [SnapshotNotFoundError, "snapshotNotFound"],
-  snapshot_exists: [SnapshotAlreadyExistsError, "snapshotAlreadyExists"],
-  snapshot_source: [SnapshotSandboxRunningError, "snapshotSandboxRunning"],
-  snapshot_image_missing: [SnapshotImageMissingError, "snapshotImageMissing"],
-  snapshot_integrity: [SnapshotIntegrityError, "snapshotIntegrity"],
-  missed_rotation: [MissedRotationError, "missedRotation"],
-  invalid_cursor: [InvalidCursorError, "invalidCursor"],
-  metrics_disabled: [MetricsDisabledError, "metricsDisabled"],
-  metrics_unavailable: [MetricsUnavailableError, "metricsUnavailable"],
-  cancelled: [CancelledError, "cancelled"],
-  exec_timeout: [ExecTimeoutError, "execTimeout"],
-  patch: [PatchFailedError, "patchFailed"],
-  fs_not_found: [PathNotFoundError, "pathNotFound"],
-  agent_busy: [AgentBusyError, "agentBusy"],
-  agent_closed: [AgentClosedError, "agentClosed"],
+  io: IoError,
+  invalid_config: InvalidConfigError,
+  sandbox_not_found: SandboxNotFoundError,
+  sandbox_already_exists: SandboxAlreadyExistsError,
+  sandbox_still_running: SandboxStillRunningError,
+  sandbox_state: SandboxStateError,
+  database: DatabaseError,
+  runtime: RuntimeError,
+  boot_start: BootStartError,
+  protocol: ProtocolError,
+  agent_client: AgentClientError,
+  exec_failed: ExecFailedError,
+  timeout: TimeoutError,
+  unsupported: UnsupportedError,
+  no_space: NoSpaceError,
+  permission: PermissionError,
+  no_memory: NoMemoryError,
+  sandbox_fs: SandboxFsError,
+  image: ImageError,
+  image_not_found: ImageNotFoundError,
+  image_in_use: ImageInUseError,
+  volume_not_found: VolumeNotFoundError,
+  volume_already_exists: VolumeAlreadyExistsError,
+  volume_in_use: VolumeInUseError,
+  snapshot_not_found: SnapshotNotFoundError,
+  snapshot_already_exists: SnapshotAlreadyExistsError,
+  snapshot_sandbox_running: SnapshotSandboxRunningError,
+  snapshot_image_missing: SnapshotImageMissingError,
+  snapshot_integrity: SnapshotIntegrityError,
+  missed_rotation: MissedRotationError,
+  invalid_cursor: InvalidCursorError,
+  metrics_disabled: MetricsDisabledError,
+  metrics_unavailable: MetricsUnavailableError,
+  cancelled: CancelledError,
+  exec_timeout: ExecTimeoutError,
+  patch_failed: PatchFailedError,
+  path_not_found: PathNotFoundError,
+  agent_busy: AgentBusyError,
+  agent_closed: AgentClosedError,
 };
 
 /** ["KEY=VALUE", ...] as an object. */
@@ -125,7 +125,8 @@ export function pairs(items) {
 
 /** Called by the addon. A kind that is newer than this file has the base class. */
 export function makeError(kind, message, errno, details) {
-  const [Class, code] = classes[kind] ?? [MicrosandboxError, kind];
+  const Class = Object.hasOwn(classes, kind) ? classes[kind] : MicrosandboxError;
+  const code = kind.replace(/_([a-z])/g, (_, c) => c.toUpperCase());
   return new Class(message, { kind, code, errno, details: pairs(details) });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands in a guest.
 import { ExecFailedError } from "./errors.js";
-import { asyncDispose, bytesOf, call, count, native } from "./native.js";
+import { asyncDispose, bytesOf, call, count, native, only } from "./native.js";
 import { list, map, rlimit, shape, text, flag, number } from "./options.js";
 import { Builder, nested } from "./parts.js";
 import { Puller } from "./stream.js";
@@ -220,9 +220,10 @@ export class ExecHandle {
     }
   }
 
-  /** The next event, or null after the last one. */
-  recv() {
-    return this.#puller.pull();
+  /** The next event, or null after the last one. options.signal ends the wait, not the command. */
+  async recv(options) {
+    const { signal } = only(options, ["signal"], "options");
+    return this.#puller.pull(signal);
   }
 
   async *[Symbol.asyncIterator]() {
@@ -241,9 +242,9 @@ export class ExecHandle {
   }
 
   /** How it ended. Output until then is dropped. */
-  async wait() {
+  async wait(options) {
     while (this.#end === null) {
-      if ((await this.recv()) === null && this.#end === null) {
+      if ((await this.recv(options)) === null && this.#end === null) {
         throw new Error("the command has no events any more");
       }
     }
@@ -252,7 +253,8 @@ export class ExecHandle {
   }
 
   /** Everything from now to its end. */
-  async collect({ signal } = {}) {
+  async collect(options) {
+    const { signal } = only(options, ["signal"], "options");
     if (this.#puller.busy) throw new Error("somebody receives from this command");
     this.#puller.ended = true;
     const output = new ExecOutput(await call("execCollect", [this.#exec], signal));

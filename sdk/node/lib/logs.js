@@ -82,9 +82,10 @@ export class LogStream {
     this.#puller = new Puller(log, (l) => native.logNext(l));
   }
 
-  /** The next entry, or null at the end. */
-  async recv() {
-    const entry = await this.#puller.pull();
+  /** The next entry, or null at the end. options.signal ends the wait. */
+  async recv(options) {
+    const { signal } = only(options, ["signal"], "options");
+    const entry = await this.#puller.pull(signal);
     return entry === null ? null : new LogEntry(entry);
   }
 

@@ -13,11 +13,17 @@ native.setMakeError(makeError);
 /** For `await using`, also where the runtime does not know of it yet. */
 export const asyncDispose = Symbol.asyncDispose ?? Symbol.for("nodejs.asyncDispose");
 
-/** Call a function of the addon that takes a cancel token after args. */
-export async function call(name, args, signal) {
-  if (signal === undefined || signal === null) return native[name](...args);
+/** Nothing, or an AbortSignal that has not been aborted yet. */
+export function checkSignal(signal) {
+  if (signal === undefined || signal === null) return;
   if (!(signal instanceof AbortSignal)) throw new TypeError("signal must be an AbortSignal");
   if (signal.aborted) throw cancelled(signal);
+}
+
+/** Call a function of the addon that takes a cancel token after args. */
+export async function call(name, args, signal) {
+  checkSignal(signal);
+  if (!signal) return native[name](...args);
   const token = native.cancelNew();
   const abort = () => native.cancelTrigger(token);
   signal.addEventListener("abort", abort, { once: true });

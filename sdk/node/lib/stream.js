@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from a descriptor of the library, item by item.
-import { native } from "./native.js";
+import { cancelled } from "./errors.js";
+import { checkSignal, native } from "./native.js";
 
 // So many items may come without the event loop having its turn.
 const IN_A_ROW = 64;
@@ -38,16 +39,36 @@ export class Puller {
     }
   }
 
-  /** The next item, or null after the last one. */
-  async pull() {
+  /** The next item, or null after the last one. With a signal, one can stop waiting for it. */
+  async pull(signal) {
+    checkSignal(signal);
     if (!this.#pumping && ++this.#row < IN_A_ROW) {
       const item = this.#next();
       if (item !== undefined) return item;
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      const waiter = { resolve, reject };
+      if (signal) this.#until(signal, waiter);
+      this.#waiting.push(waiter);
       if (!this.#pumping) this.#pump();
     });
+  }
+
+  #until(signal, waiter) {
+    const { resolve, reject } = waiter;
+    const abort = () => {
+      this.#waiting = this.#waiting.filter((w) => w !== waiter);
+      reject(cancelled(signal));
+      // nobody is left to wait for: the loop is not kept alive for it
+      if (this.#waiting.length === 0 && this.#handle !== null) native.wake(this.#handle);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    const done = (f) => (v) => {
+      signal.removeEventListener("abort", abort);
+      f(v);
+    };
+    waiter.resolve = done(resolve);
+    waiter.reject = done(reject);
   }
 
   async #pump() {

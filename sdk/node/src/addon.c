@@ -205,11 +205,17 @@ static napi_value cancel_trigger(napi_env env, napi_callback_info info)
 }
 
 static const struct sync_function sync_addon[] = {
-	{ "counts", counts },	       { "setMakeError", set_make_error },
-	{ "close", close_handle },     { "version", version },
-	{ "abiVersion", abi_version }, { "feature", feature },
-	{ "cancelNew", cancel_new },   { "cancelTrigger", cancel_trigger },
-	{ "wait", poll_wait },	       { NULL, NULL },
+	{ "counts", counts },
+	{ "setMakeError", set_make_error },
+	{ "close", close_handle },
+	{ "version", version },
+	{ "abiVersion", abi_version },
+	{ "feature", feature },
+	{ "cancelNew", cancel_new },
+	{ "cancelTrigger", cancel_trigger },
+	{ "wait", poll_wait },
+	{ "wake", poll_wake },
+	{ NULL, NULL },
 };
 
 static bool define(napi_env env, napi_value exports, const char *name,

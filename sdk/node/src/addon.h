@@ -148,6 +148,7 @@ int thread_run(struct op *o, void (*f)(struct op *o));
  */
 
 napi_value poll_wait(napi_env env, napi_callback_info info);
+napi_value poll_wake(napi_env env, napi_callback_info info);
 /* Nobody is to poll any more; whoever waits is told. */
 void poll_close(struct handle *h);
 void poll_close_all(struct addon *a);

@@ -149,3 +149,19 @@ napi_value poll_wait(napi_env env, napi_callback_info info)
 		wake(p);
 	return promise;
 }
+
+/* wake(handle): whoever reads need not wait any longer. */
+napi_value poll_wake(napi_env env, napi_callback_info info)
+{
+	struct handle *h;
+	napi_value v;
+
+	if (!get_args(env, info, 1, &v))
+		return NULL;
+	h = get_pollable(env, v);
+	if (h && h->pollers[0]) {
+		(void)uv_poll_stop(&h->pollers[0]->poll);
+		wake(h->pollers[0]);
+	}
+	return NULL;
+}
