@@ -331,6 +331,13 @@ class Bench:
         subprocess.run([str(w) for w in [*machine, "--", *command]], check=True)
 
 
+    # -- languages ---------------------------------------------------------
+
+    def sdk(self):
+        """sdk.py: the packages of the languages, against the C interface and msb exec."""
+        subprocess.run([sys.executable, str(ROOT / "bench/sdk.py"), "--build", str(self.build),
+                        "--runs", str(self.runs)], check=True)
+
     # -- images ------------------------------------------------------------
 
     def images(self):
@@ -340,7 +347,8 @@ class Bench:
 
 
 def main():
-    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "logs-write", "metrics", "kvm"]
+    parts = ["boot", "idle", "programs", "many", "fs", "net", "tls", "images", "logs", "logs-write", "metrics", "sdk",
+             "kvm"]
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--build", default="build")
     ap.add_argument("--runs", type=int, default=20)

@@ -41,6 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--drivers", action="store_true")
+    parser.add_argument("--development", action="store_true", help="no archives, only what uses the build itself")
     parser.add_argument("--quick", action="store_true", help="compress little, for tests")
     parser.add_argument("--only", action="append", choices=["python", "node", "go", "rust"], help="may be repeated")
     args = parser.parse_args()
@@ -50,9 +51,10 @@ def main():
     quick = ["--quick"] if args.quick else []
     wanted = args.only or ["python", "node", "go", "rust"]
     if "python" in wanted:
-        run(PYTHON, "sdk/python/backend/msb_build.py", "--build", build, *quick)
+        run(PYTHON, "sdk/python/backend/msb_build.py", "--build", build, *quick,
+            *(["--no-wheel"] if args.development else []))
     if "node" in wanted:
-        run(PYTHON, "sdk/node/build.py", "--build", build, "--pack", *quick)
+        run(PYTHON, "sdk/node/build.py", "--build", build, *quick, *([] if args.development else ["--pack"]))
     if args.drivers and "go" in wanted:
         go(build, out)
     if args.drivers and "rust" in wanted:
