@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every suite, or those named on the command line, and count the results.
 
-Suites: kernel style unit root user net images package sdk arm64 vhost kvm asan, and kvm-full only when named. The
+Suites: kernel style unit root user net images package sdk arm64 vhost kvm asan tsan, and kvm-full only when named. The
 last line printed is
 'N passed, N failed, N skipped'.
 """
@@ -283,6 +283,23 @@ def suite_asan(res):
     shutil.rmtree(logs)
 
 
+def suite_tsan(res):
+    """What threads do at one home, one handle, one connection, under ThreadSanitizer. Only these programs are
+    built: it slows down all else for nothing."""
+    options = ["-Db_sanitize=thread", "-Db_lundef=false", "-Dc_args=-Wno-tsan"]
+    if not (ROOT / "build-tsan/build.ninja").exists():
+        ok, out = quiet(["meson", "setup", "build-tsan", "-Dwerror=true", *options])
+        if not ok:
+            res.one("tsan: build", False, out)
+            return
+    names = ["api_threads", "api_cancel", "api_exec_run", "api_agent"]
+    ok, out = quiet(["ninja", "-C", "build-tsan", "tests/unit/api/fake-runtime", "tests/unit/api/fake-runtime-tls",
+                     *[f"tests/unit/t_{n}" for n in names]])
+    res.one("tsan: build", ok, out)
+    for name in names if ok else []:
+        res.one(f"tsan: {name}", *quiet([f"build-tsan/tests/unit/t_{name}"]))
+
+
 def suite_package(res):
     """The packages, used in a fresh Debian and in an empty root; as root, which makes those."""
     if os.geteuid() != 0:
@@ -393,7 +410,7 @@ def suite_kernel(res):
 SUITES = {"kernel": suite_kernel, "style": suite_style, "unit": suite_unit, "root": suite_root,
           "user": suite_user, "net": suite_net, "images": suite_images, "package": suite_package,
           "sdk": suite_sdk, "arm64": suite_arm64, "vhost": suite_vhost,
-          "kvm": suite_kvm, "asan": suite_asan, "kvm-full": suite_kvm_full}
+          "kvm": suite_kvm, "asan": suite_asan, "tsan": suite_tsan, "kvm-full": suite_kvm_full}
 NOT_BY_DEFAULT = {"kvm-full"}
 
 
