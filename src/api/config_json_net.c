@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a sandbox as JSON: network, and TLS. */
+#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/config_json.h"
@@ -441,22 +442,40 @@ static void read_tls(struct options *o, const json_t *v)
 			    "false contradicts what is said of interception");
 }
 
-/* "02:6d:73:00:00:02" as the list that the network section has. */
+static bool is_mac(const char *text)
+{
+	size_t i = 0;
+
+	for (; text[i]; i++)
+		if (i % 3 == 2 ? text[i] != ':'
+			       : !isxdigit((unsigned char)text[i]))
+			return false;
+	return i == 3 * NET_MAC_LEN - 1;
+}
+
+/* "02:6d:73:00:00:02" as the list that the network section has; NULL: it is no
+ * address, or out of memory. */
 static json_t *mac_list(struct options *o, const char *text)
 {
-	unsigned m[NET_MAC_LEN];
-	int used = 0;
+	json_t *list = json_array();
 
-	if (!text[strspn(text, "0123456789abcdefABCDEF:")] &&
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &m[0], &m[1], &m[2],
-		   &m[3], &m[4], &m[5], &used) == NET_MAC_LEN &&
-	    used == 3 * NET_MAC_LEN - 1 && !text[used])
-		return json_pack("[i,i,i,i,i,i]", (int)m[0], (int)m[1],
-				 (int)m[2], (int)m[3], (int)m[4], (int)m[5]);
-	options_bad(o, "mac",
-		    "must be six pairs of hexadecimal digits with colons "
-		    "between");
-	return NULL;
+	if (!is_mac(text)) {
+		options_bad(o, "mac",
+			    "must be six pairs of hexadecimal digits with "
+			    "colons between");
+		json_decref(list);
+		return NULL;
+	}
+	for (size_t i = 0; i < NET_MAC_LEN; i++) {
+		unsigned long byte = strtoul(text + 3 * i, NULL, 16);
+
+		if (json_array_append_new(list,
+					  json_integer((json_int_t)byte))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
 }
 
 /* There are no setters for it: by way of the section's own form. */

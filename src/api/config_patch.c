@@ -76,7 +76,7 @@ static int read_source(const char *source, bool follow, struct buf *ret,
 }
 
 static int put_file(msb_config_t *c, const char *source, bool follow,
-		    struct patch *p, int mode, struct err *err)
+		    struct patch p, int mode, struct err *err)
 {
 	MSB_CLEANUP(buf_fini) struct buf data = { .max = MSB_PATCH_MAX_BYTES };
 	mode_t own = 0;
@@ -84,13 +84,13 @@ static int put_file(msb_config_t *c, const char *source, bool follow,
 
 	if (rc)
 		return rc;
-	p->kind = PATCH_FILE;
-	p->data = view_buf(&data);
-	p->mode = mode >= 0 ? (uint32_t)mode : own;
-	return put(c, p, err);
+	p.kind = PATCH_FILE;
+	p.data = view_buf(&data);
+	p.mode = mode >= 0 ? (uint32_t)mode : own;
+	return put(c, &p, err);
 }
 
-static int put_link(msb_config_t *c, const char *source, struct patch *p,
+static int put_link(msb_config_t *c, const char *source, struct patch p,
 		    struct err *err)
 {
 	char target[PATH_MAX];
@@ -98,9 +98,9 @@ static int put_link(msb_config_t *c, const char *source, struct patch *p,
 
 	if (n < 0 || n >= (ssize_t)sizeof(target))
 		return source_err(err, n < 0 ? errno : ENAMETOOLONG, source);
-	p->kind = PATCH_SYMLINK;
-	p->data = (struct view){ (const uint8_t *)target, (size_t)n };
-	return put(c, p, err);
+	p.kind = PATCH_SYMLINK;
+	p.data = (struct view){ (const uint8_t *)target, (size_t)n };
+	return put(c, &p, err);
 }
 
 /* One node of a tree; to is where its top goes. */
@@ -125,10 +125,10 @@ static int put_node(msb_config_t *c, const FTSENT *node, size_t top_len,
 	case FTS_DP:
 		return 0;
 	case FTS_F:
-		return put_file(c, node->fts_accpath, top, &p, -1, err);
+		return put_file(c, node->fts_accpath, top, p, -1, err);
 	case FTS_SL:
 	case FTS_SLNONE:
-		return put_link(c, node->fts_accpath, &p, err);
+		return put_link(c, node->fts_accpath, p, err);
 	case FTS_DNR:
 	case FTS_ERR:
 	case FTS_NS:
@@ -270,7 +270,7 @@ static int add(msb_config_t *c, const msb_patch_t *given, const char *path,
 		p.mode = has_mode ? (uint32_t)given->mode : FILE_MODE;
 		return put(c, &p, err);
 	case MSB_PATCH_COPY_FILE:
-		return put_file(c, given->source, true, &p, given->mode, err);
+		return put_file(c, given->source, true, p, given->mode, err);
 	case MSB_PATCH_COPY_DIR:
 		return put_tree(c, given, path, err);
 	case MSB_PATCH_SYMLINK:
