@@ -25,6 +25,11 @@ class Layer(ctypes.Structure):
                 ("media_type", c_char_p), ("size_bytes", c_uint64)]
 
 
+class Info(ctypes.Structure):
+    _fields_ = [("struct_size", c_size_t), ("kind", c_int), ("mode", c_uint32), ("uid", c_uint32),
+                ("gid", c_uint32), ("size", c_uint64), ("atime_s", c_int64), ("mtime_s", c_int64)]
+
+
 SIGNATURES = {
     "msb_error_kind_name": (c_char_p, c_int), "msb_error_kind": (c_int, c_void_p),
     "msb_error_text": (c_char_p, c_void_p), "msb_error_free": (None, c_void_p),
@@ -53,6 +58,15 @@ SIGNATURES = {
     "msb_sandbox_create": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
     "msb_sandbox_wait": (c_int, c_void_p, c_int64, c_void_p, c_void_p),
     "msb_fs_connect": (c_int, c_void_p, c_void_p, c_void_p), "msb_fs_free": (None, c_void_p),
+    "msb_volume_get": (c_int, c_void_p, c_char_p, c_void_p, c_void_p), "msb_volume_free": (None, c_void_p),
+    "msb_fs_open_volume": (c_int, c_void_p, c_void_p, c_void_p),
+    "msb_fs_stat": (c_int, c_void_p, c_char_p, ctypes.c_bool, c_void_p, c_void_p),
+    "msb_fs_mkdir": (c_int, c_void_p, c_char_p, c_int, c_void_p),
+    "msb_fs_remove": (c_int, c_void_p, c_char_p, c_void_p),
+    "msb_fs_remove_dir": (c_int, c_void_p, c_char_p, ctypes.c_bool, c_void_p),
+    "msb_fs_symlink": (c_int, c_void_p, c_char_p, c_char_p, c_void_p),
+    "msb_fs_read_file": (c_int, c_void_p, c_char_p, c_size_t, c_void_p, c_void_p, c_void_p),
+    "msb_fs_write_file": (c_int, c_void_p, c_char_p, c_void_p, c_size_t, c_int, ctypes.c_bool, c_void_p),
     "msb_agent_connect": (c_int, c_void_p, c_char_p, c_uint64, c_void_p, c_void_p),
     "msb_agent_connect_path": (c_int, c_char_p, c_uint64, c_void_p, c_void_p),
     "msb_agent_close": (None, c_void_p), "msb_agent_free": (None, c_void_p),
@@ -121,6 +135,33 @@ class Library:
 
     def agent_at(self, path):
         return Agent(self, self.make("msb_agent_connect_path", str(path).encode(), DEADLINE_MS))
+
+
+class Volume:
+    """The files of a named volume."""
+
+    def __init__(self, library, name):
+        self.library = library
+        v = library.make("msb_volume_get", library.m, name.encode(), free="msb_volume_free")
+        self.fs = library.make("msb_fs_open_volume", v, free="msb_fs_free")
+
+    def call(self, name, *args):
+        return self.library.call(name, self.fs, *[a.encode() if isinstance(a, str) else a for a in args])
+
+    def stat(self, path, follow=True):
+        info = Info()
+        self.call("msb_fs_stat", path, follow, byref(info))
+        return info
+
+    def read(self, path):
+        data, n = c_void_p(), c_size_t()
+        self.call("msb_fs_read_file", path, 0, byref(data), byref(n))
+        text = ctypes.string_at(data, n.value)
+        self.library.lib.msb_free(data)
+        return text
+
+    def write(self, path, data, mode=-1):
+        self.call("msb_fs_write_file", path, data, len(data), mode, False)
 
 
 class Agent:
