@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -38,14 +39,15 @@ func instant(t time.Time) interface{} {
 	if t.IsZero() {
 		return nil
 	}
-	return float64(t.UnixNano()) / 1e6
+	return float64(t.UnixMilli()) + float64(t.Nanosecond()%1e6)/1e6
 }
 
 func fromInstant(ms *float64) time.Time {
 	if ms == nil {
 		return time.Time{}
 	}
-	return time.Unix(0, int64(*ms*1e6))
+	whole, part := math.Modf(*ms)
+	return time.UnixMilli(int64(whole)).Add(time.Duration(math.Round(part * 1e6)))
 }
 
 func duration(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
