@@ -151,3 +151,12 @@ func cancelled(ctx context.Context) *Error {
 func invalidArgument(message string) *Error {
 	return &Error{Kind: ErrInvalidArgument, Message: "invalid argument: " + message, Cause: syscall.EINVAL}
 }
+
+// ErrorKinds are all kinds that the library has.
+func ErrorKinds() []ErrorKind {
+	kinds := []ErrorKind{}
+	for k := C.msb_error_kind_t(C.MSB_ERR_NONE + 1); k <= C.MSB_ERR_AGENT_CLOSED; k++ {
+		kinds = append(kinds, ErrorKind(C.GoString(C.msb_error_kind_name(k))))
+	}
+	return kinds
+}

@@ -74,14 +74,14 @@ func AllSandboxMetrics(ctx context.Context) (map[string]*Metrics, error) {
 
 // MetricsStream gives a sample every interval.
 type MetricsStream struct {
-	sample func(ctx context.Context) (*Metrics, error)
-	ticker *time.Ticker
-	first  chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	sandbox *Sandbox
+	ticker  *time.Ticker
+	first   chan struct{}
+	closed  chan struct{}
+	once    sync.Once
 }
 
-func newMetricsStream(ctx context.Context, interval time.Duration, sample func(ctx context.Context) (*Metrics, error)) (*MetricsStream, error) {
+func newMetricsStream(ctx context.Context, interval time.Duration, sandbox *Sandbox) (*MetricsStream, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
@@ -92,10 +92,10 @@ func newMetricsStream(ctx context.Context, interval time.Duration, sample func(c
 		interval = time.Millisecond
 	}
 	m := &MetricsStream{
-		sample: sample,
-		ticker: time.NewTicker(interval),
-		first:  make(chan struct{}, 1),
-		closed: make(chan struct{}),
+		sandbox: sandbox,
+		ticker:  time.NewTicker(interval),
+		first:   make(chan struct{}, 1),
+		closed:  make(chan struct{}),
 	}
 	m.first <- struct{}{}
 	return m, nil
@@ -104,24 +104,32 @@ func newMetricsStream(ctx context.Context, interval time.Duration, sample func(c
 // Recv waits for the next sample; the first one comes at once. nil without an
 // error: the sandbox has ended.
 func (m *MetricsStream) Recv(ctx context.Context) (*Metrics, error) {
-	select {
-	case <-m.closed:
-		return nil, m.gone()
-	default:
+	for {
+		select {
+		case <-m.closed:
+			return nil, m.gone()
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return nil, cancelled(ctx)
+		case <-m.closed:
+			return nil, m.gone()
+		case <-m.first:
+		case <-m.ticker.C:
+		}
+		sample, err := m.sandbox.Metrics(ctx)
+		if IsKind(err, ErrSandboxNotFound) {
+			return nil, nil
+		}
+		if !IsKind(err, ErrMetricsUnavailable) {
+			return sample, err
+		}
+		// It has ended, or there is no sample yet.
+		if _, ended, err := m.sandbox.wait(ctx, 0); ended || err != nil {
+			return nil, err
+		}
 	}
-	select {
-	case <-ctx.Done():
-		return nil, cancelled(ctx)
-	case <-m.closed:
-		return nil, m.gone()
-	case <-m.first:
-	case <-m.ticker.C:
-	}
-	sample, err := m.sample(ctx)
-	if IsKind(err, ErrMetricsUnavailable) || IsKind(err, ErrSandboxNotFound) {
-		return nil, nil
-	}
-	return sample, err
 }
 
 func (m *MetricsStream) gone() error {

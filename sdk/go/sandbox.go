@@ -110,19 +110,26 @@ func (s *Sandbox) Drain(ctx context.Context) error { return s.RequestStop(ctx) }
 // Wait waits until the sandbox has ended, and gives the exit code of its startup
 // command, -1 when there was none.
 func (s *Sandbox) Wait(ctx context.Context) (int, error) {
-	exit := C.msb_exit_t{struct_size: C.size_t(unsafe.Sizeof(C.msb_exit_t{}))}
 	for {
-		rc, err := s.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
-			return C.gomsb_sandbox_wait(k, s.ptr, -1, &exit, e)
-		})
-		if err != nil {
-			return -1, err
-		}
-		if rc > 0 {
-			s.ended.Store(true)
-			return int(exit.exit_code), nil
+		code, ended, err := s.wait(ctx, -1)
+		if ended || err != nil {
+			return code, err
 		}
 	}
+}
+
+func (s *Sandbox) wait(ctx context.Context, ms int64) (code int, ended bool, err error) {
+	exit := C.msb_exit_t{struct_size: C.size_t(unsafe.Sizeof(C.msb_exit_t{}))}
+	rc, err := s.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
+		return C.gomsb_sandbox_wait(k, s.ptr, C.int64_t(ms), &exit, e)
+	})
+	if err != nil {
+		return -1, false, err
+	}
+	if rc > 0 {
+		s.ended.Store(true)
+	}
+	return int(exit.exit_code), rc > 0, nil
 }
 
 // Detach leaves the sandbox running, also beyond the end of this process. The
@@ -204,9 +211,9 @@ func (s *Sandbox) Metrics(ctx context.Context) (*Metrics, error) {
 	return newMetrics(&m), nil
 }
 
-// MetricsStream gives a sample every interval.
+// MetricsStream gives a sample every interval, as long as the sandbox runs.
 func (s *Sandbox) MetricsStream(ctx context.Context, interval time.Duration) (*MetricsStream, error) {
-	return newMetricsStream(ctx, interval, s.Metrics)
+	return newMetricsStream(ctx, interval, s)
 }
 
 // ReadLogs gives what the sandbox has logged, in the order of time.

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Go package: what its compiler says of it, its own tests against real sandboxes, its example."""
+import os
+import subprocess
+
+import conftest
+import pytest
+from conftest import BUILD, DEADLINE, ROOT
+
+pytestmark = pytest.mark.skipif("go" not in conftest.LANGUAGES, reason="Go is not asked for")
+
+
+def go(*argv, cwd=ROOT / "sdk/go", tmp, **env):
+    p = subprocess.run(
+        ["/usr/bin/go", *argv], cwd=cwd, capture_output=True, text=True, timeout=DEADLINE * 5,
+        env={**{k: v for k, v in os.environ.items() if not k.startswith("MSB_")}, "HOME": str(tmp),
+             "GOFLAGS": "-mod=mod -buildvcs=false", "GOPROXY": "off", "GOCACHE": str(tmp / "go-cache"),
+             "GOPATH": str(tmp / "go"), "PKG_CONFIG_PATH": f"{BUILD}/meson-uninstalled",
+             "CGO_LDFLAGS": f"-Wl,-rpath,{BUILD}", **env})
+    assert p.returncode == 0, p.stdout + p.stderr
+    return p.stdout
+
+
+def test_vet_and_its_own_tests(home):
+    go("vet", "./...", tmp=home.base)
+    assert "ok" in go("test", "-count=1", ".", tmp=home.base, MSB_TEST_HOME=str(home.path))
+    assert home.names() == []
+
+
+def test_example(home):
+    out = go("run", "./examples/quickstart", tmp=home.base, MSB_HOME=str(home.path))
+    assert out.splitlines() == [
+        "exit code 0: hello from Linux", "0", "1", "2", "3", "sort ended with 0",
+        'last logged to stdout: "0\\n1\\n2\\n3\\n"', "uses memory: true"]
+    assert home.names() == []
