@@ -2,6 +2,7 @@
 """Patches of root file systems: every kind, on every kind of root, and how they fail."""
 import base64
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -116,6 +117,23 @@ def test_an_existing_path(msb, library, root):
     assert msb.no_processes()
     msb.ok("rm", "box")
     assert not msb.dir("box").exists()
+
+
+def test_kept_until_a_start_succeeds(msb, library):
+    root = pathlib.Path(disk(msb))
+    good = root.read_bytes()
+    root.write_bytes(b"no file system".ljust(MIB))
+    with pytest.raises(Failure) as e:
+        library.create("box", image=str(root), patches=[
+            {"kind": "text", "path": "/made", "content": "late"}])
+    assert e.value.kind == "boot_start"
+    kept = msb.dir("box") / "patches.cbor"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert msb("start", "box").returncode != 0 and kept.exists()
+    root.write_bytes(good)
+    msb.ok("start", "box")
+    assert msb.ok("exec", "box", "--", "cat", "/made") == "late"
+    assert not kept.exists()
 
 
 def test_links_lead_nowhere_else(msb, library):
