@@ -160,6 +160,28 @@ def test_nothing_is_held_that_was_released(box, language):
     assert d.end() == 0
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_much_input_and_output_at_once(box, language):
+    """More than all buffers on the way together hold, both ways."""
+    d = box(language)
+    d("connect", name="box", **{"as": "s"})
+    d("exec_start", sandbox="s", command="cat", stdin="pipe", **{"as": "x"})
+    collected = d.begin("exec_collect", {"exec": "x"})
+    data = bytes(range(256)) * 4096
+    for _ in range(8):
+        d("exec_write", exec="x", data=body(data))
+    d("exec_close_stdin", exec="x")
+    out = collected.result(DEADLINE)
+    assert to_bytes(out["stdout"]) == data * 8
+    # Nobody reads: the writer waits, and is given up without harm to others.
+    d("exec_start", sandbox="s", command="sleep", args=["1000"], stdin="pipe", **{"as": "x"})
+    stuck = d.begin("exec_write", {"exec": "x", "data": body(data * 8)})
+    assert d("exec", sandbox="s", command="echo", args=["on"])["code"] == 0
+    d("exec_kill", exec="x")
+    assert d("exec_wait", exec="x") == {"code": -1, "signal": 9}
+    stuck.result(DEADLINE)
+
+
 def settled(d, before):
     d("gc")
     return d.descriptors() <= before + 2
