@@ -25,6 +25,7 @@ struct options {
 	msb_config_t *c;
 	struct err *err;
 	int rc;
+	bool no_intercept;	 /* network.tls.intercept is false */
 	char path[OPTIONS_PATH]; /* "network.dns"; empty at the top */
 	size_t len;
 };
@@ -112,7 +113,8 @@ void options_ports(struct options *o, const json_t *v);
 void options_network(struct options *o, const json_t *v);
 void options_secrets(struct options *o, const json_t *v);
 void options_violation(struct options *o, const json_t *v);
-/* What the network cannot have when it is off; at the very end. */
+/* What the network cannot have when it, or interception, is off; at the very
+ * end. */
 void options_network_check(struct options *o);
 
 #endif

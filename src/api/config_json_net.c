@@ -433,13 +433,9 @@ static void read_tls(struct options *o, const json_t *v)
 		options_done(o, NULL,
 			     msb_config_set_tls_ca(o->c, cert, key, &e), &e);
 	(void)options_bool(o, v, "intercept", &on);
-	if (o->rc)
-		return;
-	if (on)
+	o->no_intercept = !on;
+	if (on && !o->rc)
 		msb_config_set_tls_intercept(o->c);
-	else if (json_object_size(v) > 1)
-		options_bad(o, "intercept",
-			    "false contradicts what is said of interception");
 }
 
 static bool is_mac(const char *text)
@@ -578,4 +574,9 @@ void options_network_check(struct options *o)
 			    "enabled: false contradicts %s: there is no "
 			    "network",
 			    what);
+	if (o->no_intercept && w->c.tls.enabled)
+		options_bad(o, "network",
+			    "tls: intercept: false contradicts %s",
+			    w->c.secrets.n ? "secrets, which need it"
+					   : "what is said of interception");
 }

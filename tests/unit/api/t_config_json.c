@@ -420,7 +420,7 @@ static void networks(void **state)
 	assert_true(n->has_mac && n->mac[5] == 10 && n->mtu == 1400);
 	renew();
 	taken("{'network':{'enabled':false}}");
-	taken("{'network':{'tls':{'intercept':false}}}");
+	taken("{'network':{'tls':{'intercept':false,'ports':null}}}");
 	assert_false(c->net->c.tls.enabled);
 	refused("{'network':{'enabled':false},'ports':['1:1']}",
 		"network: enabled: false contradicts published ports: there "
@@ -428,7 +428,10 @@ static void networks(void **state)
 	refused("{'network':{'enabled':false,'policy':'none'}}",
 		"network: enabled: false contradicts a policy...");
 	refused("{'network':{'tls':{'intercept':false,'ports':[1]}}}",
-		"network.tls.intercept: false contradicts...");
+		"network: tls: intercept: false contradicts what...");
+	refused("{'network':{'tls':{'intercept':false}},'secrets':[{'env':'A',"
+		"'value':'v','hosts':['a.example.com']}]}",
+		"network: tls: intercept: false contradicts secrets...");
 	refused("{'network':{'tls':{'ca_cert':'/x'}}}",
 		"network.tls: IncompleteInterceptCaConfig: ...");
 	refused("{'network':{'interface':{'mac':'02:00'}}}",
