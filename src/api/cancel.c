@@ -107,7 +107,8 @@ int cancel_poll(struct pollfd *p, unsigned n, int timeout_ms)
 
 int cancel_sleep(unsigned ms)
 {
-	int rc = cancel_poll(NULL, 0, (int)ms);
+	struct pollfd none = { .fd = -1 };
+	int rc = cancel_poll(&none, 1, (int)ms);
 
 	return rc == -ECANCELED ? rc : 0; /* early is one more look */
 }
