@@ -673,6 +673,7 @@ int volume_fs_put(struct volume_fs *v, uint64_t handle, uint64_t offset,
 	const struct vol_file *f = file_find(v, handle);
 	int rc = f ? vol_write(v, f, offset, data, len) : -EBADF;
 
+	vol_release_nodes(v);
 	return rc ? failed(rc, MSG_FS_WRITE, err) : 0;
 }
 

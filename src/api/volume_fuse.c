@@ -117,6 +117,7 @@ void vol_release_nodes(struct volume_fs *v)
 	while (v->nheld)
 		vol_forget(v, v->held[--v->nheld]);
 	fs_idle(v->s);
+	fs_tell_growth(v->s);
 }
 
 int vol_lookup(struct volume_fs *v, uint64_t dir, const char *name,

@@ -29,7 +29,8 @@
 bool fs_xattr_hidden(const char *name)
 {
 	static const char *const names[] = { OVERRIDE_NAME, OVERRIDE_NAME_OLD,
-					     PROBE_NAME, PROBE_NAME_OLD };
+					     PROBE_NAME, PROBE_NAME_OLD,
+					     FS_MARK_NAME };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(name, names[i]))

@@ -112,6 +112,14 @@ void fs_server_reset(struct fs_server *s);
 ssize_t fs_handle(struct fs_server *s, const struct iovec *in, unsigned nin,
 		  const struct iovec *out, unsigned nout);
 /*
+ * Other servers of the same directory, those with quota_whole, have counted it
+ * before this one made it grow, if it did: they are to count again before they
+ * let it grow. For one that is served now and then; servers that write all the
+ * time would keep each other counting.
+ */
+void fs_tell_growth(struct fs_server *s);
+
+/*
  * To be called when no request waits: do what could be left for later, such as
  * closing descriptors, which for a removed file means to delete it. Some of it
  * is left undone where nobody calls.

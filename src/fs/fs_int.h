@@ -104,6 +104,11 @@ struct fs_quota {
 	bool counted; /* base is known */
 	struct fs_use limit, base, used;
 	uint64_t next_count_ms; /* not before */
+	/* Of a limit on the whole: what another server has left to say that it
+	 * made the tree grow, as of the latest count. */
+	int mark_fd; /* the directory; owned, -1 = not yet open */
+	uint64_t mark;
+	bool grown; /* by this server, since it last said so */
 };
 
 struct fs_server {
@@ -292,6 +297,7 @@ uint32_t fs_kill_suidgid(uint32_t mode);
 int fs_kill_priv(struct fs_server *s, int fd, struct fs_inode *in);
 /* True for names that belong to the server, not to the guest. */
 bool fs_xattr_hidden(const char *name);
+#define FS_MARK_NAME "user.msb.grown" /* of the exported directory */
 int fs_xattr_probe(int fd);
 
 /* count.c: what the exported tree holds */

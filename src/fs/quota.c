@@ -12,10 +12,13 @@
  *    out of the first count, as tree - used: counting before the first write
  *    would cost every mount a walk that few ever need. For a limit on the
  *    whole it is nothing, and the first charge counts.
- * 4. Counting a big tree takes a small share of the time, or a guest at its
+ * 4. Whoever adds to the tree from the host leaves a mark, see
+ * fs_tell_growth(): what was counted before it is no longer good.
+ * 5. Counting a big tree takes a small share of the time, or a guest at its
  *    limit could keep us from everything else.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
 
@@ -64,7 +67,47 @@ void fs_quota_init(struct fs_server *s, const struct fs_config *c)
 				 ? q->limit.bytes / BLOCK
 				 : MIN_FILES;
 	q->whole = c->quota_whole;
+	q->mark_fd = -1;
 	q->on = c->quota_bytes != 0;
+}
+
+/* The mark that is there, 0 for none. */
+static uint64_t read_mark(struct fs_server *s)
+{
+	struct fs_quota *q = &s->quota;
+	uint64_t mark = 0;
+
+	if (!q->whole)
+		return 0;
+	if (q->mark_fd < 0)
+		q->mark_fd = fs_reopen(s, s->root_fd, O_RDONLY | O_DIRECTORY);
+	if (q->mark_fd < 0 || fgetxattr(q->mark_fd, FS_MARK_NAME, &mark,
+					sizeof(mark)) != sizeof(mark))
+		return 0; /* as where there are no attributes */
+	return mark;
+}
+
+void fs_tell_growth(struct fs_server *s)
+{
+	struct fs_quota *q = &s->quota;
+	uint64_t mark = clock_wall_ns(), old;
+
+	if (!q->on || !q->whole || !q->grown)
+		return;
+	q->grown = false;
+	old = read_mark(s);
+	if (q->mark_fd < 0 ||
+	    fsetxattr(q->mark_fd, FS_MARK_NAME, &mark, sizeof(mark), 0) < 0)
+		return; /* they count when they are full */
+	if (old == q->mark)
+		q->mark = mark; /* it was we alone */
+}
+
+/* Is a count needed before anything is added? */
+static bool is_outdated(struct fs_server *s)
+{
+	return s->quota.whole &&
+	       (!s->quota.counted || read_mark(s) != s->quota.mark);
 }
 
 /* A file that the guest has and the tree has not. */
@@ -84,10 +127,12 @@ static int count(struct fs_server *s)
 	uint64_t start = clock_mono_ms(), took;
 	struct fs_quota *q = &s->quota;
 	struct fs_use sum = { 0 };
+	uint64_t mark;
 	int rc;
 
 	if (start < q->next_count_ms)
 		return -EAGAIN;
+	mark = read_mark(s);
 	rc = fs_count_tree(s, &sum);
 	for (uint32_t i = 0; i < s->inodes.n; i++) {
 		const struct fs_inode *in = s->inodes.v[i].p;
@@ -105,6 +150,7 @@ static int count(struct fs_server *s)
 		q->base.files = sum.files - q->used.files;
 	}
 	q->counted = true;
+	q->mark = mark;
 	q->used.bytes = sum.bytes - q->base.bytes;
 	q->used.files = sum.files - q->base.files;
 	return 0;
@@ -129,7 +175,7 @@ uint64_t fs_quota_room(struct fs_server *s, uint64_t want)
 	if (!q->on)
 		return want;
 	/* Where a count fails, what was charged stands. */
-	if ((q->whole && !q->counted) || want > (uint64_t)bytes_left(q))
+	if (is_outdated(s) || want > (uint64_t)bytes_left(q))
 		(void)count(s);
 	return want < (uint64_t)bytes_left(q) ? want : (uint64_t)bytes_left(q);
 }
@@ -140,7 +186,7 @@ int fs_quota_inode(struct fs_server *s)
 
 	if (!q->on)
 		return 0;
-	if ((q->whole && !q->counted) || !files_left(q))
+	if (is_outdated(s) || !files_left(q))
 		(void)count(s);
 	return files_left(q) ? 0 : -ENOSPC;
 }
@@ -149,6 +195,7 @@ void fs_quota_add(struct fs_server *s, int64_t bytes, int64_t files)
 {
 	if (!s->quota.on)
 		return;
+	s->quota.grown |= bytes > 0 || files > 0;
 	s->quota.used.bytes = fs_use_sum(s->quota.used.bytes, bytes);
 	s->quota.used.files += files;
 }

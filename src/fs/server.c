@@ -321,6 +321,7 @@ struct fs_server *fs_server_free(struct fs_server *s)
 	if (!s)
 		return NULL;
 	fs_table_fini(s);
+	close_fd(&s->quota.mark_fd);
 	if (s->root_fd >= 0)
 		(void)close(s->root_fd); /* O_PATH: nothing to lose */
 	if (s->proc_fd >= 0)

@@ -71,3 +71,13 @@ def test_one_quota_for_both(shared):
     volume.call("msb_fs_remove", "/b")
     shell("head -c 3000000 /dev/zero >e")
     assert volume.stat("/e").size == 3000000
+
+
+def test_a_guest_has_no_more_than_the_host_leaves(shared):
+    """Its server has counted before, and has to count again."""
+    volume, shell = shared
+    shell("head -c 4000000 /dev/zero >a")
+    volume.write("/b", b"x" * 4000000)
+    shell("head -c 4000000 /dev/zero >c || true")
+    left = (8 << 20) - 8000000
+    assert left - 65536 <= volume.stat("/c").size <= left

@@ -183,6 +183,32 @@ static void t_whole(void **state)
 	assert_int_equal(st.bavail, 0);
 }
 
+/* One that was told of is counted at once, not only when there is no room. */
+static void t_whole_of_two(void **state)
+{
+	static struct client other;
+	const struct fs_config cfg = { .quota_bytes = MIB,
+				       .quota_whole = true };
+	struct fuse_entry_out e;
+	uint64_t fh;
+
+	(void)state;
+	client_start(&c, cfg);
+	other.dirfd = c.dirfd;
+	client_start(&other, cfg);
+	assert_int_equal(fill("a", 4, &e, &fh), 4); /* it has counted */
+	assert_int_equal(client_create(&other, 1, "b", O_RDWR, 0600, &e, &fh),
+			 0);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(client_write(&other, e.nodeid, fh,
+					      (uint64_t)i * 64 * KIB, text, 0,
+					      0),
+				 64 * KIB);
+	fs_tell_growth(other.s);
+	assert_int_equal(fill("c", 17, &e, &fh), 4);
+	client_stop(&other);
+}
+
 static void t_statfs(void **state)
 {
 	struct fuse_kstatfs st;
@@ -389,9 +415,9 @@ static void t_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_write),  T(t_removed),  T(t_recount),  T(t_whole),
-		T(t_statfs), T(t_allocate), T(t_reserved), T(t_xattr),
-		T(t_deep),   T(t_files),    T(t_refusals),
+		T(t_write),	   T(t_removed), T(t_recount),	T(t_whole),
+		T(t_whole_of_two), T(t_statfs),	 T(t_allocate), T(t_reserved),
+		T(t_xattr),	   T(t_deep),	 T(t_files),	T(t_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
