@@ -35,8 +35,9 @@ export class ExecOptionsBuilder extends Builder {
 }
 
 const any = (v) => v;
+const texts = list(text);
 const optionsShape = shape({
-  args: list(text), cwd: text, user: text, env: map(text), timeout: number, stdin: any, tty: flag,
+  args: texts, cwd: text, user: text, env: map(text), timeout: number, stdin: any, tty: flag,
   size: shape({ rows: number, cols: number }), rlimits: list(rlimit), outputMax: number, signal: any,
 });
 
@@ -58,7 +59,8 @@ function prepare(sandbox, what, args, options) {
   const env = Object.entries(o.env ?? {}).flat();
   const limits = (o.rlimits ?? []).flatMap(({ resource, soft, hard = soft }) =>
     [resource, limitOf(soft), limitOf(hard)]);
-  const argv = what.script === undefined ? [text(what.command, "the command"), ...args, ...(o.args ?? [])] : [];
+  const argv = what.script === undefined
+    ? [text(what.command, "the command"), ...texts(args, "args"), ...(o.args ?? [])] : [];
   return [[
     sandbox, argv, what.script === undefined ? null : text(what.script, "the script"), env,
     o.cwd ?? null, o.user ?? null, limits, count(o.timeout ?? 0, "timeout"), stdinOf(o.stdin),

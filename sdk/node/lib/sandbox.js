@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sandboxes: live ones, and what the catalogue has of them.
+import { pairs } from "./errors.js";
 import { ExitStatus, execOptions, execRun, execStart } from "./exec.js";
 import { SandboxFs } from "./fs.js";
 import { progressTo } from "./image.js";
@@ -87,6 +88,7 @@ export class SandboxHandle extends Common {
     this.updatedAt = dateOf(info.updatedMs);
     this.ephemeral = info.ephemeral;
     this.exitReason = info.exitReason;
+    this.labels = pairs(info.labels);
   }
 
   native() {
