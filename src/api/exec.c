@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands in a guest: start, input, signals. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "base/clock.h"
 
 #define REPLY_TIMEOUT_MS 10000u
+/* Behind input that the command does not read, a SIGKILL would never come. */
+#define KILL_READ_MS 2000u
 /* A command that is gone may leave a writer waiting; it looks again. */
 #define ROOM_POLL_MS 500
 
@@ -80,7 +83,7 @@ static int send_request(msb_exec_t *x, const struct sandbox_config *c,
 				      clock_mono_ms() + REPLY_TIMEOUT_MS);
 	buf_fini(&payload);
 	if (!rc && x->timeout_ms)
-		rc = exec_timer_start(x, x->timeout_ms);
+		rc = exec_deadline_in(x, x->timeout_ms);
 	return rc ? rc : exec_pump(x);
 }
 
@@ -286,14 +289,19 @@ int msb_exec_resize(msb_exec_t *x, unsigned rows, unsigned cols,
 int msb_exec_signal(msb_exec_t *x, int signal, msb_error_t **ret_err)
 {
 	struct err err = { 0 };
-	struct buf payload;
+	int rc;
 
 	if (signal < 1 || signal > 64)
 		return api_fail_err(&err,
 				    err_set(&err, ERR_INVALID, EINVAL,
 					    "signal %d does not exist", signal),
 				    ret_err);
-	buf_init(&payload, 64);
-	msg_encode_signal(&payload, signal);
-	return control(x, MSG_EXEC_SIGNAL, &payload, ret_err);
+	exec_lock(x);
+	rc = exec_send_signal(x, signal);
+	if (!rc && signal == SIGKILL && x->state == EXEC_RUNNING) {
+		x->kill_ms = clock_mono_ms() + KILL_READ_MS;
+		rc = exec_timer_set(x);
+	}
+	exec_unlock(x);
+	return rc ? api_fail_err(&err, exec_send_err(&err, rc), ret_err) : 0;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a command tells: frames of its session become events and errors. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "api/exec_int.h"
@@ -19,7 +21,7 @@ static void end_as(msb_exec_t *x, enum exec_state state)
 	exec_lock(x);
 	if (x->state == EXEC_RUNNING)
 		x->state = state;
-	x->deadline_ms = 0;
+	x->deadline_ms = x->kill_ms = 0;
 	close_fd(&x->timer_fd); /* nothing comes of it any more */
 	exec_unlock(x);
 }
@@ -81,6 +83,29 @@ static int timed_out(msb_exec_t *x, struct api_err *e)
 }
 
 /*
+ * With the lock held: has a SIGKILL been read by the relay? It lies behind the
+ * command's input, which may wait for a command that does not read. Hanging up
+ * kills as well; nothing more is to be heard then, but that is the end.
+ */
+static int check_kill(msb_exec_t *x)
+{
+	int unread = 0;
+
+	if (!x->kill_ms || clock_mono_ms() < x->kill_ms)
+		return 0;
+	x->kill_ms = 0;
+	if (!buf_len(&x->c.out) &&
+	    (ioctl(x->c.fd, SIOCOUTQ, &unread) < 0 || !unread))
+		return exec_timer_set(x);
+	(void)shutdown(x->c.fd, SHUT_RDWR);
+	x->exited =
+		(struct msg_exited){ .code = -1, .signal = { true, SIGKILL } };
+	x->state = EXEC_EXITED;
+	close_fd(&x->timer_fd);
+	return 0;
+}
+
+/*
  * With the lock held: kill it when its time is up. 1: the time to say what was
  * left is up as well.
  */
@@ -94,7 +119,7 @@ static int check_time(msb_exec_t *x)
 		return 1;
 	}
 	x->killed = true;
-	if (exec_timer_start(x, DRAIN_MS))
+	if (exec_deadline_in(x, DRAIN_MS))
 		return 1;
 	return exec_send_signal(x, SIGKILL);
 }
@@ -206,11 +231,13 @@ static int before_reading(msb_exec_t *x, enum exec_state *ret)
 	int rc = 0;
 
 	exec_lock(x);
-	*ret = x->state;
 	if (x->state == EXEC_RUNNING)
 		rc = check_time(x);
+	if (!rc && x->state == EXEC_RUNNING)
+		rc = check_kill(x);
 	if (!rc)
 		rc = exec_pump(x);
+	*ret = x->state;
 	exec_unlock(x);
 	return rc;
 }

@@ -45,7 +45,9 @@ struct msb_exec {
 	bool feeding;
 	/* The end of its time, and of that to say what is left after it. */
 	uint64_t timeout_ms, deadline_ms; /* 0 = none */
-	int timer_fd;
+	/* When a SIGKILL must have been read by the relay, 0 = none is sent. */
+	uint64_t kill_ms;
+	int timer_fd; /* for the first of these */
 	bool killed;
 };
 
@@ -60,8 +62,10 @@ int exec_watch_room(msb_exec_t *x);
 int exec_send_frame(msb_exec_t *x, enum msg_type type,
 		    const struct buf *payload);
 int exec_send_signal(msb_exec_t *x, int signal);
-/* Begin to count: x is killed when ms have passed; 0 or -errno. */
-int exec_timer_start(msb_exec_t *x, uint64_t ms);
+/* With the lock held: the deadline is ms from now on; 0 or -errno. */
+int exec_deadline_in(msb_exec_t *x, uint64_t ms);
+/* With the lock held: one of the two moments has changed. */
+int exec_timer_set(msb_exec_t *x);
 int exec_send_err(struct err *err, int rc);
 /* A new object that has no connection yet; -ENOMEM. */
 int exec_new(const char *sandbox, const char *command, msb_exec_t **ret);

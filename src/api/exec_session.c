@@ -79,16 +79,19 @@ void msb_exec_free(msb_exec_t *x)
 	free(x);
 }
 
-int exec_timer_start(msb_exec_t *x, uint64_t ms)
+int exec_timer_set(msb_exec_t *x)
 {
+	uint64_t first = x->deadline_ms, now = clock_mono_ms(), left;
 	struct itimerspec t = { 0 };
 	int rc = 0;
 
-	if (ms > TIMEOUT_MAX_MS)
-		ms = TIMEOUT_MAX_MS;
-	t.it_value.tv_sec = (time_t)(ms / 1000);
-	t.it_value.tv_nsec = (long)(ms % 1000) * 1000000;
-	x->deadline_ms = clock_mono_ms() + ms;
+	if (x->kill_ms && (!first || x->kill_ms < first))
+		first = x->kill_ms;
+	left = first > now ? first - now : 0;
+	t.it_value.tv_sec = (time_t)(left / 1000);
+	t.it_value.tv_nsec = (long)(left % 1000) * 1000000;
+	if (first && !left)
+		t.it_value.tv_nsec = 1; /* 0 would be never */
 	if (x->timer_fd < 0) {
 		x->timer_fd = timerfd_create(CLOCK_MONOTONIC,
 					     TFD_CLOEXEC | TFD_NONBLOCK);
@@ -99,6 +102,14 @@ int exec_timer_start(msb_exec_t *x, uint64_t ms)
 	if (!rc && timerfd_settime(x->timer_fd, 0, &t, NULL) < 0)
 		rc = -errno;
 	return rc;
+}
+
+int exec_deadline_in(msb_exec_t *x, uint64_t ms)
+{
+	if (ms > TIMEOUT_MAX_MS)
+		ms = TIMEOUT_MAX_MS;
+	x->deadline_ms = clock_mono_ms() + ms;
+	return exec_timer_set(x);
 }
 
 /* ---- sending ------------------------------------------------------------ */

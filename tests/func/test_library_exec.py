@@ -9,12 +9,11 @@ from ctypes import byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 
 import pytest
 
-from conftest import SANITIZED
+from conftest import SANITIZED, wait_for
 from libmsb import Error, Library
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the library is loaded into an ordinary interpreter")
 MANY = 100
-EXITED = 5
 
 
 class Output(ctypes.Structure):
@@ -99,6 +98,19 @@ def test_signal_while_another_thread_waits(library, box):
         library.call("msb_exec_signal", x, signal.SIGTERM)
         waiting.result(120)
     assert take(library, output) == (-1, signal.SIGTERM, b"")
+
+
+def test_kill_behind_input_that_is_not_read(library, box):
+    x = library.make("msb_exec_start", box, options(library, "sleep", "1002", stdin=bytes(5 << 20)),
+                     free="msb_exec_free")
+    event = Event(ctypes.sizeof(Event))
+    library.call("msb_exec_next", x, 120000, byref(event))
+    library.call("msb_exec_next", x, 300, byref(event))
+    library.call("msb_exec_signal", x, signal.SIGKILL)
+    output = Output(ctypes.sizeof(Output))
+    library.call("msb_exec_collect", x, byref(output))
+    assert take(library, output) == (-1, signal.SIGKILL, b"")
+    wait_for(lambda: not in_guest(library, box, b"sleep 1002"), "the command to go")
 
 
 def in_guest(library, box, words):

@@ -39,6 +39,7 @@ struct client {
 	unsigned slot;
 	struct buf in;
 	uint32_t session; /* running "cat", or 0 */
+	bool clogged;	  /* its input is not read any more */
 };
 
 static struct client clients[CLIENTS];
@@ -185,6 +186,8 @@ static void on_exec(struct client *c, uint32_t id, struct view payload)
 		reply_exited(c, id, 3, 0);
 	} else if (view_is(m.cmd, "hello")) {
 		reply_data(c, id, MSG_T_EXEC_STDOUT, "hello\n", 6);
+	} else if (view_is(m.cmd, "clog")) {
+		c->clogged = true;
 	} else if (view_is(m.cmd, "vanish")) {
 		close_fd(&c->fd);
 	}
@@ -364,6 +367,7 @@ static void accept_client(int listen_fd)
 		clients[i].fd = fd;
 		clients[i].slot = i;
 		clients[i].session = 0;
+		clients[i].clogged = false;
 		buf_init(&clients[i].in, FRAME_BUF_MAX + 65536);
 		greet(&clients[i]);
 		return;
@@ -408,7 +412,10 @@ static void serve(int listen_fd, int sig, bool attached)
 	struct pollfd p[CLIENTS + 3];
 	for (;;) {
 		for (int i = 0; i < CLIENTS; i++)
-			p[i] = (struct pollfd){ clients[i].fd, POLLIN, 0 };
+			p[i] = (struct pollfd){ clients[i].clogged
+							? -1
+							: clients[i].fd,
+						POLLIN, 0 };
 		p[CLIENTS] = (struct pollfd){ listen_fd, POLLIN, 0 };
 		p[CLIENTS + 1] = (struct pollfd){ sig, POLLIN, 0 };
 		p[CLIENTS + 2] = (struct pollfd){ attached && watching ? 6 : -1,

@@ -132,15 +132,23 @@ static void shell_is_that_of_the_sandbox(void **state)
 {
 	msb_exec_output_t out = { .struct_size = sizeof(out) };
 	msb_exec_options_t *o = msb_exec_options_new();
-	msb_error_t *e = NULL;
+	msb_sandbox_t *own = NULL;
+	msb_config_t *c = NULL;
 
 	(void)state;
-	assert_int_equal(msb_exec_options_set_shell(o, s, "a && b", NULL), 0);
-	/* the stand-in runs anything as "cat" */
-	assert_int_equal(msb_exec_run(s, o, &out, &e), 0);
-	assert_int_equal(out.exit_code, 0);
+	assert_int_equal(msb_config_new(w->m, &c, NULL), 0);
+	assert_int_equal(msb_config_set_image(c, w->rootfs, NULL), 0);
+	assert_int_equal(msb_config_set_shell(c, "describe", NULL), 0);
+	assert_int_equal(msb_sandbox_create(w->m, c, &own, NULL), 0);
+	msb_config_free(c);
+	assert_int_equal(msb_exec_options_set_shell(o, own, "a && b", NULL), 0);
+	assert_int_equal(msb_exec_run(own, o, &out, NULL), 0);
+	assert_int_equal(out.exit_code, 3);
+	assert_ptr_equal(strstr(out.out, "arg -c\narg a && b\n"), out.out);
 	msb_exec_output_clear(&out);
 	msb_exec_options_free(o);
+	assert_int_equal(msb_sandbox_stop(own, 5000, NULL, NULL), 0);
+	msb_sandbox_free(own);
 }
 
 static void failures_are_those_of_starting(void **state)
@@ -219,6 +227,24 @@ static void enough_time_changes_nothing(void **state)
 	assert_int_equal(out.exit_code, 3);
 	msb_exec_output_clear(&out);
 	msb_exec_options_free(o);
+}
+
+/* Behind input that nobody reads it would wait forever. */
+static void kill_reaches_what_does_not_read(void **state)
+{
+	static const uint8_t data[65536];
+	msb_exec_output_t out = { .struct_size = sizeof(out) };
+	msb_exec_t *x = start(options("clog"));
+
+	(void)state;
+	while (msb_exec_write_stdin(x, data, sizeof(data), NULL) > 0)
+		;
+	assert_int_equal(msb_exec_signal(x, 9, NULL), 0);
+	assert_int_equal(msb_exec_collect(x, &out, NULL), 0);
+	assert_int_equal(out.exit_code, -1);
+	assert_int_equal(out.signal, 9);
+	msb_exec_output_clear(&out);
+	msb_exec_free(x);
 }
 
 /* ---- threads ------------------------------------------------------------- */
@@ -384,6 +410,7 @@ int main(void)
 		TEST(time_is_up),
 		TEST(time_is_up_in_a_loop_of_ones_own),
 		TEST(enough_time_changes_nothing),
+		TEST(kill_reaches_what_does_not_read),
 		TEST(signal_while_another_thread_waits),
 		TEST(input_while_another_thread_reads),
 		TEST(detach_while_another_thread_waits),
