@@ -379,7 +379,7 @@ kinds! {
     /// The root file system could not be changed as was asked.
     PatchFailed(ErrorInfo) = MSB_ERR_PATCH,
     /// There is no such file in the guest or the volume.
-    FsNotFound(ErrorInfo) = MSB_ERR_FS_NOT_FOUND,
+    PathNotFound(ErrorInfo) = MSB_ERR_FS_NOT_FOUND,
     /// The sandbox has as many clients as it takes.
     AgentBusy(ErrorInfo) = MSB_ERR_AGENT_BUSY,
     /// This client has been closed.
@@ -495,7 +495,7 @@ impl From<io::Error> for MicrosandboxError {
 impl From<MicrosandboxError> for io::Error {
     fn from(e: MicrosandboxError) -> Self {
         let kind = match e.kind() {
-            ErrorKind::FsNotFound => io::ErrorKind::NotFound,
+            ErrorKind::PathNotFound => io::ErrorKind::NotFound,
             ErrorKind::Timeout | ErrorKind::ExecTimeout => io::ErrorKind::TimedOut,
             ErrorKind::Permission => io::ErrorKind::PermissionDenied,
             ErrorKind::InvalidConfig => io::ErrorKind::InvalidInput,

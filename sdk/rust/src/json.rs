@@ -2,7 +2,6 @@
 //! JSON values: stored configurations come as such, and options go as such.
 
 use crate::error::{MicrosandboxError, MicrosandboxResult};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// How deep values may be nested.
@@ -23,14 +22,14 @@ pub enum Value {
     String(String),
     /// `[...]`
     Array(Vec<Value>),
-    /// `{...}`
-    Object(BTreeMap<String, Value>),
+    /// `{...}`, in the order in which it was written.
+    Object(Vec<(String, Value)>),
 }
 
 impl Value {
     /// An empty object.
     pub fn object() -> Self {
-        Value::Object(BTreeMap::new())
+        Value::Object(Vec::new())
     }
 
     /// Read one value, and nothing after it.
@@ -47,20 +46,20 @@ impl Value {
     /// A member of an object; `None` when it is missing or this is none.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
-            Value::Object(map) => map.get(key),
+            Value::Object(map) => map.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v),
             _ => None,
         }
     }
 
     /// Set a member; what is not an object becomes one.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) -> &mut Self {
-        self.as_map().insert(key.into(), value.into());
+        *self.entry(key.into()) = value.into();
         self
     }
 
     /// Add to the array that a member is, or becomes.
     pub fn push(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
-        let member = self.as_map().entry(key.to_string()).or_insert(Value::Null);
+        let member = self.entry(key.to_string());
         match member {
             Value::Array(items) => items.push(value.into()),
             other => *other = Value::Array(vec![value.into()]),
@@ -70,12 +69,22 @@ impl Value {
 
     /// The member as an object, which it becomes if it is none.
     pub fn member(&mut self, key: &str) -> &mut Value {
-        let member = self.as_map().entry(key.to_string()).or_insert(Value::Null);
+        let member = self.entry(key.to_string());
         member.as_map();
         member
     }
 
-    fn as_map(&mut self) -> &mut BTreeMap<String, Value> {
+    /// The member of that name, which is made when it is missing.
+    fn entry(&mut self, key: String) -> &mut Value {
+        let map = self.as_map();
+        let at = map.iter().rposition(|(k, _)| *k == key).unwrap_or(map.len());
+        if at == map.len() {
+            map.push((key, Value::Null));
+        }
+        &mut map[at].1
+    }
+
+    fn as_map(&mut self) -> &mut Vec<(String, Value)> {
         if !matches!(self, Value::Object(_)) {
             *self = Value::object();
         }
@@ -140,7 +149,7 @@ impl Value {
     }
 
     /// Members of an object.
-    pub fn as_object(&self) -> Option<&BTreeMap<String, Value>> {
+    pub fn as_object(&self) -> Option<&[(String, Value)]> {
         match self {
             Value::Object(map) => Some(map),
             _ => None,
@@ -171,7 +180,6 @@ from! {
     &str => |v| Value::String(v.to_string());
     &String => |v| Value::String(v.clone());
     String => |v| Value::String(v);
-    BTreeMap<String, Value> => |v| Value::Object(v);
 }
 
 impl<T: Into<Value>> From<Vec<T>> for Value {
@@ -309,7 +317,7 @@ impl Reader<'_> {
     }
 
     fn map(&mut self, depth: usize) -> MicrosandboxResult<Value> {
-        let mut map = BTreeMap::new();
+        let mut map = Vec::new();
         self.pos += 1;
         if self.eat(b'}') {
             return Ok(Value::Object(map));
@@ -320,7 +328,7 @@ impl Reader<'_> {
             if !self.eat(b':') {
                 return Err(self.error("no \":\""));
             }
-            map.insert(key, self.value(depth + 1)?);
+            map.push((key, self.value(depth + 1)?));
             if self.eat(b'}') {
                 return Ok(Value::Object(map));
             }

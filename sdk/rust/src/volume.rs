@@ -208,7 +208,8 @@ impl Volume {
     /// Remove those that no sandbox is configured with: their names.
     pub fn prune() -> MicrosandboxResult<Vec<String>> {
         unsafe extern "C" fn add(ctx: *mut c_void, name: *const c_char) {
-            (*(ctx as *mut Vec<String>)).push(ffi::text(name));
+            let removed = &mut *(ctx as *mut Vec<String>);
+            removed.push(ffi::text(name));
         }
         let home = Home::current()?;
         let mut removed: Vec<String> = Vec::new();

@@ -276,10 +276,8 @@ fn arguments(list: &str) -> usize {
 /// Every `msb_...(` of a text, with its number of arguments.
 fn functions(text: &str, found: &mut BTreeMap<String, usize>) {
     for (at, _) in text.match_indices("msb_") {
-        let name: String = text[at..]
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .collect();
+        let name: String =
+            text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         let begin = at + name.len();
         let before = text[..at].chars().next_back().unwrap_or(' ');
         if !text[begin..].starts_with('(') || before.is_alphanumeric() || before == '_' {
