@@ -9,7 +9,6 @@ import "C"
 
 import (
 	"context"
-	"sync"
 	"time"
 	"unsafe"
 )
@@ -215,17 +214,14 @@ type AgentStream struct {
 	o   *object
 	ptr *C.msb_agent_stream_t
 	id  uint32
-	mu  sync.Mutex
 }
 
 // ID is that of its frames, for Send.
 func (s *AgentStream) ID() uint32 { return s.id }
 
 // Next waits for the next frame; nil without an error after the one with
-// FlagTerminal.
+// FlagTerminal. Several goroutines may wait at once.
 func (s *AgentStream) Next(ctx context.Context) (*RawFrame, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for {
 		frame := newFrame()
 		ended := false

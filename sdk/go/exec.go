@@ -124,7 +124,17 @@ func (s *Sandbox) start(ctx context.Context, what command, opts []ExecOption) (*
 	if err != nil {
 		return nil, err
 	}
-	x := &ExecHandle{o: newObject("command", func() { C.msb_exec_free(ptr) }), ptr: ptr}
+	poll, err := newPoller(int(C.msb_exec_fd(ptr)))
+	if err != nil {
+		C.msb_exec_free(ptr)
+		return nil, err
+	}
+	x := &ExecHandle{ptr: ptr, poll: poll, recv: newGate()}
+	x.o = newObject("command", func() {
+		poll.close()
+		C.msb_exec_free(ptr)
+	})
+	x.o.wake = poll.wake
 	if newExecConfig(opts).pipe {
 		x.sink = &ExecSink{x: x}
 	}
@@ -161,9 +171,10 @@ type ExecEvent struct {
 type ExecHandle struct {
 	o    *object
 	ptr  *C.msb_exec_t
-	recv sync.Mutex // events are for one reader at a time
-	done bool       // the last one has been given
-	err  error      // that was an error
+	poll *poller
+	recv gate  // events are for one reader at a time
+	done bool  // the last one has been given
+	err  error // that was an error
 
 	takeOnce sync.Once
 	sink     *ExecSink
@@ -189,8 +200,10 @@ var execEventKinds = map[C.msb_exec_event_kind_t]ExecEventKind{
 // not be started is the error ErrExecFailed, one that was killed for its time
 // limit ErrExecTimeout.
 func (x *ExecHandle) Recv(ctx context.Context) (*ExecEvent, error) {
-	x.recv.Lock()
-	defer x.recv.Unlock()
+	if err := x.recv.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer x.recv.leave()
 	return x.next(ctx, true)
 }
 
@@ -199,24 +212,27 @@ func (x *ExecHandle) next(ctx context.Context, data bool) (*ExecEvent, error) {
 	if x.done {
 		return &ExecEvent{Kind: ExecEventDone}, nil
 	}
-	c, err := x.o.begin(ctx, waitsOpen)
+	c, err := x.o.begin(ctx, instant)
 	if err != nil {
 		return nil, err
 	}
 	defer x.o.end(c)
+	x.poll.watch(ctx)
 	ev := C.msb_exec_event_t{struct_size: C.size_t(unsafe.Sizeof(C.msb_exec_event_t{}))}
-	for ev.kind == C.MSB_EXEC_NONE {
-		_, err = c.run(func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
-			return C.gomsb_exec_next(k, x.ptr, -1, &ev, e)
+	woken := x.poll.wait(func() bool {
+		_, err = c.run(func(_ *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
+			return C.int64_t(C.msb_exec_next(x.ptr, 0, &ev, e))
 		})
-		if err != nil {
-			if !IsKind(err, ErrCancelled) {
-				x.done, x.err = true, err
-			} else if ctx.Err() == nil {
-				err = x.o.gone()
-			}
-			return nil, err
-		}
+		return err != nil || ev.kind != C.MSB_EXEC_NONE
+	})
+	switch {
+	case err != nil:
+		x.done, x.err = true, err
+		return nil, err
+	case woken != nil && ctx.Err() != nil:
+		return nil, cancelled(ctx)
+	case woken != nil:
+		return nil, x.o.gone()
 	}
 	event := &ExecEvent{Kind: execEventKinds[ev.kind]}
 	switch ev.kind {
@@ -252,8 +268,10 @@ func (x *ExecHandle) Wait(ctx context.Context) (int, error) {
 
 // WaitStatus is Wait, and gives the signal that ended the command, too, or 0.
 func (x *ExecHandle) WaitStatus(ctx context.Context) (code, signal int, err error) {
-	x.recv.Lock()
-	defer x.recv.Unlock()
+	if err := x.recv.enter(ctx); err != nil {
+		return -1, 0, err
+	}
+	defer x.recv.leave()
 	if x.err != nil {
 		return -1, 0, x.err
 	}
@@ -272,8 +290,10 @@ func (x *ExecHandle) WaitStatus(ctx context.Context) (code, signal int, err erro
 // Collect reads the output from now to the command's end. With ErrExecTimeout,
 // what it had written comes along.
 func (x *ExecHandle) Collect(ctx context.Context) (*ExecOutput, error) {
-	x.recv.Lock()
-	defer x.recv.Unlock()
+	if err := x.recv.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer x.recv.leave()
 	out := newOutput()
 	_, err := x.o.do(ctx, func(k *C.msb_cancel_t, e **C.msb_error_t) C.int64_t {
 		return C.gomsb_exec_collect(k, x.ptr, &out, e)

@@ -10,7 +10,6 @@ import "C"
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 	"unsafe"
 )
@@ -125,14 +124,14 @@ func openLog(ctx context.Context, sandbox string, opts LogStreamOptions, tail *u
 	if err != nil {
 		return nil, err
 	}
-	return &LogStreamHandle{o: newObject("log stream", func() { C.msb_log_free(ptr) }), ptr: ptr}, nil
+	return &LogStreamHandle{o: newObject("log stream", func() { C.msb_log_free(ptr) }), ptr: ptr, recv: newGate()}, nil
 }
 
 // LogStreamHandle is a log being read.
 type LogStreamHandle struct {
 	o    *object
 	ptr  *C.msb_log_t
-	mu   sync.Mutex
+	recv gate
 	done bool
 }
 
@@ -140,8 +139,10 @@ type LogStreamHandle struct {
 // error at the end. ErrMissedRotation, entries are gone that had not been read
 // yet, and any other error but ErrCancelled are told once; nothing follows.
 func (l *LogStreamHandle) Recv(ctx context.Context) (*LogEntry, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if err := l.recv.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer l.recv.leave()
 	if l.done {
 		return nil, l.o.now(func() {})
 	}

@@ -158,6 +158,7 @@ type object struct {
 	waiting map[*call]struct{}
 	what    string
 	kind    ErrorKind // of the error once it is closed
+	wake    func()    // ends what waits in another way; may be nil
 	free    func()
 }
 
@@ -244,6 +245,9 @@ func (o *object) close() error {
 	o.closed = true
 	for c := range o.waiting {
 		c.fire()
+	}
+	if o.wake != nil {
+		o.wake()
 	}
 	for o.users > 0 {
 		o.idle.Wait()
