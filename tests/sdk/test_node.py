@@ -26,8 +26,8 @@ def run(*argv, env, cwd=None):
 
 @pytest.mark.parametrize("name", ["exec", "sandbox", "leak"])
 def test_package(home, name):
-    run("node", "--expose-gc", "--test-reporter=tap", "--test", NODE / f"test/{name}.test.mjs",
-        env=environment(home, MSB_NODE_PACKAGE=str(PACKAGE), NODE_OPTIONS="--expose-gc"))
+    run("node", "--expose-gc", NODE / f"test/{name}.test.mjs",
+        env=environment(home, MSB_NODE_PACKAGE=str(PACKAGE)))
 
 
 @pytest.mark.parametrize("path", sorted((NODE / "examples").glob("*.mjs")), ids=lambda p: p.stem)

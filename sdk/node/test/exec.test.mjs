@@ -7,8 +7,8 @@ test("commands", async (t) => {
   await withSandbox("node-exec", async (sb) => {
     await t.test("collected, with options as an object and by a builder", async () => {
       const plain = await sb.exec("sh", ["-c", "echo $A; pwd; cat; exit 3"],
-        { env: { A: "1" }, cwd: "/tmp", stdin: Buffer.from("in") });
-      assert.equal(plain.stdout(), "1\n/tmp\nin");
+        { env: { A: "1" }, cwd: "/tmp", stdin: Buffer.from("input") });
+      assert.equal(plain.stdout(), "1\n/tmp\ninput");
       assert.equal(plain.code, 3);
       assert.equal(plain.success, false);
       const built = await sb.execWith("sh", (o) =>
