@@ -13,6 +13,8 @@ if "MSB_LIBRARY" in os.environ:
 
 from . import _native as native  # noqa: E402
 
+__all__ = ["home", "native"]
+
 _homes: dict[tuple[int, str | None, str | None], native.Handle] = {}
 _lock = threading.Lock()
 

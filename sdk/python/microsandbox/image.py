@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, List
 
 from . import _pool
 from ._convert import SizeLike, StrPath, mib, path, some, text, texts
@@ -195,8 +195,9 @@ class Image:
         login = RegistryAuth(**auth) if isinstance(auth, Mapping) else auth
         args = (text(reference, "a reference"),
                 None if policy is None else text(policy, "policy"), force, insecure,
-                None if ca_certs is None else path(ca_certs), login and login.username,
-                login and login.password, teller(on_progress) if on_progress else None)
+                None if ca_certs is None else path(ca_certs),
+                None if login is None else login.username,
+                None if login is None else login.password, teller(on_progress) if on_progress else None)
         return await _pool.call(lambda token: native.image_pull(home(), *args, token))
 
     @staticmethod
@@ -228,11 +229,11 @@ class Image:
         return ImagePruned(*await _pool.call(lambda token: native.image_prune(home(), token)))
 
     @staticmethod
-    async def load(archive: StrPath, *, references: Sequence[str] = ()) -> list[ImageHandle]:
+    async def load(archive: StrPath, *, references: Sequence[str] = ()) -> List[ImageHandle]:
         """Images out of a tar archive: of docker save, or an OCI layout."""
         names = texts(references, "references")
 
-        def load(token: Any) -> list[dict[str, Any]]:
+        def load(token: Any) -> List[dict[str, Any]]:
             with open(archive, "rb") as f:
                 return native.image_load(home(), f.fileno(), os.fspath(archive), names, None,
                                          token)

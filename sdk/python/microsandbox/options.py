@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, TypedDict, Union
 
 from ._convert import (
@@ -117,16 +116,11 @@ def _items(cls: Any, what: str) -> Any:
     return convert
 
 
-def _snapshot(value: Any) -> str:
-    return str(value.absolute()) if isinstance(value, PurePath) and hasattr(
-        value, "absolute") else os.fspath(value)
-
-
 
 # keyword: (key of the library's object, what makes its value)
 _KEYWORDS: dict[str, tuple[str, Any]] = {
     "image": ("image", _image),
-    "snapshot": ("snapshot", _snapshot),
+    "snapshot": ("snapshot", path),
     "cpus": ("cpus", lambda v: integer(v, "cpus")),
     "memory": ("memory_mib", mib),
     "env": ("env", lambda v: pairs(v, "env")),
@@ -159,7 +153,8 @@ for _name in ("workdir", "shell", "hostname", "user", "pull_policy", "log_level"
 def _registry(options: dict[str, Any]) -> dict[str, Any]:
     auth, ca = options.pop("registry_auth", None), options.pop("registry_ca_certs", None)
     login = None if auth is None else make(RegistryAuth, auth)
-    return some(username=login and login.username, password=login and login.password,
+    return some(username=None if login is None else login.username,
+                password=None if login is None else login.password,
                 insecure=options.pop("registry_insecure", None),
                 ca_certs=None if ca is None else path(ca))
 

@@ -93,6 +93,10 @@ class _Common:
         return found
 
 
+def _optional(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
 class SandboxHandle(_Common):
     """What the catalogue knew of a sandbox when it was asked; refresh() asks again."""
 
@@ -110,7 +114,7 @@ class SandboxHandle(_Common):
 
     @property
     def image(self) -> str | None:
-        return self._info["image"]
+        return _optional(self._info["image"])
 
     @property
     def config_json(self) -> str:
@@ -145,11 +149,11 @@ class SandboxHandle(_Common):
     @property
     def exit_reason(self) -> str | None:
         """Why the last boot ended: "Completed", "IdleTimeout", ..."""
-        return self._info["exit_reason"]
+        return _optional(self._info["exit_reason"])
 
     @property
     def exit_cause(self) -> str | None:
-        return self._info["exit_cause"]
+        return _optional(self._info["exit_cause"])
 
     @property
     def pid(self) -> int | None:

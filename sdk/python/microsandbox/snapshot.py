@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, List
 
 from . import _pool
 from ._convert import StrPath, labels, text
@@ -96,7 +96,7 @@ class Snapshot:
         return [SnapshotHandle(**info) for info in found]
 
     @staticmethod
-    async def list_dir(dir: StrPath) -> list[SnapshotHandle]:
+    async def list_dir(dir: StrPath) -> List[SnapshotHandle]:
         """Those in a directory, whether the home knows them or not."""
         found = await _pool.call(lambda token: native.snapshot_list(home(), dir, token))
         return [SnapshotHandle(**info) for info in found]

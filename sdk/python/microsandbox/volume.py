@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, List
 
 from . import _pool
 from ._convert import SizeLike, StrPath, labels, mib, path, some, text
@@ -125,7 +125,7 @@ class Volume:
         await _pool.call(lambda token: native.volume_remove(home(), name, token))
 
     @staticmethod
-    async def prune() -> list[str]:
+    async def prune() -> List[str]:
         """Remove those that no sandbox is configured with: their names."""
         return await _pool.call(lambda token: native.volume_prune(home(), token))
 
