@@ -7,12 +7,21 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._library import native
 
 # Answers of the library's ..._poll functions, besides a number: go on at once.
 DRAINED, ENDED = -1, -2
+
+
+class Output(NamedTuple):
+    """How what the library has queued for the other side is sent."""
+
+    fd: int
+    pending: Callable[[native.Handle], bool]
+    send: Callable[[native.Handle], bool]
+    """False: that is up to whoever fetches items."""
 
 
 class Source:
@@ -25,13 +34,12 @@ class Source:
 
     def __init__(self, handle: native.Handle, fd: int,
                  poll: Callable[[native.Handle, Callable[[Any], None], int], int],
-                 batch: int,
-                 wants_write: Callable[[native.Handle], bool] | None = None) -> None:
-        self.handle = handle
+                 batch: int, output: Output | None = None) -> None:
+        self._handle: native.Handle | None = handle
         self.items: deque[Any] = deque()
         self.ended = False
         self._poll, self._batch, self._fd = poll, batch, fd
-        self._wants_write = wants_write
+        self._output = output
         self._error: BaseException | None = None
         self._more = True  # the library may have some that the descriptor does not show
         self._readers: deque[asyncio.Future[None]] = deque()
@@ -39,6 +47,12 @@ class Source:
         self._loop: asyncio.AbstractEventLoop | None = None  # that watches for reading
         self._write_loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+
+    @property
+    def handle(self) -> native.Handle:
+        if self._handle is None:
+            raise RuntimeError("this has been closed")
+        return self._handle
 
     def fill(self, batch: int | None = None) -> None:
         """Fetch what there is, without waiting."""
@@ -53,6 +67,7 @@ class Source:
         if n == ENDED:
             self.ended = True
             self.unwatch()
+            self.wake()
 
     async def next(self) -> Any:
         """The next item, or None at the end; an error comes once, then the end."""
@@ -86,13 +101,14 @@ class Source:
         self.wake()
 
     def flush(self) -> None:
-        """See to it that what the library has queued is sent, sooner or later."""
-        if self._wants_write is None or self.ended or self._write_loop is not None:
+        """See to it that what the library has queued is sent, whether somebody reads or not."""
+        output = self._output
+        if output is None or self.ended or self._write_loop is not None:
             return
-        if self._wants_write(self.handle):
+        if output.pending(self.handle):
             self._write_loop = asyncio.get_running_loop()
             self._thread = threading.get_ident()
-            self._write_loop.add_writer(self._fd, _writable, weakref.ref(self))
+            self._write_loop.add_writer(output.fd, _writable, weakref.ref(self))
 
     async def flushed(self) -> None:
         """Until nothing is queued."""
@@ -101,8 +117,9 @@ class Source:
             await _wait(self._writers)
 
     def on_writable(self) -> None:
-        self.fill(1)  # which sends first
-        if not self.ended and self._wants_write is not None and not self._wants_write(self.handle):
+        if self._output is not None and not self._output.send(self.handle):
+            self.fill(1)  # which sends, too
+        if self._output is None or not self._output.pending(self.handle):
             self._unwatch_write()
         self.wake()
 
@@ -115,20 +132,21 @@ class Source:
 
     def _unwatch_read(self) -> None:
         loop, self._loop = self._loop, None
-        self._forget(loop, "remove_reader")
+        self._forget(loop, "remove_reader", self._fd)
 
     def _unwatch_write(self) -> None:
         loop, self._write_loop = self._write_loop, None
-        self._forget(loop, "remove_writer")
+        if self._output is not None:
+            self._forget(loop, "remove_writer", self._output.fd)
 
-    def _forget(self, loop: asyncio.AbstractEventLoop | None, method: str) -> None:
+    def _forget(self, loop: asyncio.AbstractEventLoop | None, method: str, fd: int) -> None:
         if loop is None or loop.is_closed():
             return
         if threading.get_ident() == self._thread:
-            getattr(loop, method)(self._fd)
+            getattr(loop, method)(fd)
         else:
             # The handle is an argument so that its descriptor is not another one's by then.
-            loop.call_soon_threadsafe(_remove, getattr(loop, method), self._fd, self.handle)
+            loop.call_soon_threadsafe(_remove, getattr(loop, method), fd, self._handle)
 
     def unwatch(self) -> None:
         self._unwatch_read()
@@ -140,6 +158,7 @@ class Source:
         self.ended = True
         self.unwatch()
         self.wake()
+        self._handle = None  # and free, if no call has it
 
     def __del__(self) -> None:
         if hasattr(self, "_thread"):
@@ -175,5 +194,5 @@ def _writable(me: weakref.ref[Source]) -> None:
         source.on_writable()
 
 
-def _remove(remove: Callable[[int], Any], fd: int, _handle: native.Handle) -> None:
+def _remove(remove: Callable[[int], Any], fd: int, _handle: native.Handle | None) -> None:
     remove(fd)

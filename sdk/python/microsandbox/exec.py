@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal as _signal
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, Union
@@ -13,8 +12,8 @@ from . import _pool
 from ._convert import integer, make, ms, pairs, text, texts
 from ._enums import RlimitResource
 from ._library import native
-from ._stream import Source
-from .errors import ExecTimeoutError
+from ._stream import Output, Source
+from .errors import ExecTimeoutError, MicrosandboxError
 
 RLIM_INFINITY = (1 << 64) - 1
 BATCH = 1 << 20  # bytes of events that are fetched at once
@@ -221,22 +220,18 @@ def _output(result: tuple[int, int, bytes, bytes, bool]) -> ExecOutput:
 
 async def start(sandbox: native.Handle, cmd: Command) -> ExecHandle:
     handle = await _pool.call(native.exec_start, sandbox, cmd)
-    return ExecHandle(handle, cmd[7] is None, cmd[6])
+    return ExecHandle(handle, cmd[7] is None)
 
 
 class ExecHandle:
     """A command that runs. Letting go of it, and the end of `async with`, kill the command."""
 
-    def __init__(self, handle: native.Handle, has_stdin: bool, timeout_ms: int = 0) -> None:
-        self._source = Source(handle, native.exec_fd(handle), native.exec_poll, BATCH,
-                              native.exec_wants_write)
+    def __init__(self, handle: native.Handle, has_stdin: bool) -> None:
+        output = Output(native.exec_stdin_fd(handle), native.exec_wants_write, _send)
+        self._source = Source(handle, native.exec_fd(handle), native.exec_poll, BATCH, output)
         self._sink = ExecSink(self._source) if has_stdin else None
         self._end: ExitStatus | None = None
         self._id = str(native.exec_id(handle))
-        if timeout_ms:
-            # The library looks at its clock when it is asked for events.
-            asyncio.get_running_loop().call_later(
-                timeout_ms / 1000 + 0.001, _time_is_up, weakref.ref(self._source))
 
     @property
     def id(self) -> str:
@@ -295,7 +290,7 @@ class ExecHandle:
         return ExecOutput(end.code, end.signal, b"".join(out), b"".join(err))
 
     async def signal(self, sig: int) -> None:
-        """Send it a signal, whoever waits for its events."""
+        """Send it a signal, whoever waits for its events; behind the input that it was sent."""
         native.exec_signal(self._source.handle, int(sig))
         self._source.flush()
 
@@ -309,17 +304,13 @@ class ExecHandle:
 
     async def detach(self) -> None:
         """Leave it running without this client; this object is used up."""
+        handle = self._source.handle
         self._source.close()
-        await _pool.call(native.exec_detach, self._source.handle)
+        await _pool.call(native.exec_detach, handle)
 
     async def close(self) -> None:
-        """Kill it, if it runs, and let go of it."""
-        if self._source.ended:
-            return
-        try:
-            native.exec_signal(self._source.handle, _signal.SIGKILL)
-        finally:
-            self._source.close()
+        """Let go of it, and kill it, if it runs. May be repeated."""
+        self._source.close()
 
     async def __aenter__(self) -> ExecHandle:
         return self
@@ -328,11 +319,12 @@ class ExecHandle:
         await self.close()
 
 
-def _time_is_up(me: weakref.ref[Source]) -> None:
-    source = me()
-    if source is not None and not source.ended:
-        source.fill()
-        source.wake()
+def _send(handle: native.Handle) -> bool:
+    try:
+        native.exec_write(handle, b"", 0)
+    except MicrosandboxError:
+        return False  # input is closed
+    return True
 
 
 class ExecSink:

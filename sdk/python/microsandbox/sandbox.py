@@ -201,14 +201,27 @@ class SandboxHandle(_Common):
         return await Snapshot.create(self.name, path=path)
 
 
+class _Life:
+    """What a sandbox and its files share, so that they do not keep each other."""
+
+    def __init__(self, handle: native.Handle, name: str) -> None:
+        self.handle: native.Handle | None = handle
+        self.name = name
+
+    def live(self) -> native.Handle:
+        if self.handle is None:
+            raise RuntimeError(f"sandbox {self.name!r} was consumed: detached, removed or closed")
+        return self.handle
+
+
 class Sandbox(_Common):
     """A sandbox that runs, or ran. One that is owned stops when this object is let go of."""
 
     def __init__(self, handle: native.Handle, name: str, owns_lifecycle: bool) -> None:
-        self._handle: native.Handle | None = handle
+        self._life = _Life(handle, name)
         self._owns = owns_lifecycle
         self.name = name
-        self._files = SandboxFs(self._live)
+        self._files = SandboxFs(self._life.live)
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.name}>"
@@ -272,9 +285,7 @@ class Sandbox(_Common):
         return self._live()
 
     def _live(self) -> native.Handle:
-        if self._handle is None:
-            raise RuntimeError(f"sandbox {self.name!r} was consumed: detached, removed or closed")
-        return self._handle
+        return self._life.live()
 
     @property
     def owns_lifecycle(self) -> bool:
@@ -300,7 +311,7 @@ class Sandbox(_Common):
 
     async def close(self) -> None:
         """Let go of it: one that is owned stops by itself, and nobody waits. May be repeated."""
-        if self._handle is not None and self._owns:
+        if self._life.handle is not None and self._owns:
             # Commands and connections that are still open would keep it alive.
             try:
                 await self.request_stop()
@@ -309,7 +320,7 @@ class Sandbox(_Common):
         self._consume()
 
     def _consume(self) -> None:
-        self._handle = None
+        self._life.handle = None
         self._owns = False
         self._files._disconnect()
 
@@ -327,9 +338,9 @@ class Sandbox(_Common):
 
     async def __aexit__(self, *exc: object) -> None:
         """One that is owned is killed and removed, whatever becomes of that."""
-        if self._handle is not None and self._owns:
+        if self._life.handle is not None and self._owns:
             try:
-                await _pool.call(native.sandbox_remove, self._handle, True)
+                await _pool.call(native.sandbox_remove, self._live(), True)
             except MicrosandboxError:
                 pass
         self._consume()

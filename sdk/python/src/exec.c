@@ -262,6 +262,16 @@ static PyObject *exec_fd(PyObject *self, PyObject *args)
 	return PyLong_FromLong(msb_exec_fd(x));
 }
 
+static PyObject *exec_stdin_fd(PyObject *self, PyObject *args)
+{
+	msb_exec_t *x;
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "O&", arg_exec, &x))
+		return NULL;
+	return PyLong_FromLong(msb_exec_stdin_fd(x));
+}
+
 static PyObject *exec_id(PyObject *self, PyObject *args)
 {
 	msb_exec_t *x;
@@ -353,6 +363,7 @@ PyMethodDef exec_methods[] = {
 	{ "exec_detach", exec_detach, METH_VARARGS, NULL },
 	{ "exec_poll", exec_poll, METH_VARARGS, NULL },
 	{ "exec_fd", exec_fd, METH_VARARGS, NULL },
+	{ "exec_stdin_fd", exec_stdin_fd, METH_VARARGS, NULL },
 	{ "exec_id", exec_id, METH_VARARGS, NULL },
 	{ "exec_wants_write", exec_wants_write, METH_VARARGS, NULL },
 	{ "exec_write", exec_write, METH_VARARGS, NULL },

@@ -114,6 +114,22 @@ static PyObject *live_handles(PyObject *self, PyObject *none)
 	return d;
 }
 
+/* The names of all kinds of errors. */
+static PyObject *error_kinds(PyObject *self, PyObject *none)
+{
+	PyObject *list = PyList_New(0);
+
+	(void)self, (void)none;
+	for (int i = MSB_ERR_NONE + 1; list && i <= MSB_ERR_AGENT_CLOSED; i++) {
+		PyObject *name = text(msb_error_kind_name((msb_error_kind_t)i));
+
+		if (!name || PyList_Append(list, name))
+			Py_CLEAR(list);
+		Py_XDECREF(name);
+	}
+	return list;
+}
+
 static PyObject *home_open(PyObject *self, PyObject *args)
 {
 	msb_error_t *e = NULL;
@@ -191,6 +207,7 @@ static PyObject *feature_supported(PyObject *self, PyObject *args)
 static PyMethodDef module_methods[] = {
 	{ "live_handles", live_handles, METH_NOARGS, NULL },
 	{ "set_error_factory", set_error_factory, METH_O, NULL },
+	{ "error_kinds", error_kinds, METH_NOARGS, NULL },
 	{ "home_open", home_open, METH_VARARGS, NULL },
 	{ "home_path", home_path, METH_VARARGS, NULL },
 	{ "cancel_new", cancel_new, METH_NOARGS, NULL },
