@@ -121,6 +121,9 @@ def suite_style(res):
     res.one("style: codespell", *quiet(["codespell", "-q3", "-L", "passt,nd,nin,crate,ans,fo,inout,ot,te",
                                         "README.md", "docs", "src", "include", "scripts", "packaging", "sdk",
                                         "examples"]))
+    res.one("style: reference of the Python package", *quiet([PYTHON, "sdk/python/reference.py", "--check"]))
+    res.one("style: types of the Python package", *quiet(
+        ["mypy", "--config-file=sdk/python/pyproject.toml", "--cache-dir=/dev/null", "sdk/python/microsandbox"]))
     ok, out = quiet(["/usr/bin/gofmt", "-l", "sdk", "tests/sdk"])
     res.one("style: gofmt", ok and not out, out)
     sources = [f for f in c_files("src/") if f.endswith(".c")]
@@ -322,6 +325,7 @@ def suite_sdk(res):
     if not ok:
         return
     pytest(res, "sdk", "tests/sdk", "build-test")
+    pytest(res, "sdk python", "sdk/python/tests", "build-test")
     if os.geteuid() == 0:
         pytest(res, "sdk user", "tests/sdk", "build-test", prefix=ordinary_user())
     pytest(res, "sdk python", "sdk/python/tests", "build-test")

@@ -111,7 +111,7 @@ def test_arguments_are_not_kept(run, name):
                 await sb.exec("true", words, stdin=data)
                 await sb.fs.write("/tmp/x", data)
             gc.collect()
-            assert sys.getrefcount(data) == counts[0]
-            assert sys.getrefcount(words) == counts[1]
+            assert sys.getrefcount(data) <= counts[0]
+            assert sys.getrefcount(words) <= counts[1]
             assert abs(sys.getrefcount(None) - counts[2]) < 50
     run(main)

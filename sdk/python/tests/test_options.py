@@ -118,7 +118,7 @@ def test_rlimits_and_init():
 
 
 @pytest.mark.parametrize("kw", [
-    {"memroy": 1}, {"network": {"polcy": "none"}}, {"network": {"dns": {"x": 1}}},
+    {"nonsense": 1}, {"network": {"polcy": "none"}}, {"network": {"dns": {"x": 1}}},
     {"volumes": {"/a": {"bnid": "/"}}}, {"patches": [{"kind": "text", "path": "/a", "x": 1}]},
     {"secrets": [{"name": "x"}]}, {"image": {"ocl": "x"}}, {"rlimits": [{"resource": "cpu"}]},
     {"cpus": "2"}, {"memory": 1.5}, {"env": ["A=b"]}, {"entrypoint": "sh"}, {"image": 5},
@@ -132,8 +132,8 @@ def test_shapes_that_are_refused(kw):
 
 def test_create_refuses_without_a_sandbox(run):
     async def create():
-        await m.Sandbox.create("x", image="busybox", memroy=1)
-    with pytest.raises(TypeError, match="memroy"):
+        await m.Sandbox.create("x", image="busybox", nonsense=1)
+    with pytest.raises(TypeError, match="nonsense"):
         run(create)
 
 
