@@ -56,6 +56,7 @@ static int take_options(msb_exec_t *x, const msb_exec_options_t *o)
 	x->output_max = o->output_max;
 	x->timeout_ms = o->timeout_ms;
 	x->feeding = x->stdin_closed = o->stdin_given;
+	x->type_end = o->tty && o->stdin_given;
 	if (!o->stdin_len)
 		return 0;
 	x->feed = malloc(o->stdin_len);

@@ -43,6 +43,7 @@ struct msb_exec {
 	uint8_t *feed;
 	size_t feed_len, feed_off;
 	bool feeding;
+	bool type_end; /* to a terminal: its end of file is a character */
 	/* The end of its time, and of that to say what is left after it. */
 	uint64_t timeout_ms, deadline_ms; /* 0 = none */
 	/* When a SIGKILL must have been read by the relay, 0 = none is sent. */

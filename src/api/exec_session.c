@@ -149,15 +149,29 @@ int exec_watch_room(msb_exec_t *x)
 	return rc;
 }
 
+/* Ctrl-D; twice when it first ends an unfinished line. */
+static int type_end(msb_exec_t *x)
+{
+	bool whole = !x->feed_len || x->feed[x->feed_len - 1] == '\n';
+
+	x->type_end = false;
+	return agent_send_data(&x->c, x->id, MSG_EXEC_STDIN, "\x04\x04",
+			       whole ? 1 : 2);
+}
+
 /* One piece of what was given beforehand; the empty one is the end. */
 static int feed_piece(msb_exec_t *x)
 {
 	size_t left = x->feed_len - x->feed_off;
 	size_t part = left < EXEC_STDIN_CHUNK ? left : EXEC_STDIN_CHUNK;
-	int rc = agent_send_data(&x->c, x->id, MSG_EXEC_STDIN,
-				 part ? x->feed + x->feed_off : (uint8_t *)"",
-				 part);
+	int rc = 0;
 
+	if (!part && x->type_end)
+		rc = type_end(x);
+	if (!rc)
+		rc = agent_send_data(
+			&x->c, x->id, MSG_EXEC_STDIN,
+			part ? x->feed + x->feed_off : (uint8_t *)"", part);
 	if (rc)
 		return rc;
 	x->feed_off += part;

@@ -2,7 +2,8 @@
 """libmicrosandbox by ctypes: what tests of the library itself need of it."""
 import contextlib
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint8, c_uint32, c_uint64,
+                    c_void_p)
 
 from conftest import BUILD
 
@@ -42,6 +43,7 @@ SIGNATURES = {
     "msb_exec_options_set_command": (c_int, c_void_p, POINTER(c_char_p), c_size_t, c_void_p),
     "msb_exec_options_free": (None, c_void_p),
     "msb_exec_start": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
+    "msb_exec_options_set_tty": (None, c_void_p, c_bool, c_uint, c_uint, c_char_p),
     "msb_exec_options_set_timeout_ms": (None, c_void_p, c_uint64),
     "msb_exec_options_set_stdin": (c_int, c_void_p, c_char_p, c_size_t, c_void_p),
     "msb_exec_free": (None, c_void_p),

@@ -88,6 +88,17 @@ def test_input_given_beforehand(library, box):
     assert run(library, box, "true", stdin=data) == (0, 0, b"")
 
 
+@pytest.mark.parametrize("line", [b"", b"word\n", b"word"])
+def test_input_of_a_terminal_ends_too(library, box, line):
+    o = options(library, "sh", "-c", "cat; echo over", stdin=line)
+    library.lib.msb_exec_options_set_tty(o, True, 24, 80, None)
+    output = Output(ctypes.sizeof(Output))
+    library.call("msb_exec_run", box, o, byref(output))
+    code, number, out = take(library, output)
+    assert (code, number) == (0, 0)
+    assert out.count(line.strip() or b"over") >= 1 and out.endswith(b"over\r\n")
+
+
 def test_signal_while_another_thread_waits(library, box):
     x = library.make("msb_exec_start", box, options(library, "sleep", "1000"), free="msb_exec_free")
     event = Event(ctypes.sizeof(Event))
