@@ -140,6 +140,8 @@ struct function {
 };
 napi_value op_start(napi_env env, napi_callback_info info);
 void op_cancel_all(struct addon *a);
+/* What is done with h, its first argument. */
+void op_cancel_of(struct handle *h);
 
 /* Run f(job) on a thread of the addon: 0, or -EAGAIN. */
 int thread_run(struct op *o, void (*f)(struct op *o));

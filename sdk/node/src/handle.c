@@ -80,6 +80,8 @@ void handle_close(struct handle *h)
 	/* whoever waits for an answer ends, too */
 	if (h->kind == HANDLE_AGENT && h->p)
 		msb_agent_close(h->p);
+	if (h->kind == HANDLE_EXEC || h->kind == HANDLE_FS)
+		op_cancel_of(h);
 	settle(h);
 }
 

@@ -87,6 +87,13 @@ void op_cancel_all(struct addon *a)
 			msb_cancel_trigger(o->cancel);
 }
 
+void op_cancel_of(struct handle *h)
+{
+	for (struct op *o = h->addon->running; o; o = o->next)
+		if (o->cancel && strchr("XF", o->f->args[0]) && o->a[0].h == h)
+			msb_cancel_trigger(o->cancel);
+}
+
 static struct op *op_new(struct addon *a, const struct function *f)
 {
 	struct op *o = calloc(1, sizeof(*o));

@@ -110,7 +110,11 @@ test("commands", async (t) => {
       await stream.recv();
       await stream[msb.asyncDispose]();
       assert.equal(await stream.recv(), null);
-      await sb.shell("while pidof sleep; do sleep 0.1; done", { timeout: 60000 });
+      const collected = await sb.execStream("sleep", ["4321"]);
+      const output = collected.collect();
+      collected.close();
+      await assert.rejects(output, msb.CancelledError);
+      await sb.shell("while pidof sleep; do :; done", { timeout: 60000 });
     });
 
     await t.test("a hundred at once", async () => {
