@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of libmicrosandbox that call back, and those that go in pairs. */
-#include "_cgo_export.h"
 #include "bridge.h"
+#include "_cgo_export.h"
 
 int64_t gomsb_log_next(msb_cancel_t *k, msb_log_t *l, msb_log_entry_t *ret,
 		       char **ret_cursor, msb_error_t **e)

@@ -28,6 +28,9 @@
 		GOMSB_RETURN(k, msb_##name args);                              \
 	}
 
+/* It takes types of parameters for products. */
+/* clang-format off */
+
 /* ---- sandboxes ----------------------------------------------------------- */
 
 GOMSB_WRAP(sandbox_create,
@@ -295,6 +298,8 @@ static inline int64_t gomsb_agent_encode(const char *type,
 {
 	return msb_agent_encode(type, payload, len, ret, ret_len, e);
 }
+
+/* clang-format on */
 
 /* ---- in bridge.c --------------------------------------------------------- */
 

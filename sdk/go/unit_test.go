@@ -145,8 +145,8 @@ func TestCatalogue(t *testing.T) {
 	if list, err := ListSandboxes(background); err != nil || len(list) != 0 {
 		t.Errorf("%v %v", list, err)
 	}
-	_, err = CreateSandbox(background, "box", func(c *sandboxConfig) { c.fields["memroy"] = 1 })
-	if !IsKind(err, ErrInvalidConfig) || !strings.Contains(err.Error(), "memroy") {
+	_, err = CreateSandbox(background, "box", func(c *sandboxConfig) { c.fields["no_such_option"] = 1 })
+	if !IsKind(err, ErrInvalidConfig) || !strings.Contains(err.Error(), "no_such_option") {
 		t.Errorf("%v", err)
 	}
 	v, err := CreateVolume(background, "v", WithVolumeQuota(8), WithVolumeLabels(map[string]string{"a": "1"}))
@@ -187,11 +187,10 @@ func TestVolumeFiles(t *testing.T) {
 	if err := files.Symlink("/etc", "out"); err != nil {
 		t.Error(err)
 	}
-	if _, err := files.Read("out/passwd"); err == nil {
-		t.Error("a symbolic link led out of the volume")
-	}
-	if _, err := files.Read("../../config.json"); err == nil {
-		t.Error(`".." led out of the volume`)
+	for _, path := range []string{"out/passwd", "../../config.json"} {
+		if _, err := files.Read(path); !IsKind(err, ErrFilesystem) || !errors.Is(err, ErrPathEscape) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	if _, err := files.Read("nothing"); !IsKind(err, ErrPathNotFound) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)

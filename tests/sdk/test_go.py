@@ -33,3 +33,8 @@ def test_example(home):
         "exit code 0: hello from Linux", "0", "1", "2", "3", "sort ended with 0",
         'last logged to stdout: "0\\n1\\n2\\n3\\n"', "uses memory: true"]
     assert home.names() == []
+
+
+def test_reference_is_current(tmp_path):
+    assert go("run", "./internal/reference", tmp=tmp_path) == (ROOT / "docs/sdk-go.md").read_text(), \
+        "in sdk/go: go run ./internal/reference >../../docs/sdk-go.md"
