@@ -113,6 +113,7 @@ func CreateSandboxWithProgress(ctx context.Context, name string, opts ...Sandbox
 		s.sandbox, s.err = c.create(ctx, name)
 		close(s.events)
 		close(s.done)
+		cancel()
 	}()
 	return s
 }
