@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests of the package for Node.js, and its archive in a fresh project without a network."""
+"""The tests of the package for Node.js, and its example."""
 import os
 import shutil
 import subprocess
@@ -38,25 +38,3 @@ def test_example(home, tmp_path, path):
     shutil.copy(path, tmp_path / path.name)
     expected = path.with_suffix(".out").read_text()
     assert run("node", tmp_path / path.name, env=environment(home)) == expected
-
-
-def test_archive(home, tmp_path):
-    """Installed offline into a fresh project, it uses nothing of the build directory."""
-    if not shutil.which("npm"):
-        pytest.skip("there is no npm")
-    archives = sorted((conftest.BUILD / "sdk").glob("microsandbox-*.tgz"))
-    assert archives, "scripts/build-sdk.py makes it"
-    env = environment(home, npm_config_cache=str(tmp_path / "cache"), HOME=str(tmp_path))
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "package.json").write_text('{"name": "fresh", "version": "1.0.0"}\n')
-    run("npm", "install", "--offline", "--no-audit", "--no-fund", archives[-1], env=env, cwd=project)
-    (project / "main.mjs").write_text(
-        'import { Sandbox } from "microsandbox";\n'
-        'const sb = await Sandbox.builder("fresh").image("busybox").create();\n'
-        'console.log((await sb.exec("echo", ["hello"])).stdout());\n'
-        'console.log(sb.agentSocket().includes("fresh"));\n'
-        'await sb.close();\n'
-        'await Sandbox.remove("fresh");\n')
-    assert run("node", "main.mjs", env=env, cwd=project) == "hello\n\ntrue\n"
-    assert run(project / "node_modules/.bin/msb", "--version", env=env).startswith("msb ")
