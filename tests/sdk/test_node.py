@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests of the package for Node.js, and its example."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -38,3 +39,20 @@ def test_example(home, tmp_path, path):
     shutil.copy(path, tmp_path / path.name)
     expected = path.with_suffix(".out").read_text()
     assert run("node", tmp_path / path.name, env=environment(home)) == expected
+
+
+def test_types():
+    """A program in TypeScript, right and wrong, against the declarations."""
+    if not shutil.which("tsc"):
+        pytest.skip("there is no tsc")
+    run("tsc", "--noEmit", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "node",
+        "--lib", "es2022,dom", NODE / "test/types.ts", NODE / "test/buffer.d.ts", env=dict(os.environ))
+
+
+def test_declarations_are_complete():
+    """What the package exports is what its declarations export."""
+    program = f'import * as m from "file://{PACKAGE}/index.js"; console.log(Object.keys(m).sort().join("\\n"))'
+    exported = run("node", "--input-type=module", "-e", program, env=dict(os.environ)).split()
+    text = (NODE / "index.d.ts").read_text()
+    declared = re.findall(r"^export declare (?:class|const|function) (\w+)", text, re.M)
+    assert sorted(set(declared)) == exported

@@ -2,7 +2,8 @@
 // The addon, and calls of it.
 import { createRequire } from "node:module";
 import process from "node:process";
-import { CancelledError, cancelled, makeError } from "./errors.js";
+import { CancelledError } from "./errors.js";
+import { cancelled, makeError } from "./kinds.js";
 
 const require = createRequire(import.meta.url);
 if (process.env.MSB_LIBRARY) require("../native/lib/preload.node").load(process.env.MSB_LIBRARY);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sandboxes: live ones, and what the catalogue has of them.
-import { pairs } from "./errors.js";
+import { pairs } from "./kinds.js";
 import { ExitStatus, execOptions, execRun, execStart } from "./exec.js";
 import { SandboxFs } from "./fs.js";
 import { progressTo } from "./image.js";

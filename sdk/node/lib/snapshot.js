@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Snapshots of stopped sandboxes.
 import { call, home, labelsOf, native, only } from "./native.js";
-import { pairs } from "./errors.js";
+import { pairs } from "./kinds.js";
 import { Builder } from "./parts.js";
 
 /** What is known of a snapshot. */

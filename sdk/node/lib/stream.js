@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from a descriptor of the library, item by item.
-import { cancelled } from "./errors.js";
+import { cancelled } from "./kinds.js";
 import { checkSignal, native } from "./native.js";
 
 // So many items may come without the event loop having its turn.

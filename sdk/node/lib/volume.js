@@ -2,7 +2,7 @@
 // Named volumes.
 import { VolumeFs } from "./fs.js";
 import { count, dateOf, home, labelsOf, native, only } from "./native.js";
-import { pairs } from "./errors.js";
+import { pairs } from "./kinds.js";
 import { Builder } from "./parts.js";
 
 const fsOf = (name) => new VolumeFs(async () => native.fsOpenVolume(await home(), name));
