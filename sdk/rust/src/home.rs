@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::ptr;
 use std::sync::{Arc, Mutex};
 
 /// A home directory: sandboxes, images, volumes, snapshots.
@@ -36,14 +35,14 @@ impl Drop for Inner {
     }
 }
 
-enum Default {
+enum DefaultHome {
     Unset,
     /// Opened for this value of `$MSB_HOME`.
     Environment(Option<OsString>, Home),
     Chosen(Home),
 }
 
-static DEFAULT: Mutex<Default> = Mutex::new(Default::Unset);
+static DEFAULT: Mutex<DefaultHome> = Mutex::new(DefaultHome::Unset);
 
 thread_local! {
     static CURRENT: RefCell<Vec<Home>> = RefCell::new(Vec::new());
@@ -72,18 +71,18 @@ impl Home {
         let mut default = DEFAULT.lock().unwrap_or_else(|e| e.into_inner());
         let value = env::var_os("MSB_HOME");
         match &*default {
-            Default::Chosen(home) => return Ok(home.clone()),
-            Default::Environment(of, home) if *of == value => return Ok(home.clone()),
+            DefaultHome::Chosen(home) => return Ok(home.clone()),
+            DefaultHome::Environment(of, home) if *of == value => return Ok(home.clone()),
             _ => {}
         }
         let home = Self::open_at(None)?;
-        *default = Default::Environment(value, home.clone());
+        *default = DefaultHome::Environment(value, home.clone());
         Ok(home)
     }
 
     /// From now on, the one that this process uses.
     pub fn set_default(home: Home) {
-        *DEFAULT.lock().unwrap_or_else(|e| e.into_inner()) = Default::Chosen(home);
+        *DEFAULT.lock().unwrap_or_else(|e| e.into_inner()) = DefaultHome::Chosen(home);
     }
 
     /// Everything that `f` calls in this thread uses this home.
@@ -112,7 +111,6 @@ impl Home {
     }
 
     pub(crate) fn ptr(&self) -> *mut sys::msb_t {
-        debug_assert!(self.0.ptr != ptr::null_mut());
         self.0.ptr
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What sandboxes use.
 
-use crate::error::MicrosandboxResult;
+use crate::error::{MicrosandboxError, MicrosandboxResult};
 use crate::ffi;
 use crate::home::Home;
 use crate::options::named;
@@ -146,7 +146,12 @@ impl MetricsStream {
     /// Wait for the next sample.
     pub fn recv(&mut self) -> MicrosandboxResult<Metrics> {
         if !self.first {
-            thread::sleep(self.interval);
+            // Waiting for the sandbox's end is a wait that a token ends.
+            match self.sandbox.wait_timeout(self.interval) {
+                Err(e @ MicrosandboxError::Cancelled(_)) => return Err(e),
+                Ok(None) => {}
+                _ => thread::sleep(self.interval),
+            }
         }
         self.first = false;
         self.sandbox.metrics()

@@ -269,6 +269,12 @@ fn what_they_use() {
         let all = all_sandbox_metrics().unwrap();
         assert_eq!(all["busy"].name, "busy");
         assert!(all["busy"].uptime > Duration::ZERO);
+        let token = CancelToken::new().unwrap();
+        token.cancel();
+        let mut stream = sandbox.metrics_stream(Duration::from_secs(1000));
+        stream.recv().unwrap();
+        let ended = token.run(|| stream.recv()).unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::Cancelled);
         let silent = small("silent").disable_metrics_sample().create().unwrap();
         assert_eq!(silent.metrics().unwrap_err().kind(), ErrorKind::MetricsDisabled);
     });

@@ -3,16 +3,15 @@
 
 mod builder;
 mod handle;
+mod parts;
 
-pub use builder::{
-    CreateTask, ImageBuilder, InitBuilder, LogLevel, PullProgress, RegistryBuilder, SandboxBuilder,
-    SandboxConfig,
-};
+pub use builder::{CreateTask, LogLevel, PullProgress, SandboxBuilder, SandboxConfig};
 pub use handle::{SandboxHandle, SandboxStatus};
+pub use parts::{ImageBuilder, InitBuilder, RegistryBuilder};
 
 use crate::agent::AgentClient;
 use crate::error::MicrosandboxResult;
-use crate::exec::{ExecHandle, ExecOptionsBuilder, ExecOutput, ExitStatus};
+use crate::exec::{ExecHandle, ExecOptionsBuilder, ExecOutput};
 use crate::ffi;
 use crate::fs::{FsConnection, SandboxFs};
 use crate::home::Home;
@@ -469,12 +468,6 @@ impl Sandbox {
     /// A client of its agent.
     pub fn agent_client(&self) -> MicrosandboxResult<AgentClient> {
         AgentClient::connect_in(&self.raw.home, &self.raw.name, DEFAULT_CONNECT_TIMEOUT)
-    }
-
-    /// Its exit status when it was started by a command of its own.
-    pub fn exit_status(&self) -> MicrosandboxResult<ExitStatus> {
-        let exit = self.wait()?;
-        Ok(ExitStatus::new(exit.exit_code.unwrap_or(-1), 0))
     }
 }
 
