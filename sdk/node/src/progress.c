@@ -59,7 +59,11 @@ static void progress_deliver(struct message *msg, bool js)
 		set_number(env, o, "bytes", p->bytes);
 		set_number(env, o, "total", p->total);
 		set_string(env, o, "message", p->text);
-		(void)napi_call_function(env, self, f, 1, &o, &ignored);
+		if (napi_call_function(env, self, f, 1, &o, &ignored) ==
+			    napi_pending_exception &&
+		    !napi_get_and_clear_last_exception(env, &o))
+			/* nobody called it who could catch that */
+			(void)napi_fatal_exception(env, o);
 	}
 	progress_free(p);
 }
