@@ -328,6 +328,7 @@ def suite_sdk(res):
     pytest(res, "sdk python", "sdk/python/tests", "build-test")
     if os.geteuid() == 0:
         pytest(res, "sdk user", "tests/sdk", "build-test", prefix=ordinary_user())
+        pytest(res, "sdk python user", "sdk/python/tests", "build-test", prefix=ordinary_user())
     pytest(res, "sdk python", "sdk/python/tests", "build-test")
     for name, ok, out in native_tests(ROOT / "build-test"):
         res.one(f"sdk: {name}", ok, out)

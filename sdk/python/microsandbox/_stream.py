@@ -28,18 +28,18 @@ class Source:
     """Items of one handle, fetched when somebody waits for them.
 
     While somebody does, the loop watches the descriptor, and everything that has come is fetched in
-    one go. What is fetched but not taken is one batch more at most: then nothing is watched, and
-    the other side has to wait.
+    one go. When so many items as are to be kept have not been taken, nothing is watched any more,
+    and the other side has to wait.
     """
 
     def __init__(self, handle: native.Handle, fd: int,
                  poll: Callable[[native.Handle, Callable[[Any], None], int], int],
-                 batch: int, output: Output | None = None) -> None:
+                 batch: int, output: Output | None = None, keep: int = 1) -> None:
         self._handle: native.Handle | None = handle
         self.items: deque[Any] = deque()
         self.ended = False
         self._poll, self._batch, self._fd = poll, batch, fd
-        self._output = output
+        self._output, self._keep = output, keep
         self._error: BaseException | None = None
         self._more = True  # the library may have some that the descriptor does not show
         self._readers: deque[asyncio.Future[None]] = deque()
@@ -84,17 +84,21 @@ class Source:
                 await self._readable()
         return self.items.popleft()
 
-    async def _readable(self) -> None:
-        if self._loop is None:
+    def watch(self) -> None:
+        """Fetch a batch as soon as there is one, whether somebody waits for it or not."""
+        if self._loop is None and not self.ended:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.get_ident()
             # The loop does not keep alive what nobody reads.
             self._loop.add_reader(self._fd, _readable, weakref.ref(self))
+
+    async def _readable(self) -> None:
+        self.watch()
         await _wait(self._readers)
 
     def on_readable(self) -> None:
         """The descriptor is readable, or something else is worth a look."""
-        if self.items:
+        if len(self.items) >= self._keep:
             self._unwatch_read()  # until they are taken
             return
         self.fill()

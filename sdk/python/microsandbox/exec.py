@@ -17,6 +17,7 @@ from .errors import ExecTimeoutError, MicrosandboxError
 
 RLIM_INFINITY = (1 << 64) - 1
 BATCH = 1 << 20  # bytes of events that are fetched at once
+KEEP = 32  # events that nobody has taken, before the command has to wait
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,8 @@ class ExecHandle:
 
     def __init__(self, handle: native.Handle, has_stdin: bool) -> None:
         output = Output(native.exec_stdin_fd(handle), native.exec_wants_write, _send)
-        self._source = Source(handle, native.exec_fd(handle), native.exec_poll, BATCH, output)
+        self._source = Source(handle, native.exec_fd(handle), native.exec_poll, BATCH, output,
+                              KEEP)
         self._sink = ExecSink(self._source) if has_stdin else None
         self._end: ExitStatus | None = None
         self._id = str(native.exec_id(handle))
@@ -290,9 +292,11 @@ class ExecHandle:
         return ExecOutput(end.code, end.signal, b"".join(out), b"".join(err))
 
     async def signal(self, sig: int) -> None:
-        """Send it a signal, whoever waits for its events; behind the input that it was sent."""
+        """Send it a signal, whoever waits for its events; behind the input that it was sent, but
+        that a SIGKILL does not wait for a command that does not read."""
         native.exec_signal(self._source.handle, int(sig))
         self._source.flush()
+        self._source.watch()  # the library sees to that when it is asked for events
 
     async def kill(self) -> None:
         await self.signal(_signal.SIGKILL)

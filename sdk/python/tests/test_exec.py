@@ -97,6 +97,12 @@ def test_more_input_than_is_read(with_box):
             assert not writing.done()
             assert (await sb.exec("true")).success
         await writing
+        x = await sb.exec_stream("sleep", ["100"], stdin="pipe")
+        writing = asyncio.ensure_future(x.take_stdin().write(data))
+        await asyncio.sleep(0.2)
+        await x.kill()
+        await writing
+        assert (await x.wait()).signal == signal.SIGKILL
         while (await sb.exec("pidof", ["sleep"])).success:
             await asyncio.sleep(0.02)
     with_box(main)

@@ -5,6 +5,7 @@ from datetime import timezone
 
 import microsandbox as m
 import pytest
+from conftest import until
 
 
 def test_logs(run, name):
@@ -12,7 +13,11 @@ def test_logs(run, name):
         async with await m.Sandbox.create(name, image="busybox") as sb:
             await sb.shell("echo one; echo two >&2")
             await sb.shell("echo three")
-            entries = await sb.read_logs()
+
+            async def written():
+                found = await sb.read_logs()
+                return found if len(found) == 3 else None
+            entries = await until(written, "the log to be written")
             assert [(str(e.source), e.data) for e in entries] == [
                 ("stdout", b"one\n"), ("stderr", b"two\n"), ("stdout", b"three\n")]
             assert entries[0].timestamp.tzinfo is timezone.utc
