@@ -212,7 +212,7 @@ static json_t *op_exec_write(struct request *rq)
 					 &rq->err);
 		if (n > 0)
 			sent += (size_t)n;
-		p.fd = msb_exec_fd(x->p);
+		p.fd = msb_exec_stdin_fd(x->p);
 		if (n == 0)
 			(void)poll(&p, 1, 1000);
 	}
