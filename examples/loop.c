@@ -60,8 +60,6 @@ int main(void)
 		for (size_t i = 0; i < COMMANDS; i++) {
 			fds[i].fd = x[i] ? msb_exec_fd(x[i]) : -1;
 			fds[i].events = POLLIN;
-			if (x[i] && msb_exec_wants_write(x[i]))
-				fds[i].events |= POLLOUT;
 		}
 		if (poll(fds, COMMANDS, -1) < 0 && errno != EINTR)
 			return 1;
