@@ -2,6 +2,7 @@
 """What sandboxes have logged."""
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -106,26 +107,27 @@ class LogStream:
         self._opened: Opened | None = opened
         self._follow = follow
         self._source: Source | None = None
+        self._lock = asyncio.Lock()
         self._closed = False
 
     def __await__(self) -> Generator[Any, None, LogStream]:
         return self._ready().__await__()
 
     async def _ready(self) -> LogStream:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            log = await _pool.call(opened)
-            self._source = Source(log, native.log_fd(log), native.log_poll, BATCH)
-            if self._closed:
-                self._source.close()
+        async with self._lock:
+            if self._opened is not None:
+                log = await _pool.call(self._opened)
+                self._opened = None
+                self._source = Source(log, native.log_fd(log), native.log_poll, BATCH)
+                if self._closed:
+                    self._source.close()
         return self
 
     async def recv(self) -> LogEntry | None:
         """The next entry, or None: nothing will follow."""
         await self._ready()
         source = self._source
-        if source is None:
-            return None  # another task is still opening it, or failed to
+        assert source is not None
         if not self._follow and not source.items and not source.ended:
             await _pool.call(_read, source)  # files, without a descriptor to wait for
         item = await source.next()
