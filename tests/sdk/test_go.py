@@ -37,7 +37,7 @@ def test_example(go, home):
     out = go("run", "./examples/quickstart", MSB_HOME=str(home.path))
     assert out.splitlines() == [
         "exit code 0: hello from Linux", "0", "1", "2", "3", "sort ended with 0",
-        'last logged to stdout: "0\\n1\\n2\\n3\\n"', "uses memory: true"]
+        'first logged to stdout: "hello from Linux\\n"', "uses memory: true"]
     assert home.names() == []
 
 

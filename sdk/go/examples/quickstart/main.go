@@ -53,13 +53,16 @@ func run() error {
 	if _, err := sandbox.Exec(ctx, "no-such-program", nil); !microsandbox.IsKind(err, microsandbox.ErrExecFailed) {
 		return fmt.Errorf("a program that is not there: %v", err)
 	}
-	entries, err := sandbox.ReadLogs(ctx, microsandbox.LogOptions{Tail: microsandbox.Tail(1)})
+	logs, err := sandbox.LogStream(ctx, microsandbox.LogStreamOptions{Follow: true})
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		fmt.Printf("last logged to %s: %q\n", entry.Source, entry.Text())
+	defer logs.Close()
+	entry, err := logs.Recv(ctx)
+	if err != nil {
+		return err
 	}
+	fmt.Printf("first logged to %s: %q\n", entry.Source, entry.Text())
 	metrics, err := sandbox.MetricsStream(ctx, 100*time.Millisecond)
 	if err != nil {
 		return err
