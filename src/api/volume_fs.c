@@ -138,7 +138,7 @@ static int real_path(struct volume_fs *v, const char *path,
 static int read_link(struct volume_fs *v, const char *path,
 		     struct msg_fs_response *ret)
 {
-	char target[PATH_MAX];
+	char target[PATH_MAX] = "";
 	struct fuse_attr a;
 	struct vol_walk w;
 	int rc = vol_walk(v, path, 0, &w);
@@ -526,7 +526,7 @@ static int copy_file(struct volume_fs *v, const char *from, const char *to)
 	const struct msg_fs_open in = { .read = true };
 	struct msg_fs_open out = { .write = true, .create = true };
 	const struct msg_fs_attrs empty = { .size = { true, 0 } };
-	struct vol_file a, b;
+	struct vol_file a, b = { 0 };
 	struct fuse_attr attr;
 	int rc = file_open(v, from, &in, &a);
 

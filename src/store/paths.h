@@ -18,7 +18,7 @@
 #define SANDBOX_LOG_DIR "logs"
 #define SANDBOX_UPPER "upper.ext4" /* writable layer above an image */
 #define SANDBOX_BOOT_ERROR "logs/boot-error.json"
-#define SANDBOX_SECRETS "secrets" /* values that come from nowhere else */
+#define SANDBOX_SECRETS "secrets"      /* values that come from nowhere else */
 #define SANDBOX_PATCHES "patches.cbor" /* until the first boot is done */
 #define SANDBOX_RUNTIME_DIR "runtime"
 /* Files of its runtime directory, relative to that. */
