@@ -2,6 +2,7 @@
 """libmicrosandbox by ctypes: what tests of the library itself need of it."""
 import contextlib
 import ctypes
+import json
 from ctypes import (POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint8, c_uint32, c_uint64,
                     c_void_p)
 
@@ -34,6 +35,7 @@ class Info(ctypes.Structure):
 SIGNATURES = {
     "msb_error_kind_name": (c_char_p, c_int), "msb_error_kind": (c_int, c_void_p),
     "msb_error_text": (c_char_p, c_void_p), "msb_error_free": (None, c_void_p),
+    "msb_error_detail_item": (c_char_p, c_void_p, c_size_t),
     "msb_free": (None, c_void_p),
     "msb_open": (c_int, c_char_p, c_void_p, c_void_p), "msb_close": (None, c_void_p),
     "msb_sandbox_get": (c_int, c_void_p, c_char_p, c_void_p, c_void_p),
@@ -57,6 +59,7 @@ SIGNATURES = {
     "msb_config_new": (c_int, c_void_p, c_void_p, c_void_p), "msb_config_free": (None, c_void_p),
     "msb_config_set_name": (c_int, c_void_p, c_char_p, c_void_p),
     "msb_config_set_image": (c_int, c_void_p, c_char_p, c_void_p),
+    "msb_config_apply_json": (c_int, c_void_p, c_char_p, c_size_t, c_void_p),
     "msb_sandbox_create": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
     "msb_sandbox_wait": (c_int, c_void_p, c_int64, c_void_p, c_void_p),
     "msb_fs_connect": (c_int, c_void_p, c_void_p, c_void_p), "msb_fs_free": (None, c_void_p),
@@ -96,9 +99,9 @@ def load():
 
 
 class Error(Exception):
-    def __init__(self, kind, text):
-        super().__init__(text)
-        self.kind = kind
+    def __init__(self, kind, text, details):
+        super().__init__(f"{kind}: {text}")
+        self.kind, self.text, self.details = kind, text, details
 
 
 class Library:
@@ -116,8 +119,12 @@ class Library:
             return rc
         kind = self.lib.msb_error_kind_name(self.lib.msb_error_kind(e)).decode()
         text = self.lib.msb_error_text(e).decode()
+        details = {}
+        while item := self.lib.msb_error_detail_item(e, len(details)):
+            key, _, value = item.decode().partition("=")
+            details[key] = value
         self.lib.msb_error_free(e)
-        raise Error(kind, text)
+        raise Error(kind, text, details)
 
     def make(self, name, *args, free=None):
         p = c_void_p()
@@ -128,6 +135,18 @@ class Library:
 
     def close(self):
         self.undo.close()
+
+    def create(self, name, **options):
+        """Create and boot a sandbox that stays, of these options."""
+        text, config, sandbox = json.dumps(options).encode(), c_void_p(), c_void_p()
+        self.call("msb_config_new", self.m, byref(config))
+        try:
+            self.call("msb_config_set_name", config, name.encode())
+            self.call("msb_config_apply_json", config, text, len(text))
+            self.call("msb_sandbox_create", self.m, config, byref(sandbox))
+            self.lib.msb_sandbox_free(sandbox)
+        finally:
+            self.lib.msb_config_free(config)
 
     def sandbox(self, name):
         return self.make("msb_sandbox_get", self.m, name.encode(), free="msb_sandbox_free")

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import DEADLINE, SANITIZED
-from library import Failure, Library
+from libmsb import Error, Library
 
 MIB = 1 << 20
 TOOLS = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -104,7 +104,7 @@ def test_every_kind(msb, library, root):
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_an_existing_path(msb, library, root):
-    with pytest.raises(Failure) as e:
+    with pytest.raises(Error) as e:
         library.create("box", image=root(msb), patches=[
             {"kind": "text", "path": "/etc/passwd", "content": ""}])
     assert e.value.kind == "patch_failed"
@@ -123,7 +123,7 @@ def test_kept_until_a_start_succeeds(msb, library):
     root = pathlib.Path(disk(msb))
     good = root.read_bytes()
     root.write_bytes(b"no file system".ljust(MIB))
-    with pytest.raises(Failure) as e:
+    with pytest.raises(Error) as e:
         library.create("box", image=str(root), patches=[
             {"kind": "text", "path": "/made", "content": "late"}])
     assert e.value.kind == "boot_start"
@@ -150,7 +150,7 @@ def test_links_lead_nowhere_else(msb, library):
     assert (msb.rootfs / "usr/bin/new").read_text() == "in the guest"
     assert not os.path.lexists("/etc/escaped")
     msb.ok("rm", "-f", "box")
-    with pytest.raises(Failure) as e:  # what the link names is not there in the guest
+    with pytest.raises(Error) as e:  # what the link names is not there in the guest
         library.create("box", image=str(msb.rootfs), patches=[
             {"kind": "text", "path": "/away/x", "content": ""}])
     assert e.value.kind == "patch_failed" and "/away/x" in e.value.text
@@ -166,7 +166,7 @@ def test_links_lead_nowhere_else(msb, library):
     ({"kind": "text", "path": "/etc/passwd/x", "content": "x"}, "/etc/passwd/x: Not a directory"),
 ])
 def test_what_cannot_be(msb, library, patch, words):
-    with pytest.raises(Failure) as e:
+    with pytest.raises(Error) as e:
         library.create("box", image=str(msb.rootfs), patches=[patch])
     assert e.value.kind == "patch_failed" and words in e.value.text
 
@@ -187,7 +187,7 @@ def test_before_anything_else_runs(msb, library):
 def test_many_bytes(msb, library):
     big = msb.base / "big"
     big.write_bytes(os.urandom(MIB) * 64)
-    with pytest.raises(Failure) as e:
+    with pytest.raises(Error) as e:
         library.create("box", image=str(msb.rootfs), memory_mib=128, patches=[
             {"kind": "copy_file", "path": "/big", "source": str(big)}])
     assert e.value.kind == "invalid_config"
@@ -200,7 +200,7 @@ def test_many_bytes(msb, library):
     assert free > 100 << 10  # KiB: nothing of it is left in memory
     with open(big, "ab") as f:
         f.write(b"x")
-    with pytest.raises(Failure) as e:
+    with pytest.raises(Error) as e:
         library.create("other", image=str(msb.rootfs), patches=[
             {"kind": "copy_file", "path": "/big", "source": str(big)}])
     assert e.value.kind == "invalid_config" and "more than 64 MiB together" in e.value.text
