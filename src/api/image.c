@@ -227,8 +227,8 @@ void msb_image_free(msb_image_t *img)
 
 void image_mark_used(const struct image_store *s, const struct digest *manifest)
 {
-	const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT },
-					 { .tv_nsec = UTIME_NOW } };
+	const struct timespec now[2] = { { .tv_nsec = UTIME_NOW },
+					 { .tv_nsec = UTIME_OMIT } };
 	autofree char *path = image_store_merged_path(s, manifest);
 
 	if (path) /* of use to people alone */
@@ -243,8 +243,8 @@ static int64_t image_last_used(const struct image_store *s,
 
 	if (!path || lstat(path, &st) < 0)
 		return -1;
-	return (int64_t)st.st_mtim.tv_sec * 1000 +
-	       st.st_mtim.tv_nsec / NSEC_PER_MSEC;
+	return (int64_t)st.st_atim.tv_sec * 1000 +
+	       st.st_atim.tv_nsec / NSEC_PER_MSEC;
 }
 
 /* What a name in the store stands for; its files may be missing. */
