@@ -80,6 +80,11 @@ typedef int (*vol_entry_fn)(void *ctx, const char *name,
 			    const struct fuse_attr *attr);
 int vol_readdir(struct volume_fs *v, uint64_t node, vol_entry_fn fn, void *ctx);
 
+/* ---- volume_remove.c ----------------------------------------------------- */
+
+/* Remove all that is below a directory: 0 or -errno. */
+int vol_empty_dir(struct volume_fs *v, uint64_t node);
+
 /* ---- volume_walk.c ------------------------------------------------------- */
 
 enum {
