@@ -99,7 +99,7 @@ class Streams(Base):
 
     def test_terminate_and_hang_up(self):
         for sig, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-            p = self.popen("run", "./rootfs", "--", "sh", "-c", "echo up; sleep 600")
+            p = self.popen("run", "./rootfs", "--", "sh", "-c", "echo up; exec sleep 600")
             self.assertEqual(p.stdout.readline(), b"up\n")
             p.send_signal(sig)
             p.communicate(timeout=DEADLINE)
@@ -197,7 +197,7 @@ class Tty(Base):
         self.assertEqual(t.wait(), 0)
 
     def test_detach(self):
-        t = self.sh("echo up; sleep 600")
+        t = self.sh("echo up; exec sleep 600")
         t.expect("up")
         t.send(b"\x1d")
         self.assertEqual(t.wait(), 0)
@@ -218,7 +218,7 @@ class Tty(Base):
 
     def test_signals_restore_the_terminal(self):
         for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-            t = self.sh("echo up; sleep 600")
+            t = self.sh("echo up; exec sleep 600")
             t.expect("up")
             self.assertTrue(t.raw())
             os.kill(t.pid, sig)
@@ -227,7 +227,7 @@ class Tty(Base):
             self.assertEqual(self.calls()[-1], "stop msb-0badcafe 10000")
 
     def test_a_crash_restores_the_terminal(self):
-        t = self.sh("echo up; sleep 600")
+        t = self.sh("echo up; exec sleep 600")
         t.expect("up")
         os.kill(t.pid, signal.SIGSEGV)
         self.assertEqual(t.wait(), -signal.SIGSEGV)
