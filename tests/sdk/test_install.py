@@ -96,7 +96,8 @@ def place(home):
     where = home.base / "place"
     where.mkdir()
     env = {"HOME": str(where), "MSB_HOME": str(home.path), "PATH": "/usr/local/bin:/usr/bin:/bin",
-           "LANG": "C.UTF-8", "TMPDIR": str(where)}
+           "LANG": "C.UTF-8", "TMPDIR": str(where),
+           "npm_config_offline": "true", "npm_config_update_notifier": "false"}  # nobody is asked anything
     (home.path / "config.json").write_text('{"sandbox_defaults": {"engine": "%s"}}' % conftest.func.ENGINE)
     yield where, env
 
