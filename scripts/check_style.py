@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 MAX_FILE_LINES = 1200
+OPEN_ENDS = r"\b(TODO|FIXME|XXX)\b"
 BANNED = {
     r"\b(strcpy|strcat|sprintf|gets|strtok|atoi|alloca|system|mktemp)\s*\(": "banned function",
     r"^\s*//|[;{}]\s+//": "use /* */ comments",
-    r"\b(TODO|FIXME|XXX)\b": "no open ends in the tree",
+    OPEN_ENDS: "no open ends in the tree",
     r"\bsetjmp\s*\(": "no setjmp",
 }
 
@@ -47,8 +48,8 @@ def check_other(rel, text):
     if len(lines) > MAX_FILE_LINES:
         yield f"{rel}: {len(lines)} lines; more than {MAX_FILE_LINES} is several files"
     for n, line in enumerate(lines, 1):
-        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
-            yield f"{rel}:{n}: no open ends in the tree"
+        if re.search(OPEN_ENDS, line):
+            yield f"{rel}:{n}: {BANNED[OPEN_ENDS]}"
         if line.rstrip() != line:
             yield f"{rel}:{n}: trailing white space"
     if rel.suffix in (".py", ".pyi"):

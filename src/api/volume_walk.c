@@ -12,8 +12,9 @@
 
 #include "api/volume_fs_int.h"
 
-/* What is still to be walked: a path, and the rest behind a link. */
-struct todo {
+/* The rest of the way: of the path, or of a link's target and the path behind
+ * it. */
+struct rest {
 	char *text; /* owned */
 	const char *at;
 	unsigned links;
@@ -89,7 +90,7 @@ static void pop(struct vol_walk *w)
 }
 
 /* Walk the target of the link at the end of w instead of it. */
-static int enter_link(struct volume_fs *v, struct vol_walk *w, struct todo *t)
+static int enter_link(struct volume_fs *v, struct vol_walk *w, struct rest *t)
 {
 	char target[PATH_MAX];
 	char *joined;
@@ -142,7 +143,7 @@ static int find(struct volume_fs *v, struct vol_walk *w, unsigned flags,
 
 /* One part of the path, of len bytes at t->at. */
 static int step(struct volume_fs *v, struct vol_walk *w, unsigned flags,
-		struct todo *t, size_t len)
+		struct rest *t, size_t len)
 {
 	const char *name = t->at;
 	bool last;
@@ -177,7 +178,7 @@ static int step(struct volume_fs *v, struct vol_walk *w, unsigned flags,
 int vol_walk(struct volume_fs *v, const char *path, unsigned flags,
 	     struct vol_walk *ret)
 {
-	struct todo t = { 0 };
+	struct rest t = { 0 };
 	int rc = 0;
 
 	*ret = (struct vol_walk){ 0 };

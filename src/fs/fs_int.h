@@ -106,7 +106,7 @@ struct fs_quota {
 	uint64_t next_count_ms; /* not before */
 	/* Of a limit on the whole: what another server has left to say that it
 	 * made the tree grow, as of the latest count. */
-	int mark_fd; /* the directory; owned, -1 = not yet open */
+	int mark_fd; /* the directory; owned, -1 = opened when it is needed */
 	uint64_t mark;
 	bool grown; /* by this server, since it last said so */
 };

@@ -25,13 +25,8 @@ function camelize(value) {
     [camel(k), verbatim.has(k) ? v : camelize(v)]));
 }
 
-/** What live sandboxes and those of the catalogue do alike. */
+/** What live sandboxes and those of the catalogue do alike; native() of either gives its native object, or a promise. */
 class Common {
-  /** The native object, or a promise of it. */
-  native() {
-    throw new Error("not implemented");
-  }
-
   /** Wait for a clean end, at most 10 s; then it is killed. */
   stop(options) {
     return this.stopWithTimeout(STOP_MS, options);

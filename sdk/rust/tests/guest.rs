@@ -184,15 +184,15 @@ fn a_hundred_at_once_leave_nothing_behind() {
 fn files() {
     with_guest(|s| {
         let fs = s.fs();
-        fs.mkdir("/work/a/b").unwrap();
-        fs.write("/work/a/f", b"contents").unwrap();
-        fs.append("/work/a/f", "!").unwrap();
-        assert_eq!(fs.read_to_string("/work/a/f").unwrap(), "contents!");
-        let entries = fs.list("/work/a").unwrap();
+        fs.mkdir("/srv/a/b").unwrap();
+        fs.write("/srv/a/f", b"contents").unwrap();
+        fs.append("/srv/a/f", "!").unwrap();
+        assert_eq!(fs.read_to_string("/srv/a/f").unwrap(), "contents!");
+        let entries = fs.list("/srv/a").unwrap();
         let names: Vec<_> =
             entries.iter().map(|e| (e.name().to_str().unwrap(), e.kind())).collect();
         assert_eq!(names, [("b", FsEntryKind::Directory), ("f", FsEntryKind::File)]);
-        assert_eq!(entries[1].path.to_str(), Some("/work/a/f"));
+        assert_eq!(entries[1].path.to_str(), Some("/srv/a/f"));
 
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let attrs = FsSetAttrs {
@@ -203,23 +203,23 @@ fn files() {
             modified: Some(modified),
             ..Default::default()
         };
-        fs.set_stat("/work/a/f", true, &attrs).unwrap();
-        let m = fs.stat("/work/a/f").unwrap();
+        fs.set_stat("/srv/a/f", true, &attrs).unwrap();
+        let m = fs.stat("/srv/a/f").unwrap();
         assert_eq!((m.mode, m.uid, m.gid, m.size, m.modified), (0o640, 1, 2, 4, modified));
         assert!(m.is_file() && !m.is_dir() && !m.readonly());
 
-        fs.symlink("f", "/work/a/link").unwrap();
-        assert_eq!(fs.read_link("/work/a/link").unwrap().to_str(), Some("f"));
-        assert_eq!(fs.real_path("/work/a/link").unwrap().to_str(), Some("/work/a/f"));
-        let link = fs.stat_with_follow("/work/a/link", false).unwrap();
+        fs.symlink("f", "/srv/a/link").unwrap();
+        assert_eq!(fs.read_link("/srv/a/link").unwrap().to_str(), Some("f"));
+        assert_eq!(fs.real_path("/srv/a/link").unwrap().to_str(), Some("/srv/a/f"));
+        let link = fs.stat_with_follow("/srv/a/link", false).unwrap();
         assert_eq!(link.kind, FsEntryKind::Symlink);
-        fs.copy("/work/a/f", "/work/copy").unwrap();
-        fs.rename("/work/copy", "/work/moved").unwrap();
-        assert!(fs.exists("/work/moved").unwrap() && !fs.exists("/work/copy").unwrap());
-        assert!(fs.remove_empty_dir("/work").is_err());
-        fs.remove("/work/moved").unwrap();
-        fs.remove_dir("/work").unwrap();
-        assert_eq!(fs.read("/work/a/f").unwrap_err().kind(), ErrorKind::PathNotFound);
+        fs.copy("/srv/a/f", "/srv/copy").unwrap();
+        fs.rename("/srv/copy", "/srv/moved").unwrap();
+        assert!(fs.exists("/srv/moved").unwrap() && !fs.exists("/srv/copy").unwrap());
+        assert!(fs.remove_empty_dir("/srv").is_err());
+        fs.remove("/srv/moved").unwrap();
+        fs.remove_dir("/srv").unwrap();
+        assert_eq!(fs.read("/srv/a/f").unwrap_err().kind(), ErrorKind::PathNotFound);
         let io = std::io::Error::from(fs.stat("/none").unwrap_err());
         assert_eq!(io.kind(), std::io::ErrorKind::NotFound);
         assert_eq!(MicrosandboxError::from(io).kind(), ErrorKind::PathNotFound);
