@@ -54,7 +54,7 @@ void clock_format_rfc3339(uint64_t wall_ns, int digits, char *buf, size_t len)
 
 #define DATE_LEN 19u /* "2026-01-02T03:04:05" */
 
-static bool digits(const uint8_t *p, unsigned n, unsigned *ret)
+bool clock_digits(const uint8_t *p, unsigned n, unsigned *ret)
 {
 	unsigned v = 0;
 
@@ -100,9 +100,10 @@ static bool parse_date(const uint8_t *p, int64_t *ret_seconds)
 	    (p[10] != 'T' && p[10] != 't' && p[10] != ' ') || p[13] != ':' ||
 	    p[16] != ':')
 		return false;
-	if (!digits(p, 4, &year) || !digits(p + 5, 2, &month) ||
-	    !digits(p + 8, 2, &day) || !digits(p + 11, 2, &hour) ||
-	    !digits(p + 14, 2, &minute) || !digits(p + 17, 2, &second))
+	if (!clock_digits(p, 4, &year) || !clock_digits(p + 5, 2, &month) ||
+	    !clock_digits(p + 8, 2, &day) || !clock_digits(p + 11, 2, &hour) ||
+	    !clock_digits(p + 14, 2, &minute) ||
+	    !clock_digits(p + 17, 2, &second))
 		return false;
 	if (!month || month > 12 || !day || day > days_in(year, month) ||
 	    hour > 23 || minute > 59 || second > 60)
@@ -122,8 +123,8 @@ static bool parse_zone(const uint8_t *p, size_t len, int64_t *ret_seconds)
 	if (len == 1)
 		return p[0] == 'Z' || p[0] == 'z';
 	if (len != 6 || (p[0] != '+' && p[0] != '-') || p[3] != ':' ||
-	    !digits(p + 1, 2, &hours) || !digits(p + 4, 2, &minutes) ||
-	    hours > 23 || minutes > 59)
+	    !clock_digits(p + 1, 2, &hours) ||
+	    !clock_digits(p + 4, 2, &minutes) || hours > 23 || minutes > 59)
 		return false;
 	*ret_seconds = (int64_t)(hours * 60 + minutes) * 60;
 	if (p[0] == '-')

@@ -20,6 +20,8 @@ uint64_t clock_wall_ns(void);
  * or last that there is for one that does not fit. False: it is none.
  */
 bool clock_parse_rfc3339(const void *text, size_t len, int64_t *ret_ns);
+/* A number of n digits, at most 9, and nothing else. */
+bool clock_digits(const uint8_t *p, unsigned n, unsigned *ret);
 /* "2026-01-02T03:04:05.678Z" with 0, 3 or 6 fraction digits. buf >= 32. */
 void clock_format_rfc3339(uint64_t wall_ns, int digits, char *buf, size_t len);
 

@@ -11,19 +11,6 @@
 #define FIRST_NS (-9214560000 * (int64_t)NSEC_PER_SEC)
 #define END_NS (9214646400 * (int64_t)NSEC_PER_SEC)
 
-static bool digits(const uint8_t *p, unsigned n, unsigned *ret)
-{
-	unsigned v = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (p[i] < '0' || p[i] > '9')
-			return false;
-		v = v * 10 + (p[i] - '0');
-	}
-	*ret = v;
-	return true;
-}
-
 bool stamp_parse(const uint8_t *p, size_t len, int64_t *ret_ns)
 {
 	return clock_parse_rfc3339(p, len, ret_ns) && *ret_ns >= FIRST_NS &&
@@ -35,7 +22,7 @@ bool stamp_parse_own(struct stamp_cache *c, const uint8_t *p, int64_t *ret_ns)
 	unsigned second, ms;
 
 	if (p[16] != ':' || p[19] != '.' || p[23] != 'Z' ||
-	    !digits(p + 17, 2, &second) || !digits(p + 20, 3, &ms))
+	    !clock_digits(p + 17, 2, &second) || !clock_digits(p + 20, 3, &ms))
 		return false;
 	if (c->valid && second < 60 && !memcmp(p, c->text, sizeof(c->text))) {
 		*ret_ns = c->minute_ns +

@@ -38,7 +38,7 @@ static PyObject *doctor(PyObject *self, PyObject *args)
 		WAIT(token, rc = msb_doctor(m, add_check, list, &e));
 	if (list && (rc < 0 || PyErr_Occurred())) {
 		Py_DECREF(list);
-		return PyErr_Occurred() ? NULL : fail(e);
+		return rc < 0 ? fail(e) : NULL;
 	}
 	return list;
 }
