@@ -15,6 +15,40 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+/// What builders of sandboxes and of networks say of ports alike.
+macro_rules! port_methods {
+    () => {
+        /// A port of this host's loopback that leads to a TCP port of the guest.
+        pub fn port(self, host: u16, guest: u16) -> Self {
+            self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: false })
+        }
+
+        /// The same at another address of the host.
+        pub fn port_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
+            let bind = Some(bind);
+            self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: false })
+        }
+
+        /// The same for UDP.
+        pub fn port_udp(self, host: u16, guest: u16) -> Self {
+            self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: true })
+        }
+
+        /// UDP at another address of the host.
+        pub fn port_udp_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
+            let bind = Some(bind);
+            self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: true })
+        }
+
+        /// Any of these.
+        pub fn publish(mut self, port: PortBinding) -> Self {
+            self.options.value.push("ports", port.value());
+            self
+        }
+    };
+}
+pub(crate) use port_methods;
+
 /// A port of the host that leads to one of the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortBinding {
@@ -130,33 +164,7 @@ impl NetworkBuilder {
         self.set("interface", f(InterfaceBuilder(Value::object())).0)
     }
 
-    /// A port of this host's loopback that leads to a TCP port of the guest.
-    pub fn port(self, host: u16, guest: u16) -> Self {
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: false })
-    }
-
-    /// The same at another address of the host.
-    pub fn port_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
-        let bind = Some(bind);
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: false })
-    }
-
-    /// The same for UDP.
-    pub fn port_udp(self, host: u16, guest: u16) -> Self {
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: true })
-    }
-
-    /// UDP at another address of the host.
-    pub fn port_udp_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
-        let bind = Some(bind);
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: true })
-    }
-
-    /// Any of these.
-    pub fn publish(mut self, port: PortBinding) -> Self {
-        self.options.value.push("ports", port.value());
-        self
-    }
+    port_methods!();
 
     /// A secret, see [`SandboxBuilder::secret`](crate::SandboxBuilder::secret).
     pub fn secret(mut self, f: impl FnOnce(SecretBuilder) -> SecretBuilder) -> Self {

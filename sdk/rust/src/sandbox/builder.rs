@@ -426,33 +426,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// A port of this host's loopback that leads to a TCP port of the guest.
-    pub fn port(self, host: u16, guest: u16) -> Self {
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: false })
-    }
-
-    /// The same at another address of the host.
-    pub fn port_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
-        let bind = Some(bind);
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: false })
-    }
-
-    /// The same for UDP.
-    pub fn port_udp(self, host: u16, guest: u16) -> Self {
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind: None, udp: true })
-    }
-
-    /// UDP at another address of the host.
-    pub fn port_udp_bind(self, bind: IpAddr, host: u16, guest: u16) -> Self {
-        let bind = Some(bind);
-        self.publish(PortBinding { host_port: host, guest_port: guest, bind, udp: true })
-    }
-
-    /// Any of these.
-    pub fn publish(mut self, port: PortBinding) -> Self {
-        self.options.value.push("ports", port.value());
-        self
-    }
+    crate::network::port_methods!();
 
     /// As `msb --port` has it: `[BIND:]HOST:GUEST[/udp]`.
     pub fn port_spec(mut self, spec: impl AsRef<str>) -> Self {
