@@ -30,7 +30,7 @@ WORKLOADS = [
     ("sequential read", "", "dd if=$m/big of=/dev/null bs=1M"),
     ("random read 4 KiB", "", "fsload read $m/big $blocks"),
     ("random write 4 KiB", "", "fsload write $m/big $blocks"),
-    ("untar", "", "tar xf /tree.tar -C $m"),
+    ("untar", "", "/opt/tar xf /tree.tar -C $m"),
     ("find and stat", "", "find $m/tree -size +100000k"),
     ("git status", "", "git -C $m/tree status --porcelain"),
     ("rm -r", "", "rm -r $m/tree"),

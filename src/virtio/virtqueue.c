@@ -278,6 +278,12 @@ void vq_signal(struct virtqueue *vq)
 		vq->notify(vq);
 }
 
+bool vq_waiting(const struct virtqueue *vq)
+{
+	return vq->ready &&
+	       load16(at(vq->avail, 2), __ATOMIC_RELAXED) != vq->last_avail;
+}
+
 bool vq_enable_kick(struct virtqueue *vq)
 {
 	if (!vq->ready)

@@ -85,6 +85,8 @@ void vq_fill(struct virtqueue *vq, const struct vq_chain *c, uint32_t written);
 void vq_publish(struct virtqueue *vq);
 /* Interrupt the driver if it asked for that; call once per batch. */
 void vq_signal(struct virtqueue *vq);
+/* Has the driver put a request into the ring that vq_pop() would find? */
+bool vq_waiting(const struct virtqueue *vq);
 /* Ask the driver to kick (or not). Enabling returns true when requests have
  * arrived meanwhile, so the caller looks again. */
 bool vq_enable_kick(struct virtqueue *vq);

@@ -4,23 +4,40 @@
  * are answered. They are carried out one after the other on the device's own
  * thread: on one guest CPU there is rarely a second one waiting, and the host's
  * page cache answers faster than a hand-over to another thread would.
+ *
+ * Programs that work on many files ask for one thing at a time. To be woken for
+ * each, and the guest's kick before, takes longer than most answers. So while
+ * requests follow each other closely the thread does not sleep at once but
+ * watches the rings for a while. Each request that comes too late for that, but
+ * soon, doubles the while; one that does not come soon ends the watching.
  */
 #include "virtio/dev/fs.h"
 
 #include <errno.h>
 #include <linux/virtio_fs.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 
 #define NQUEUES 2u
 /* One request; FUSE is told to send none above 1 MiB. */
 #define TRANSFER_MAX (4u << 20)
-/* Bytes served before the loop gets its turn, so that a driver which never
- * stops asking cannot keep us from stopping the device. */
-#define TURN_BUDGET (32u << 20)
+/* Before the loop gets its turn, so that a driver which never stops asking
+ * cannot keep us from stopping the device. */
+#define TURN_BYTES (32u << 20)
+#define TURN_NS (10 * NSEC_PER_MSEC)
 #define REQUEST_COST 4096u
+/* The first while, and "soon": what KVM spends on a vCPU that waits. */
+#define WATCH_MIN_NS 50000u
+#define WATCH_MAX_NS 200000u
+/* Whoever watches offers the processor to others all the time. When one of them
+ * took it for this long, there is no watching for the latter time: they need it
+ * more. */
+#define YIELD_MAX_NS 60000u
+#define CROWDED_NS (10 * NSEC_PER_MSEC)
 /* Completed requests, or bytes of theirs, before the driver hears of them at
  * the latest: with data it has something to do while we go on. */
 #define SIGNAL_BATCH 16u
@@ -31,6 +48,9 @@ struct vfs {
 	struct fs_server *server; /* owned */
 	struct virtio_fs_config config;
 	struct deferred more;
+	uint64_t idle_since_ns;
+	uint64_t watch_ns; /* before sleeping */
+	uint64_t crowded_until_ns;
 	struct iovec iov[VQ_MAX_IOV];
 };
 
@@ -85,30 +105,109 @@ static int serve_some(struct vfs *f, struct virtqueue *vq, size_t *budget)
 	return rc;
 }
 
+/*
+ * Both queues. The driver is told at once of answers; of FORGETs that are done
+ * it has only buffers back, which can wait until it is told to kick again.
+ */
+static int serve_queues(struct vfs *f, size_t *budget)
+{
+	struct virtqueue *forgets = &f->dev.queues[0];
+	struct virtqueue *requests = &f->dev.queues[1];
+	int rc;
+
+	vq_disable_kick(forgets);
+	rc = serve_some(f, forgets, budget);
+	if (rc)
+		return rc;
+	vq_disable_kick(requests);
+	rc = serve_some(f, requests, budget);
+	vq_signal(requests);
+	return rc;
+}
+
+static bool any_waits(const struct vfs *f)
+{
+	return vq_waiting(&f->dev.queues[0]) || vq_waiting(&f->dev.queues[1]);
+}
+
+/* True when a request came while the rings were watched. */
+static bool watch_rings(struct vfs *f)
+{
+	uint64_t now = clock_mono_ns(), end = now + f->watch_ns;
+	uint64_t before = now;
+
+	f->idle_since_ns = now;
+	while (!any_waits(f)) {
+		if (now >= end)
+			return false;
+		if (now - before > YIELD_MAX_NS) {
+			f->watch_ns = 0;
+			f->crowded_until_ns = now + CROWDED_NS;
+			return false;
+		}
+		before = now;
+		(void)sched_yield();
+		now = clock_mono_ns();
+	}
+	return true;
+}
+
+/* A request came after all; was it worth watching for? */
+static void adapt_watch(struct vfs *f)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (now - f->idle_since_ns > WATCH_MAX_NS || now < f->crowded_until_ns)
+		f->watch_ns = 0;
+	else if (!f->watch_ns)
+		f->watch_ns = WATCH_MIN_NS;
+	else if (f->watch_ns < WATCH_MAX_NS)
+		f->watch_ns *= 2;
+}
+
+/* True when requests have arrived meanwhile. */
+static bool enable_kicks(struct vfs *f)
+{
+	bool more = false;
+
+	vq_signal(&f->dev.queues[0]);
+	for (unsigned q = 0; q < NQUEUES; q++)
+		more |= vq_enable_kick(&f->dev.queues[q]);
+	return more;
+}
+
+static void run_more(struct deferred *d);
+
+static void serve_turn(struct vfs *f)
+{
+	uint64_t end = clock_mono_ns() + TURN_NS;
+	size_t budget = TURN_BYTES;
+	int rc;
+
+	do {
+		rc = serve_queues(f, &budget);
+		if (!rc)
+			fs_idle(f->server);
+		if (!rc && clock_mono_ns() >= end)
+			rc = 1;
+	} while (!rc && (watch_rings(f) || enable_kicks(f)));
+	if (rc <= 0)
+		return;
+	vq_signal(&f->dev.queues[0]);
+	loop_defer(f->dev.loop, &f->more, run_more);
+}
+
 static void run_more(struct deferred *d)
 {
-	struct vfs *f = container_of(d, struct vfs, more);
-
-	for (unsigned q = 0; q < NQUEUES; q++)
-		f->dev.ops->queue_ready(&f->dev, q);
+	serve_turn(container_of(d, struct vfs, more));
 }
 
 static void fs_queue_ready(struct virtio_device *d, unsigned q)
 {
-	struct vfs *f = of(d);
-	struct virtqueue *vq = &d->queues[q];
-	size_t budget = TURN_BUDGET;
-	int rc;
-
-	do {
-		vq_disable_kick(vq);
-		rc = serve_some(f, vq, &budget);
-		vq_signal(vq);
-	} while (rc == 0 && vq_enable_kick(vq));
-	if (rc == 0)
-		fs_idle(of(d)->server);
-	if (rc > 0)
-		loop_defer(d->loop, &f->more, run_more);
+	(void)q;
+	if (any_waits(of(d))) /* else the other queue's kick was enough */
+		adapt_watch(of(d));
+	serve_turn(of(d));
 }
 
 static int fs_start(struct virtio_device *d)

@@ -8,9 +8,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <linux/fuse.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
 #include "driver.h"
 #include "virtio/dev/fs.h"
 
@@ -23,7 +30,7 @@ struct fixture {
 	struct drv_queue hiprio, queue;
 	struct virtio_device *dev;
 	struct loop *loop;
-	unsigned notified;
+	unsigned notified, forgets_notified;
 };
 
 static struct fixture f;
@@ -49,7 +56,8 @@ static int setup(void **state)
 	f.dev->mem = &f.mem.gm;
 	if (f.dev->ops->start(f.dev))
 		return -1;
-	return drv_attach(&f.hiprio, &f.dev->queues[0], false, NULL) ||
+	return drv_attach(&f.hiprio, &f.dev->queues[0], false,
+			  &f.forgets_notified) ||
 			       drv_attach(&f.queue, &f.dev->queues[REQUESTS],
 					  false, &f.notified)
 		       ? -1
@@ -150,6 +158,92 @@ static void t_batch(void **state)
 	assert_false(f.dev->broken);
 }
 
+/* One kick is enough for both queues, whichever it was for. */
+static void t_both_queues(void **state)
+{
+	const struct fuse_forget_in forget = { .nlookup = 1 };
+
+	(void)state;
+	init();
+	for (unsigned q = 0; q < 2; q++) {
+		uint32_t id, len;
+
+		f.notified = f.forgets_notified = 0;
+		(void)post(&f.hiprio, FUSE_FORGET, FUSE_ROOT_ID, &forget,
+			   sizeof(forget), 0);
+		(void)post(&f.queue, FUSE_LOOKUP, FUSE_ROOT_ID, "status", 7,
+			   sizeof(struct fuse_entry_out));
+		f.dev->ops->queue_ready(f.dev, q);
+		assert_true(drv_used(&f.hiprio, &id, &len));
+		assert_true(drv_used(&f.queue, &id, &len));
+		assert_int_equal(f.notified, 1);
+		assert_int_equal(f.forgets_notified, 1);
+		assert_int_equal(drv_used_flags(&f.queue), 0);
+		assert_int_equal(drv_used_flags(&f.hiprio), 0);
+	}
+}
+
+#define WATCHED 1000
+#define ANSWER_MS 60000
+
+struct asker {
+	int kick_fd;
+	unsigned answered;
+	atomic_bool done;
+};
+
+/* Ask for one thing at a time, and kick only when the device wants it. */
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+	const uint64_t one = 1;
+	uint32_t id, len;
+
+	for (a->answered = 0; a->answered < WATCHED; a->answered++) {
+		uint64_t end = clock_mono_ms() + ANSWER_MS;
+
+		(void)post(&f.queue, FUSE_GETATTR, FUSE_ROOT_ID,
+			   &(struct fuse_getattr_in){ 0 },
+			   sizeof(struct fuse_getattr_in),
+			   sizeof(struct fuse_attr_out));
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (!drv_used_flags(&f.queue))
+			(void)io_write(a->kick_fd, &one, sizeof(one));
+		while (!drv_used(&f.queue, &id, &len)) {
+			if (clock_mono_ms() > end)
+				goto out; /* a request was forgotten */
+			(void)sched_yield();
+		}
+	}
+out:
+	atomic_store(&a->done, true);
+	(void)io_write(a->kick_fd, &one, sizeof(one));
+	return NULL;
+}
+
+/* Requests that follow each other closely: the device watches for them, and
+ * none is lost where it stops doing so. */
+static void t_close_requests(void **state)
+{
+	struct asker a = { .kick_fd = eventfd(0, EFD_CLOEXEC) };
+	pthread_t thread;
+	uint64_t count;
+
+	(void)state;
+	init();
+	assert_true(a.kick_fd >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+	do {
+		assert_int_equal(io_read(a.kick_fd, &count, sizeof(count)), 8);
+		f.dev->ops->queue_ready(f.dev, REQUESTS);
+		while (drv_used_flags(&f.queue)) /* only its turn was over */
+			assert_int_equal(loop_turn(f.loop, 0), 0);
+	} while (!atomic_load(&a.done));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(a.answered, WATCHED);
+	close_fd(&a.kick_fd);
+}
+
 static void t_hostile(void **state)
 {
 	uint8_t junk[64];
@@ -187,7 +281,8 @@ static void t_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(t_config), T(t_batch),
-					    T(t_hostile) };
+					    T(t_both_queues),
+					    T(t_close_requests), T(t_hostile) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
