@@ -8,6 +8,7 @@ last line printed is
 """
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -261,6 +262,13 @@ def suite_images(res):
     pytest(res, "images", "tests/images", "build-test")
 
 
+def only_lost_threads(report):
+    """No finding: the search for leaks met threads that were just ending."""
+    lines = report.read_text(errors="replace").splitlines()
+    lost = re.compile(r"(==\d+==Unable to get registers from thread \d+\.)?")
+    return bool(lines) and all(map(lost.fullmatch, lines))
+
+
 def suite_asan(res):
     """Host code under ASan and UBSan: unit tests and the functional suite."""
     ok, out = build("build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false")
@@ -280,7 +288,7 @@ def suite_asan(res):
     pytest(res, "asan images", "tests/images/test_hostile.py", "build-asan", env=env,
            select=["tests/images/test_auth.py", "-m", "not slow"])
     pytest(res, "asan sdk", "tests/sdk/test_table.py", "build-asan", env={**env, "MSB_TEST_LANGUAGES": "c"})
-    reports = sorted(pathlib.Path(logs).iterdir())
+    reports = [r for r in sorted(pathlib.Path(logs).iterdir()) if not only_lost_threads(r)]
     res.one("asan: no report from any process", not reports,
             "\n".join(r.read_text(errors="replace")[:4000] for r in reports[:5]))
     shutil.rmtree(logs)
