@@ -294,7 +294,7 @@ bool vq_enable_kick(struct virtqueue *vq)
 		store16(vq->used, 0);
 	/* the request must be visible before we look a last time */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return load16(at(vq->avail, 2), __ATOMIC_RELAXED) != vq->last_avail;
+	return vq_waiting(vq);
 }
 
 void vq_disable_kick(struct virtqueue *vq)

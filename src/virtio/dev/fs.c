@@ -186,10 +186,10 @@ static void serve_turn(struct vfs *f)
 
 	do {
 		rc = serve_queues(f, &budget);
-		if (!rc)
-			fs_idle(f->server);
-		if (!rc && clock_mono_ns() >= end)
-			rc = 1;
+		if (rc)
+			break;
+		fs_idle(f->server);
+		rc = clock_mono_ns() >= end;
 	} while (!rc && (watch_rings(f) || enable_kicks(f)));
 	if (rc <= 0)
 		return;
