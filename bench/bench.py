@@ -319,7 +319,7 @@ class Bench:
         yardstick = subprocess.run([str(w) for w in [*program, "--show-yardstick"]], env=env,
                                    stdout=subprocess.PIPE, text=True, check=True).stdout.split()
         machine = [sys.executable, ROOT / "tests/kvm/run.py", "--build", self.build, "--limit",
-                   "3600", "--package", "e2fsprogs", "--add", "/usr/share/qemu"]
+                   "3600", "--kernel-options=init_on_free=1", "--package", "e2fsprogs", "--add", "/usr/share/qemu"]
         for name in ("qemu-system-x86_64", "qemu-system-x86_64-microvm"):
             if shutil.which(name):
                 machine += ["--add", shutil.which(name)]

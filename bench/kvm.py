@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the kvm engine on a machine with KVM; bench.py starts it, in an emulated one if need be.
 
-The opponent is QEMU's microvm machine with KVM: same kernel, same initramfs, same kernel options,
-an agent channel, and the root directory as an ext4 disk. Both are timed from the start of their
-process to the agent's first message.
+The opponent is QEMU's microvm machine with KVM: same kernel, same initramfs, same kernel options, same
+devices, but the root directory as an ext4 disk. Both are timed from the start of their process to the
+agent's first message. With --bare it has the disk and the agent's channel alone.
 """
 import argparse
 import contextlib
-import mmap
 import os
 import pathlib
 import re
@@ -35,6 +34,10 @@ TRACE = pathlib.Path("/sys/kernel/tracing")
 KVM_STATS = pathlib.Path("/sys/kernel/debug/kvm")
 OPPONENTS = ["qemu-system-x86_64-microvm", "qemu-system-x86_64"]  # the leaner one first
 DEADLINE = 120
+# What our machine has besides root, console and agent channel.
+DEVICES = ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
+           "-device", "virtio-balloon-device,free-page-reporting=on",
+           "-netdev", "hubport,id=net,hubid=0", "-device", "virtio-net-device,netdev=net"]
 # Of our command line, what concerns our machine alone.
 OWN_OPTIONS = re.compile(r"^(virtio_mmio\.device|early(printk|con)|poweroff_port|8250|reboot|panic)")
 EXITS = ["exits", "mmio_exits", "io_exits", "halt_exits", "irq_exits", "insn_emulation"]
@@ -60,19 +63,6 @@ def timed(args, **kw):
     if p.returncode:
         sys.exit(f"{args}: exit code {p.returncode}\n{p.stderr.decode(errors='replace')}")
     return took
-
-
-def wipe_memory():
-    """Clear what is free and was used last.
-
-    Where KVM itself is emulated, the first write to a page that held code costs the emulator
-    up to 0.3 ms, more than a whole boot for all of a kernel. Who is measured shall not pay for
-    where the machine before happened to lie.
-    """
-    with mmap.mmap(-1, 2 * MEMORY_MIB << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as m:
-        m.madvise(mmap.MADV_HUGEPAGE)
-        for page in range(0, len(m), mmap.PAGESIZE):
-            m[page] = 1
 
 
 class Ours:
@@ -108,9 +98,9 @@ class Microvm:
 
     name = "QEMU microvm"
 
-    def __init__(self, base, disk, options, cpu):
+    def __init__(self, base, disk, options, cpu, devices):
         self.base = pathlib.Path(tempfile.mkdtemp(dir=base))
-        self.disk, self.options, self.cpu = disk, options, cpu
+        self.disk, self.options, self.cpu, self.devices = disk, options, cpu, devices
         spec = {"block_root": {"kind": "disk-image", "device": "/dev/vda", "fstype": "ext4"},
                 "hostname": "bench", "security_profile": "default",
                 "unix_time_nanos": time.time_ns()}
@@ -133,7 +123,7 @@ class Microvm:
                 "-device", "virtio-blk-device,drive=root",
                 "-device", "virtio-serial-device,max_ports=2",
                 "-chardev", f"socket,id=agent,path={self.base / 'agent'}",
-                "-device", "virtserialport,chardev=agent,name=agent,nr=1"]
+                "-device", "virtserialport,chardev=agent,name=agent,nr=1", *self.devices]
 
     def __enter__(self):
         self.log = open(self.base / "log", "wb")
@@ -185,7 +175,8 @@ class Bench:
         return Ours(self.base, self.rootfs)
 
     def microvm(self):
-        return Microvm(self.base, self.disk, self.options, self.args.cpu)
+        return Microvm(self.base, self.disk, self.options, self.args.cpu,
+                       [] if self.args.bare else DEVICES)
 
     def msb(self, *args):
         return timed([BUILD / "msb", *args], env=self.env)
@@ -195,13 +186,10 @@ class Bench:
         reference = os.environ.get("MSB_REFERENCE")
         times = {"ours": [], "qemu": [], "run": [], "reference": []}
         for _ in range(self.args.runs):
-            wipe_memory()
             with self.ours() as m:
                 times["ours"].append(m.took)
-            wipe_memory()
             with self.microvm() as m:
                 times["qemu"].append(m.took)
-            wipe_memory()
             times["run"].append(self.msb("run", "--engine", "kvm", self.rootfs, "--", "echo"))
             if reference:
                 times["reference"].append(timed([reference, "run", self.rootfs, "--", "echo"],
@@ -245,7 +233,6 @@ class Bench:
         times = {}
         for _ in range(self.args.runs):
             for make in (self.ours, self.microvm):
-                wipe_memory()
                 with trace() as t, make() as m:
                     pass
                 times.setdefault(m.name, []).append(cpu_time(t.text, m.pid))
@@ -355,6 +342,7 @@ def main():
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--runs", type=int, default=5)
     ap.add_argument("--cpu", default="host,-xsave,-avx,-avx2", help="QEMU's -cpu")
+    ap.add_argument("--bare", action="store_true", help="QEMU's machine without rng, balloon and network")
     ap.add_argument("--yardstick", type=float, nargs=2, help="what --show-yardstick said elsewhere")
     ap.add_argument("--show-yardstick", action="store_true")
     ap.add_argument("part", nargs="*", choices=[*parts, []], help="default: all")

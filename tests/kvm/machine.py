@@ -101,12 +101,12 @@ def raise_stopped(number, frame):
     raise Stopped(signal.Signals(number).name)
 
 
-def command_line(directory, kernel, memory_mib, interactive):
+def command_line(directory, kernel, memory_mib, options, interactive):
     cmd = [qemu.QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt",
            "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", kernel, "-initrd", directory / "initramfs",
            "-append", "console=ttyS0 quiet nokaslr panic=-1 oops=panic unknown_nmi_panic "
-           "mitigations=off"]
+           f"mitigations=off {options}"]
     for name in ("root", "results"):
         cmd += ["-drive", f"file={directory / name},format=raw,if=none,id={name},cache=unsafe,"
                 "discard=unmap", "-device", f"virtio-blk-pci,drive={name}"]
@@ -120,8 +120,8 @@ def command_line(directory, kernel, memory_mib, interactive):
 class Machine:
     """One run; use as a context manager, so that nothing is left behind."""
 
-    def __init__(self, build, memory_mib=3072, packages=(), extra=()):
-        self.build, self.memory_mib = build, memory_mib
+    def __init__(self, build, memory_mib=3072, packages=(), extra=(), options=""):
+        self.build, self.memory_mib, self.options = build, memory_mib, options
         self.packages, self.extra = packages, extra
         self.directory = None
         self.process = None
@@ -160,7 +160,8 @@ class Machine:
         Returns the script's status; its files are in results().
         """
         self.prepare(order, limit, interactive)
-        cmd = command_line(self.directory, self.kernel, self.memory_mib, interactive)
+        cmd = command_line(self.directory, self.kernel, self.memory_mib, self.options,
+                           interactive)
         wait = None if interactive else limit + GRACE
         stdout = None if interactive or output is None else output
         self.process = subprocess.Popen(

@@ -105,6 +105,7 @@ def parse():
     ap.add_argument("--engine", choices=["kvm", "uml"], default="kvm", help="engine under test")
     ap.add_argument("--limit", type=int, default=600, help="seconds for the command")
     ap.add_argument("--memory", type=int, default=3072, help="MiB of the machine")
+    ap.add_argument("--kernel-options", default="", help="further words for its kernel's command line")
     ap.add_argument("--add", action="append", default=[], metavar="PATH[:PLACE]",
                     help="further file or directory")
     ap.add_argument("--package", action="append", default=[], help="further installed package")
@@ -137,7 +138,8 @@ def main():
         return 77
     build = pathlib.Path(args.build).resolve()
     try:
-        with machine.Machine(build, args.memory, args.package, extra_files(args.add)) as m:
+        with machine.Machine(build, args.memory, args.package, extra_files(args.add),
+                             args.kernel_options) as m:
             if args.tests:
                 return run_tests(m, args, build)
             order = exports(args.engine) + f"exec {shlex.join(args.command)}\n"

@@ -61,10 +61,11 @@ struct arch_boot {
 	size_t ndevices;
 	const char *extra_cmdline; /* or NULL */
 };
-/* Put the kernel, its files and its tables into guest memory. */
+/* Before all else, when there is memory: put the kernel's tables there, tell
+ * the loader of the files, and set vm->entry. */
 int arch_vm_load(struct vm *vm, const struct arch_boot *boot, struct err *err);
 
-/* After loading: vCPU 0 starts in the kernel, the others wait for it. */
+/* vCPU 0 starts in the kernel, the others wait for it. */
 int arch_vcpu_init(const struct vm *vm, int vcpu_fd, unsigned index,
 		   struct err *err);
 

@@ -32,6 +32,7 @@ struct kvm_machine {
 	struct devices devices;
 	struct vcpus vcpus;
 	struct klog log;
+	int kernel_fd;	/* open while it is loaded; owned */
 	int console_fd; /* write end of the log's pipe; owned */
 	int event_fd;	/* owned */
 	struct watch event_watch;
@@ -154,6 +155,7 @@ static void kvm_free(struct machine *base)
 	devices_fini(&m->devices);
 	vcpus_fini(&m->vcpus);
 	vm_fini(&m->vm);
+	close_fd(&m->kernel_fd);
 	klog_fini(&m->log);
 	close_fd(&m->console_fd);
 	close_fd(&m->event_fd);
@@ -235,20 +237,38 @@ static int make_events(struct kvm_machine *m, struct err *err)
 static int load(struct kvm_machine *m, const struct machine_desc *desc,
 		struct err *err)
 {
-	autoclose int kernel = open(desc->kernel_path, O_RDONLY | O_CLOEXEC);
-	const struct arch_boot boot = {
+	struct arch_boot boot = {
 		.kernel_path = desc->kernel_path,
-		.kernel_fd = kernel,
 		.initramfs_fd = desc->initramfs_fd,
 		.vcpus = desc->vcpus,
 		.ndevices = desc->ndevices,
 		.extra_cmdline = desc->extra_cmdline,
 	};
+	int rc = vm_reserve(&m->vm, desc->memory_mib, err);
 
-	if (kernel < 0)
+	if (rc)
+		return rc;
+	boot.kernel_fd = m->kernel_fd =
+		open(desc->kernel_path, O_RDONLY | O_CLOEXEC);
+	if (m->kernel_fd < 0)
 		return err_sys(err, ERR_BOOT, errno, "open guest kernel '%s'",
 			       desc->kernel_path);
-	return arch_vm_load(&m->vm, &boot, err);
+	rc = arch_vm_load(&m->vm, &boot, err);
+	if (!rc)
+		loader_start(&m->vm.loader);
+	return rc;
+}
+
+static int finish_load(struct kvm_machine *m, const struct machine_desc *desc,
+		       struct err *err)
+{
+	int rc = loader_finish(&m->vm.loader);
+
+	close_fd(&m->kernel_fd);
+	return rc ? err_sys(err, ERR_BOOT, -rc,
+			    "read guest kernel '%s' and its initramfs",
+			    desc->kernel_path)
+		  : 0;
 }
 
 static int start_vcpus(struct kvm_machine *m, const struct machine_desc *desc,
@@ -288,10 +308,10 @@ static int start(struct kvm_machine *m, const struct machine_desc *desc,
 	if (!rc)
 		rc = make_events(m, err);
 	if (!rc)
-		rc = vm_create(&m->vm, desc->memory_mib,
-			       DEVICES_PAGES(desc->ndevices), desc->vcpus, err);
-	if (!rc)
 		rc = load(m, desc, err);
+	if (!rc)
+		rc = vm_create(&m->vm, DEVICES_PAGES(desc->ndevices),
+			       desc->vcpus, err);
 	if (rc)
 		return rc;
 	m->devices.on_fault = on_fault;
@@ -301,6 +321,8 @@ static int start(struct kvm_machine *m, const struct machine_desc *desc,
 			  desc->ndevices, err);
 	if (!rc)
 		rc = start_vcpus(m, desc, err);
+	if (!rc)
+		rc = finish_load(m, desc, err);
 	if (rc)
 		return rc;
 	m->running = true;
@@ -319,7 +341,8 @@ int kvm_start(struct loop *loop, const struct machine_desc *desc,
 	m->base.ops = &kvm_ops;
 	m->loop = loop;
 	m->events = desc->events;
-	m->vm.fd = m->console_fd = m->event_fd = m->log.fd = -1;
+	vm_init(&m->vm);
+	m->kernel_fd = m->console_fd = m->event_fd = m->log.fd = -1;
 	rc = start(m, desc, err);
 	if (rc)
 		kvm_free(&m->base);

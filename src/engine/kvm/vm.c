@@ -85,7 +85,13 @@ static void *reserve(uint64_t len, uint64_t align)
 	return p;
 }
 
-static int add_ram(struct vm *vm, unsigned memory_mib, struct err *err)
+void vm_init(struct vm *vm)
+{
+	*vm = (struct vm){ .fd = -1 };
+	loader_init(&vm->loader);
+}
+
+int vm_reserve(struct vm *vm, unsigned memory_mib, struct err *err)
 {
 	struct arch_ram ram[ARCH_MAX_RAM];
 	uint64_t len = (uint64_t)memory_mib << 20, off = 0;
@@ -107,12 +113,21 @@ static int add_ram(struct vm *vm, unsigned memory_mib, struct err *err)
 
 		if (rc)
 			return err_sys(err, ERR_BOOT, -rc, "guest memory");
-		rc = set_slot(vm, r.gpa, r.host, r.len, 0, err);
-		if (rc)
-			return rc;
 		off += ram[i].len;
 	}
 	return 0;
+}
+
+static int add_ram(struct vm *vm, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < vm->mem.nregions; i++) {
+		const struct gmem_region *r = &vm->mem.region[i];
+
+		rc = set_slot(vm, r->gpa, r->host, r->len, 0, err);
+	}
+	return rc;
 }
 
 static int add_window(struct vm *vm, size_t npages, struct err *err)
@@ -131,24 +146,22 @@ static int add_window(struct vm *vm, size_t npages, struct err *err)
  * The order matters: KVM waits for a grace period of several milliseconds when
  * memory slots follow interrupt controllers, and for none the other way around.
  */
-static int fill(struct vm *vm, int kvm_fd, unsigned memory_mib, size_t npages,
-		unsigned vcpus, struct err *err)
+static int fill(struct vm *vm, int kvm_fd, size_t npages, unsigned vcpus,
+		struct err *err)
 {
-	int rc = add_ram(vm, memory_mib, err);
+	int rc = add_ram(vm, err);
 
 	if (!rc)
 		rc = add_window(vm, npages, err);
 	return rc ? rc : arch_vm_init(vm, kvm_fd, vcpus, err);
 }
 
-int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
-	      struct err *err)
+int vm_create(struct vm *vm, size_t npages, unsigned vcpus, struct err *err)
 {
 	autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	const char *missing;
 	int len;
 
-	*vm = (struct vm){ .fd = -1 };
 	if (kvm < 0)
 		return err_sys(err, ERR_UNSUPPORTED, errno, "open /dev/kvm");
 	missing = kvm_missing_capability(kvm);
@@ -166,37 +179,39 @@ int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
 	if (vm->fd < 0)
 		return err_sys(err, ERR_UNSUPPORTED, errno,
 			       "make a virtual machine");
-	return fill(vm, kvm, memory_mib, npages, vcpus, err);
+	return fill(vm, kvm, npages, vcpus, err);
 }
 
 void vm_fini(struct vm *vm)
 {
+	loader_fini(&vm->loader);
 	close_fd(&vm->fd);
 	if (vm->ram)
 		(void)munmap(vm->ram, vm->ram_len);
 	if (vm->window)
 		(void)munmap(vm->window, vm->window_len);
 	arch_vm_fini(vm);
-	*vm = (struct vm){ .fd = -1 };
 }
 
-int vm_read_file(const struct vm *vm, uint64_t gpa, int fd, uint64_t off,
+int vm_load_file(struct vm *vm, uint64_t gpa, int fd, uint64_t off,
 		 uint64_t len)
 {
-	uint8_t *to = gmem_range(&vm->mem, gpa, len);
+	void *to = gmem_range(&vm->mem, gpa, len);
 
 	if (!to || off > INT64_MAX - len)
 		return len ? -EFAULT : 0;
-	while (len) {
-		ssize_t n = pread(fd, to, len, (off_t)off);
+	return loader_add_file(&vm->loader, to, fd, off, len);
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		to += n;
-		off += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
+void vm_expect_use(struct vm *vm, uint64_t gpa, uint64_t end)
+{
+	void *at;
+
+	if (end > vm->mem.region[0].len)
+		end = vm->mem.region[0].len;
+	gpa &= ~(LARGE_PAGE - 1);
+	end &= ~(LARGE_PAGE - 1);
+	at = end > gpa ? gmem_range(&vm->mem, gpa, end - gpa) : NULL;
+	if (at)
+		loader_add_pages(&vm->loader, at, end - gpa);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/kvm/loader.h"
 #include "virtio/memory.h"
 
 struct arch_vm;
@@ -21,22 +22,29 @@ struct vm {
 	uint8_t *window;
 	size_t window_len;
 	struct guest_memory mem;
+	struct loader loader; /* of files into memory */
+	uint64_t entry; /* guest physical address of the first instruction */
 	struct arch_vm *arch; /* owned */
 };
 
-/*
- * Open /dev/kvm, make a machine with memory_mib of memory and a device window
- * of npages at arch_window(), and let go of /dev/kvm. The guest reads the
- * window without an exit, while each write exits; vm->window is our view of it.
- * On failure vm_fini() is still called.
- */
-int vm_create(struct vm *vm, unsigned memory_mib, size_t npages, unsigned vcpus,
-	      struct err *err);
+void vm_init(struct vm *vm);
 void vm_fini(struct vm *vm);
 
-/* Read len bytes of fd at off into guest memory: 0, -EFAULT outside of it,
- * -ENODATA when the file ends early, or -errno. */
-int vm_read_file(const struct vm *vm, uint64_t gpa, int fd, uint64_t off,
+/*
+ * First memory_mib of memory, which can be filled from then on; then the
+ * machine: open /dev/kvm, make a machine with this memory and a device window
+ * of npages at arch_window(), and let go of /dev/kvm. The guest reads the
+ * window without an exit, while each write exits; vm->window is our view of it.
+ */
+int vm_reserve(struct vm *vm, unsigned memory_mib, struct err *err);
+int vm_create(struct vm *vm, size_t npages, unsigned vcpus, struct err *err);
+
+/* Have the loader read len bytes of fd at off into guest memory: 0, -EFAULT
+ * outside of it, or -E2BIG. */
+int vm_load_file(struct vm *vm, uint64_t gpa, int fd, uint64_t off,
 		 uint64_t len);
+
+/* The guest will soon use what there is of this memory. */
+void vm_expect_use(struct vm *vm, uint64_t gpa, uint64_t end);
 
 #endif

@@ -30,7 +30,6 @@
 
 struct arch_vm {
 	struct cpuid cpuid;
-	uint64_t entry;
 };
 
 const struct arch_cap arch_caps[] = {
@@ -125,11 +124,6 @@ void arch_vm_fini(struct vm *vm)
 	vm->arch = NULL;
 }
 
-int arch_vm_load(struct vm *vm, const struct arch_boot *boot, struct err *err)
-{
-	return boot_load(vm, boot, &vm->arch->entry, err);
-}
-
 /* --- vCPU --- */
 
 static int set_cpuid(const struct vm *vm, int fd, unsigned index,
@@ -202,7 +196,7 @@ static int set_registers(const struct vm *vm, int fd, struct err *err)
 		.type = 11,
 		.present = 1,
 	};
-	const struct kvm_regs r = { .rip = vm->arch->entry,
+	const struct kvm_regs r = { .rip = vm->entry,
 				    .rsi = LAYOUT_ZERO_PAGE,
 				    .rsp = LAYOUT_STACK,
 				    .rflags = 2 };

@@ -38,7 +38,7 @@ static int outside(struct err *err)
 
 /* --- kernel --- */
 
-static int load_segments(const struct vm *vm, const struct arch_boot *boot,
+static int load_segments(struct vm *vm, const struct arch_boot *boot,
 			 const struct elf_image *img, struct err *err)
 {
 	for (unsigned i = 0; i < img->nsegments; i++) {
@@ -48,7 +48,7 @@ static int load_segments(const struct vm *vm, const struct arch_boot *boot,
 		/* what the file does not fill is zero: memory is new */
 		if (!gmem_range(&vm->mem, s->addr, s->memsz))
 			return outside(err);
-		rc = vm_read_file(vm, s->addr, boot->kernel_fd, s->off,
+		rc = vm_load_file(vm, s->addr, boot->kernel_fd, s->off,
 				  s->filesz);
 		if (rc)
 			return err_sys(err, ERR_BOOT, -rc,
@@ -58,7 +58,7 @@ static int load_segments(const struct vm *vm, const struct arch_boot *boot,
 	return 0;
 }
 
-static int load_kernel(const struct vm *vm, const struct arch_boot *boot,
+static int load_kernel(struct vm *vm, const struct arch_boot *boot,
 		       struct elf_image *img, struct err *err)
 {
 	uint8_t head[ELF_HEAD];
@@ -81,7 +81,7 @@ static int load_kernel(const struct vm *vm, const struct arch_boot *boot,
 
 /* --- initramfs: at the end of the memory below the hole --- */
 
-static int load_initramfs(const struct vm *vm, const struct arch_boot *boot,
+static int load_initramfs(struct vm *vm, const struct arch_boot *boot,
 			  const struct elf_image *img, struct boot_facts *f,
 			  struct err *err)
 {
@@ -100,7 +100,7 @@ static int load_initramfs(const struct vm *vm, const struct arch_boot *boot,
 	f->initramfs_len = len;
 	if (f->initramfs < img->end)
 		return outside(err);
-	rc = vm_read_file(vm, f->initramfs, boot->initramfs_fd, 0, len);
+	rc = vm_load_file(vm, f->initramfs, boot->initramfs_fd, 0, len);
 	return rc ? err_sys(err, ERR_BOOT, -rc, "read the initramfs") : 0;
 }
 
@@ -210,8 +210,21 @@ void boot_params_fill(struct boot_params *p, const struct boot_facts *f)
 		add_e820(p, ram[1].gpa, ram[1].gpa + ram[1].len, E820_RAM);
 }
 
-int boot_load(struct vm *vm, const struct arch_boot *boot, uint64_t *ret_entry,
-	      struct err *err)
+/* Where the kernel takes its first memory from: the first pages it gives out
+ * are those below 16 MiB, its own tables are below the initramfs. */
+static void expect_use(struct vm *vm, const struct elf_image *img,
+		       const struct boot_facts *f)
+{
+	const uint64_t tables = 8ull << 20, dma = 16ull << 20;
+	uint64_t top = f->initramfs ? f->initramfs : vm->mem.region[0].len;
+
+	if (top > img->end + tables)
+		vm_expect_use(vm, top - tables, top);
+	vm_expect_use(vm, img->end, img->end + 2 * LARGE_PAGE);
+	vm_expect_use(vm, LARGE_PAGE, dma);
+}
+
+int arch_vm_load(struct vm *vm, const struct arch_boot *boot, struct err *err)
 {
 	struct boot_facts f = { .ram_len = vm->ram_len };
 	struct boot_params params;
@@ -233,6 +246,7 @@ int boot_load(struct vm *vm, const struct arch_boot *boot, uint64_t *ret_entry,
 	put_page_tables(vm);
 	boot_params_fill(&params, &f);
 	put(vm, LAYOUT_ZERO_PAGE, &params, sizeof(params));
-	*ret_entry = img.entry;
+	expect_use(vm, &img, &f);
+	vm->entry = img.entry;
 	return 0;
 }

@@ -20,8 +20,4 @@ struct boot_facts {
 };
 void boot_params_fill(struct boot_params *p, const struct boot_facts *f);
 
-/* Physical address of the kernel's entry in *ret_entry. */
-int boot_load(struct vm *vm, const struct arch_boot *boot, uint64_t *ret_entry,
-	      struct err *err);
-
 #endif

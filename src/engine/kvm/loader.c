@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The jobs, cut into pieces of one large page each. */
+#include "engine/kvm/loader.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+
+#define PIECE (2ull << 20)
+
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
+void loader_init(struct loader *l)
+{
+	*l = (struct loader){ .njobs = 0 };
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->cond, NULL);
+}
+
+static int add(struct loader *l, struct load_job job)
+{
+	if (!job.len)
+		return 0;
+	if (l->njobs == LOADER_JOBS)
+		return -E2BIG;
+	l->job[l->njobs++] = job;
+	return 0;
+}
+
+int loader_add_file(struct loader *l, void *to, int fd, uint64_t off,
+		    uint64_t len)
+{
+	return add(l, (struct load_job){ to, len, off, fd });
+}
+
+void loader_add_pages(struct loader *l, void *to, uint64_t len)
+{
+	(void)add(l, (struct load_job){ to, len, 0, -1 });
+}
+
+static int read_piece(const struct load_job *piece)
+{
+	uint64_t done = 0;
+
+	while (done < piece->len) {
+		ssize_t n =
+			pread(piece->fd, piece->to + done, piece->len - done,
+			      (off_t)(piece->off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
+		done += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Cut the next piece from a job; pieces end where large pages do, so that two
+ * threads do not wait for the same one. Holds the lock. */
+static bool next_piece(struct loader *l, bool files_only,
+		       struct load_job *piece)
+{
+	struct load_job *job;
+
+	while (l->at < l->njobs && !l->job[l->at].len)
+		l->at++;
+	if (l->stop || l->rc || l->at == l->njobs)
+		return false;
+	job = &l->job[l->at];
+	if (job->fd < 0 && files_only)
+		return false;
+	*piece = *job;
+	piece->len = PIECE - ((uintptr_t)job->to & (PIECE - 1));
+	if (piece->len > job->len)
+		piece->len = job->len;
+	job->to += piece->len;
+	job->off += piece->len;
+	job->len -= piece->len;
+	return true;
+}
+
+static void work(struct loader *l, bool files_only)
+{
+	struct load_job piece;
+
+	pthread_mutex_lock(&l->lock);
+	while (next_piece(l, files_only, &piece)) {
+		bool file = piece.fd >= 0;
+		int rc = 0;
+
+		l->reading += file;
+		pthread_mutex_unlock(&l->lock);
+		if (file)
+			rc = read_piece(&piece);
+		else
+			(void)madvise(piece.to, piece.len, MADV_POPULATE_WRITE);
+		pthread_mutex_lock(&l->lock);
+		l->reading -= file;
+		if (!l->rc)
+			l->rc = rc;
+		pthread_cond_broadcast(&l->cond);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* It does not end by itself: whoever closes the process's jail meanwhile waits
+ * for an answer of each thread there is. */
+static void *thread_main(void *arg)
+{
+	struct loader *l = arg;
+
+	work(l, false);
+	pthread_mutex_lock(&l->lock);
+	while (!l->stop)
+		pthread_cond_wait(&l->cond, &l->lock);
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+void loader_start(struct loader *l)
+{
+	l->started = !pthread_create(&l->thread, NULL, thread_main, l);
+	if (l->started)
+		(void)pthread_setname_np(l->thread, "loader");
+}
+
+int loader_finish(struct loader *l)
+{
+	int rc;
+
+	work(l, true);
+	pthread_mutex_lock(&l->lock);
+	while (l->reading)
+		pthread_cond_wait(&l->cond, &l->lock);
+	rc = l->rc;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+void loader_fini(struct loader *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_broadcast(&l->cond);
+	pthread_mutex_unlock(&l->lock);
+	if (l->started)
+		(void)pthread_join(l->thread, NULL);
+	l->started = false;
+	pthread_cond_destroy(&l->cond);
+	pthread_mutex_destroy(&l->lock);
+}
