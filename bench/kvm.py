@@ -75,7 +75,9 @@ def settle():
         return False
 
     end = time.monotonic() + DEADLINE
-    while alive() and time.monotonic() < end:
+    while alive():
+        if time.monotonic() > end:
+            sys.exit("the sandbox before does not end")
         time.sleep(0.1)
 
 

@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
+#include <sys/uio.h>
 
-#include "base/compiler.h"
+#include "base/io.h"
 
 #define PIECE (2ull << 20)
 
@@ -47,14 +47,13 @@ static int read_piece(const struct load_job *piece)
 	uint64_t done = 0;
 
 	while (done < piece->len) {
-		ssize_t n =
-			pread(piece->fd, piece->to + done, piece->len - done,
-			      (off_t)(piece->off + done));
+		const struct iovec left = { piece->to + done,
+					    piece->len - done };
+		ssize_t n = io_preadv(piece->fd, &left, 1,
+				      (off_t)(piece->off + done), 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
-			return n ? -errno : -ENODATA;
+			return n ? (int)n : -ENODATA;
 		done += (uint64_t)n;
 	}
 	return 0;
