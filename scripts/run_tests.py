@@ -390,15 +390,11 @@ def kvm_run(which, limit, reports):
 
 
 def kvm_suite(res, name, which, limit):
-    """Tests in a machine with emulated SVM; its reports are as many as users run them.
+    """Tests in a machine with emulated SVM; its reports are as many as the suite has runs.
 
-    That emulation is not as reliable as a processor: a short run that fails is told of, and done
-    once more in a new machine, which counts.
+    That machine is slow, and its emulation has its own errors: a short run that fails is told of, and
+    done once more in a new machine, which counts.
     """
-    ok, out = build("build-test")
-    if not ok:
-        res.one(f"{name}: build", False, out)
-        return
     with tempfile.TemporaryDirectory(prefix="msb-report-") as tmp:
         before = res.failed
         p = kvm_run(which, limit, f"{tmp}/1")
@@ -410,6 +406,8 @@ def kvm_suite(res, name, which, limit):
             res.skipped += 1
             res.skips.setdefault(p.stderr.strip(), []).append(f"{name}: all")
             return
+        if p.stderr:
+            print(p.stderr, flush=True)
         for report in sorted(pathlib.Path(tmp).glob("*/*.xml")):
             failed, second = broken_cases(report), report.with_suffix(".again")
             still = broken_cases(second)
@@ -422,11 +420,23 @@ def kvm_suite(res, name, which, limit):
 
 
 def suite_kvm(res):
-    kvm_suite(res, "kvm", "short", 900)
+    ok, out = build("build-test")
+    if ok:
+        kvm_suite(res, "kvm", "short", 900)
+    else:
+        res.one("kvm: build", False, out)
 
 
 def suite_kvm_full(res):
-    kvm_suite(res, "kvm-full", "full", 3600)
+    """Every functional, network, image and library test, in machines with emulated SVM."""
+    ok, out = build("build-test")
+    if ok:
+        ok, out = quiet([PYTHON, "scripts/build-sdk.py", "--build", "build-test", "--drivers", "--quick"])
+    if not ok:
+        res.one("kvm-full: build", False, out)
+        return
+    for which in "func", "net", "images", "sdk":
+        kvm_suite(res, "kvm-full", which, 7200)
     pytest(res, "kvm harness", "tests/kvm/test_harness.py", "build-test", jobs="1")
 
 

@@ -14,6 +14,13 @@ HOME = pathlib.PurePosixPath("/msb")  # the project's place in the machine
 PACKAGES = ["bash", "coreutils", "dash", "findutils", "grep", "gzip", "hostname", "libc-bin",
             "mount", "procps", "python3", "python3-pytest", "python3-pytest-xdist", "sed", "tar",
             "util-linux", "busybox-static"]
+# what the longer suites run besides
+TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "curl", "dnsmasq-base",
+               "docker-registry", "e2fsprogs", "erofs-utils", "fcgiwrap", "fish", "gcc", "git", "iperf3",
+               "iproute2", "iputils-ping", "libc6-dev", "mandoc", "nginx-light", "node-typescript", "nodejs",
+               "openssl", "pkg-config", "prometheus", "prometheus-node-exporter", "python3-cryptography",
+               "qemu-utils", "rsync", "skopeo", "socat", "stress-ng", "tinyproxy", "tmux", "umoci", "unzip",
+               "wget", "zsh", "zstd"]
 LEFT_OUT = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|i18n)/"
                       r"|/usr/lib/x86_64-linux-gnu/gconv/|/usr/lib/python3/dist-packages/.*/tests?/")
 FREE_MIB = 3072  # sparse; room for what runs in the machine
@@ -150,7 +157,7 @@ def add_project(tree, build):
         "replay_*"))
     tree.add_libraries(executables(tree.at(HOME / "build")))
     subprocess.run([ROOT / "scripts/make-rootfs.sh", tree.at(HOME / "rootfs")], check=True)
-    for name in ("tests", "scripts", "bench"):
+    for name in ("tests", "scripts", "bench", "docs", "examples", "include", "sdk"):
         tree.add_tree(ROOT / name, HOME / name)
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 
 import image
 
@@ -24,7 +25,12 @@ import qemu  # noqa: E402
 MODULES = [*qemu.VIRTIO, "drivers/block/virtio_blk", "virt/lib/irqbypass", "arch/x86/kvm/kvm",
            "arch/x86/kvm/kvm-amd", "fs/fuse/fuse", "fs/overlayfs/overlay", "drivers/net/tun"]
 RESULT_MIB = 256  # sparse
-LAST_LINES = 40  # of the console, shown with a failure
+# Besides the first, which runs no guest: restoring floating point state on any CPU of QEMU 7.2 rewrites
+# flags of the first one (cpu_clear_ignne() on hflags2), and if that one enters or leaves a guest at this
+# moment, it goes on with the guest's interrupt flag or page tables.
+CPUS = 2
+LAST_LINES = 150  # of the console, shown with a failure
+SILENCE = 180  # seconds without a sign of life after which the machine's kernel hangs
 GRACE = 30  # seconds between the limit told to the command and the end of the machine
 
 INIT = """#!/bin/busybox sh
@@ -41,9 +47,12 @@ umount /proc
 exec switch_root /mnt /bin/bash /run/first
 """
 
+# What is in /results outlives the machine from here on.
+KEEP = "tar -cf /dev/vdb -C /results . && sync"
 # PID 1 of the machine; bash reaps what loses its parent while it waits.
 FIRST = """
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8 TERM=dumb
+taskset -cp 1-{cpus} $$ >/dev/null
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mkdir -p /dev/pts /dev/shm /results
@@ -63,12 +72,13 @@ busybox ip route add 192.0.2.0/24 dev lo
 busybox ip -6 route add 2001:db8::/32 dev lo
 ulimit -n 65536
 cd {home}
+while sleep 5; do echo alive >/dev/ttyS2; done &
 mkfifo /run/kept
 python3 -ISB tests/kvm/inside/keep_apic.py >/run/kept & read -r _ </run/kept
 {run}
 echo $status >/results/.status
 cd /
-tar -cf /dev/vdb -C /results . && sync && echo @@results >/dev/console
+{keep}
 busybox poweroff -f
 """
 # The command's output has a serial line of its own, free of the kernel's messages.
@@ -103,10 +113,10 @@ def raise_stopped(number, frame):
 
 def command_line(directory, kernel, memory_mib, options, interactive):
     cmd = [qemu.QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt",
-           "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-display", "none", "-no-reboot",
+           "-smp", str(1 + CPUS), "-m", str(memory_mib), "-nodefaults", "-display", "none", "-no-reboot",
            "-kernel", kernel, "-initrd", directory / "initramfs",
            "-append", "console=ttyS0 quiet nokaslr panic=-1 oops=panic unknown_nmi_panic "
-           f"mitigations=off {options}"]
+           f"mitigations=off softlockup_panic=1 watchdog_thresh=30 {options}"]
     for name in ("root", "results"):
         cmd += ["-drive", f"file={directory / name},format=raw,if=none,id={name},cache=unsafe,"
                 "discard=unmap", "-device", f"virtio-blk-pci,drive={name}"]
@@ -114,7 +124,7 @@ def command_line(directory, kernel, memory_mib, options, interactive):
     if interactive:
         return [*cmd, "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
     return [*cmd, "-chardev", f"file,id=console,path={directory / 'console'}",
-            "-serial", "chardev:console", "-serial", "stdio"]
+            "-serial", "chardev:console", "-serial", "stdio", "-serial", f"file:{directory / 'alive'}"]
 
 
 class Machine:
@@ -148,7 +158,7 @@ class Machine:
         with open(self.directory / "results", "wb") as f:
             f.truncate(RESULT_MIB << 20)
         run = SHELL if interactive else RUN.format(limit=limit)
-        first = FIRST.format(home=image.HOME, run=run)
+        first = FIRST.format(home=image.HOME, run=run, keep=KEEP, cpus=CPUS)
         (self.directory / "initramfs").write_bytes(
             qemu.initramfs(modules, MODULES, INIT, ("first", 0o100644, first.encode()),
                            ("order", 0o100644, order.encode())))
@@ -169,19 +179,32 @@ class Machine:
             stdin=None if interactive else subprocess.DEVNULL,
             stdout=stdout if interactive or output is not None else subprocess.DEVNULL,
             stderr=subprocess.STDOUT, start_new_session=not interactive)
-        try:
-            self.process.wait(wait)
-        except subprocess.TimeoutExpired:
+        why = self.wait(wait)
+        if why:
             registers = self.interrupt()
             self.process.kill()
             self.process.wait()
-            raise MachineError(f"no end after {wait} s; the console's last lines:\n"
-                               f"{self.console()}\n{registers}") from None
+            raise MachineError(f"{why}; the console's last lines:\n{self.console()}\n{registers}")
         results = self.results()
         if ".status" not in results:
             raise MachineError("the machine ended before the command did (its kernel crashed?); "
                                "the console's last lines:\n" + self.console())
         return int(results[".status"])
+
+    def wait(self, limit):
+        """Wait for the machine's end, for limit seconds if not None; why that does not come, or None."""
+        begin = time.monotonic()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+                return None
+            if limit is None:
+                continue
+            if time.monotonic() - begin > limit:
+                return f"no end after {limit} s"
+            with contextlib.suppress(OSError):  # before QEMU has made the file
+                if time.time() - (self.directory / "alive").stat().st_mtime > SILENCE:
+                    return f"no sign of life for {SILENCE} s"
 
     def interrupt(self):
         """Make a kernel that may be stuck say where (an NMI panics it); returns its registers."""

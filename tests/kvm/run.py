@@ -4,8 +4,8 @@
 
     run.py -- COMMAND...         one command; its output and exit status
     run.py --shell               a shell on the machine's console
-    run.py --tests short|full    the tests; --junit FILE keeps their report
-    run.py --tests full -- ARGS  with further arguments for pytest
+    run.py --tests SUITE         the tests; --junit DIR keeps their reports
+    run.py --tests func -- ARGS  with further arguments for pytest
 
 In the machine the project is at /msb: the build in /msb/build, tests in /msb/tests.
 """
@@ -28,6 +28,8 @@ SCALE = 3  # of the deadlines in tests: emulation is slow
 ENVIRONMENT = {"MSB_TEST_SCALE": str(SCALE),
                "MSB_BUILD": str(image.HOME / "build"),
                "MSB_TEST_ROOTFS": str(image.HOME / "rootfs"), "PYTHONDONTWRITEBYTECODE": "1"}
+SUITES = ["short", "func", "net", "images", "sdk"]
+MACHINES = 4  # at most, for a suite
 ORDINARY = "setpriv --reuid=65533 --regid=65533 --clear-groups --inh-caps=-all " \
            "env HOME=/nonexistent USER=ordinary"
 
@@ -40,7 +42,7 @@ def unit_tests(build):
     tests = []
     for test in json.loads(out):
         cmd, env = test["cmd"], test["env"]
-        if not re.search("/unit/(engine|virtio)/", cmd[0]):  # others know nothing of the machine
+        if not re.search("/t_(engine|virtio)_[^/]*$", cmd[0]):  # others know nothing of the machine
             continue
         for old, new in places:
             cmd = [word.replace(old, new) for word in cmd]
@@ -57,45 +59,102 @@ def exports(engine):
     return "".join(f"export {k}={shlex.quote(v)}\n" for k, v in names.items())
 
 
-def pytest_order(what, engine, arguments):
-    """Script that runs the chosen tests; each report is a file in /results.
+def chosen(name):
+    """Words of a shell: the tests in a list next to this file."""
+    lines = (HERE / f"{name}.txt").read_text().splitlines()
+    return shlex.join(line for line in lines if line and not line.startswith("#"))
 
-    Those that fail are run again, alone, up to two times: guests under emulated SVM end in a triple
-    fault now and then when several run at once. What still fails then is in a second report.
+
+def groups(name, directory, size, prefix=ORDINARY):
+    """Runs with some of the directory's files each."""
+    files = sorted(str(p.relative_to(image.ROOT)) for p in (image.ROOT / directory).glob("test_*.py"))
+    parts = [files[i:i + size] for i in range(0, len(files), size)]
+    return [(f"{name}-{i}", shlex.join(part), prefix) for i, part in enumerate(parts, 1)]
+
+
+def runs(suite):
+    """(report's name, what pytest is to run, prefix of the command) of each run of a suite.
+
+    The ordinary user runs what there is. Root, who is allowed more and tests less, runs a choice,
+    what is for root alone, and images, whose yardstick wants to be root.
     """
-    def one(name, where, prefix=""):
-        tests = (f"{prefix} python3 -m pytest -v --tb=short -o cache_dir=/tmp/{name}.cache "
+    if suite == "short":
+        return [("kvm", chosen("short"), "")]
+    if suite == "func":
+        return [("root", f"{chosen('short')} {chosen('root')}", ""), *groups("user", "tests/func", 5)]
+    if suite == "net":
+        return groups("net", "tests/net", 4)
+    if suite == "images":
+        return groups("images", "tests/images", 3, "")
+    return [("sdk", "tests/sdk", ORDINARY), ("python", "sdk/python/tests", ORDINARY)]
+
+
+def pytest_order(suite, todo, engine, arguments):
+    """Script that does some runs; each report is a file in /results, kept at once.
+
+    Tests that fail are run again, alone, up to two times: in a slow machine on a busy one some are
+    late in ways no test foresees. What still fails then is in a second report.
+    """
+    order = exports(engine) + "status=0\n" \
+        f"export MSB_TEST_UNITS={'units-short' if suite == 'short' else 'units'}\n" \
+        "cp -a rootfs /home/rootfs; chown -hR 65533:65533 /home/rootfs\n"
+    for name, where, prefix in todo:
+        tests = (f"MSB_TEST_ROOTFS={'/home/rootfs' if prefix else '$PWD/rootfs'} {prefix} "
+                 f"python3 -m pytest -v --tb=short -o cache_dir=/tmp/{name}.cache "
                  f"-o junit_family=xunit2 {shlex.join(arguments)}")
-        return (f"{tests} -n 2 --dist=load --junitxml=/results/{name}.xml {where}\ns=$?\n"
-                f"for i in 1 2; do [ $s -eq 1 ] || break\n"  # 1: tests failed
-                f"mapfile -t failed < <(python3 -c {shlex.quote(FAILED)} /tmp/{name}.cache)\n"
-                f'{tests} --junitxml=/results/{name}{AGAIN} "${{failed[@]}}"\ns=$?; done\n'
-                f"[ $s -gt $status ] && status=$s\n")
-    short = [line for line in (HERE / "short.txt").read_text().splitlines()
-             if line and not line.startswith("#")]
-    units = "units-short" if what == "short" else "units"
-    order = exports(engine) + f"export MSB_TEST_UNITS={units}\nstatus=0\n"
-    if what == "short":
-        order += one("kvm", shlex.join(["tests/kvm/inside", *short]))
-    else:
-        order += one("root", "tests/kvm/inside tests/func")
-        order += "cp -a rootfs /home/rootfs; chown -hR 65533:65533 /home/rootfs\n" \
-                 "export MSB_TEST_ROOTFS=/home/rootfs\n" + one("user", "tests/func", ORDINARY)
+        order += (f"{tests} -n 2 --dist=load --junitxml=/results/{name}.xml {where}\ns=$?\n"
+                  f"for i in 1 2; do [ $s -eq 1 ] || break\n"  # 1: tests failed
+                  f"mapfile -t failed < <(python3 -c {shlex.quote(FAILED)} /tmp/{name}.cache)\n"
+                  f'{tests} --junitxml=/results/{name}{AGAIN} "${{failed[@]}}"\ns=$?; done\n'
+                  f"{'[ $s -eq 5 ] && s=0' if arguments else ''}\n"  # 5: none of these tests was asked for
+                  f"[ $s -gt $status ] && status=$s\n{machine.KEEP}\n")
     return order + "exit $status\n"
 
 
-def run_tests(m, args, build):
-    reports = pathlib.Path(args.junit) if args.junit else None
-    units = m.directory / "units.json"
-    units.write_text(unit_tests(build))
-    m.extra.append((units, image.HOME / "units.json"))
-    status = m.run(pytest_order(args.tests, args.engine, args.command), sys.stdout.buffer, args.limit)
-    found = {n: data for n, data in m.results().items() if n.endswith((".xml", AGAIN))}
-    if reports:
-        reports.mkdir(parents=True, exist_ok=True)
-        for name, data in found.items():
-            (reports / name).write_bytes(data)
-    return status
+def one_machine(args, build, todo):
+    """Do runs of a suite in a new machine: (status, reports by name, why it died or None)."""
+    with new_machine(args, build) as m:
+        units = m.directory / "units.json"
+        units.write_text(unit_tests(build))
+        m.extra.append((units, image.HOME / "units.json"))
+        order = pytest_order(args.tests, todo, args.engine, args.command)
+        status, died = 0, None
+        try:
+            status = m.run(order, sys.stdout.buffer, args.limit)
+        except machine.MachineError as e:
+            died = e
+        return status, {n: data for n, data in m.results().items() if n.endswith((".xml", AGAIN))}, died
+
+
+def run_tests(args, build):
+    """All runs of a suite; when a machine dies, another goes on behind its last report.
+
+    Returns 0, 1 if tests failed, or 125 if they did not all run.
+    """
+    todo, status, reports = runs(args.tests), 0, {}
+    for _ in range(MACHINES):
+        status, found, died = one_machine(args, build, todo)
+        reports |= found
+        todo = [run for run in todo if f"{run[0]}.xml" not in found]
+        if not died or not todo:
+            break
+        print(f"kvm: {died}", file=sys.stderr, flush=True)
+    if args.junit:
+        pathlib.Path(args.junit).mkdir(parents=True, exist_ok=True)
+        for name, data in reports.items():
+            (pathlib.Path(args.junit) / name).write_bytes(data)
+    if todo:
+        return 125
+    last = {name.removesuffix(".xml"): data for name, data in reports.items() if name.endswith(".xml")}
+    last |= {name.removesuffix(AGAIN): data for name, data in reports.items() if name.endswith(AGAIN)}
+    return max(status, int(any(re.search(b"<(failure|error)", data) for data in last.values())))
+
+
+def new_machine(args, build):
+    packages = args.package
+    if args.tests and args.tests != "short":
+        packages = packages + image.TESTED_WITH
+    return machine.Machine(build, args.memory, packages, extra_files(args.add), args.kernel_options)
 
 
 def parse():
@@ -103,14 +162,14 @@ def parse():
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--build", default=str(image.ROOT / "build-test"), help="build directory")
     ap.add_argument("--engine", choices=["kvm", "uml"], default="kvm", help="engine under test")
-    ap.add_argument("--limit", type=int, default=600, help="seconds for the command")
+    ap.add_argument("--limit", type=int, default=600, help="seconds for the command, or for the tests of one machine")
     ap.add_argument("--memory", type=int, default=3072, help="MiB of the machine")
     ap.add_argument("--kernel-options", default="", help="further words for its kernel's command line")
     ap.add_argument("--add", action="append", default=[], metavar="PATH[:PLACE]",
                     help="further file or directory")
     ap.add_argument("--package", action="append", default=[], help="further installed package")
     ap.add_argument("--results", metavar="DIR", help="copy what was left in /results there")
-    ap.add_argument("--tests", choices=["short", "full"])
+    ap.add_argument("--tests", choices=SUITES)
     ap.add_argument("--junit", metavar="DIR", help="directory for the tests' reports")
     ap.add_argument("--shell", action="store_true")
     ap.add_argument("command", nargs="*")
@@ -138,10 +197,9 @@ def main():
         return 77
     build = pathlib.Path(args.build).resolve()
     try:
-        with machine.Machine(build, args.memory, args.package, extra_files(args.add),
-                             args.kernel_options) as m:
-            if args.tests:
-                return run_tests(m, args, build)
+        if args.tests:
+            return run_tests(args, build)
+        with new_machine(args, build) as m:
             order = exports(args.engine) + f"exec {shlex.join(args.command)}\n"
             status = m.run(order, sys.stdout.buffer, args.limit, args.shell)
             if args.results:
