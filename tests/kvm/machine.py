@@ -63,7 +63,7 @@ mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
-chown 0:105 /dev/kvm; chmod 666 /dev/kvm
+chown 0:105 /dev/kvm; chmod 666 /dev/kvm /dev/net/tun
 chmod 1777 /results
 hostname nested
 ip link set lo up 2>/dev/null || busybox ifconfig lo up
