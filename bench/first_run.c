@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Says how much CPU time a process had used when it first entered a guest. */
 #define _GNU_SOURCE
 #include <dirent.h>

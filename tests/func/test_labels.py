@@ -4,7 +4,7 @@ import os
 import re
 import signal
 
-from conftest import wait_for
+from conftest import SCALE, wait_for
 
 
 def names(msb, *args):
@@ -50,8 +50,8 @@ def test_ping_and_touch(msb):
 
 
 def test_touch_puts_off_the_idle_limit_and_ping_does_not(msb):
-    for name in ("touched", "pinged"):
-        msb.create(name, "--idle-timeout", "3s")
+    for name in ("pinged", "touched"):
+        msb.create(name, "--idle-timeout", f"{3 * SCALE}s")
     def touch():
         msb.ok("touch", "-q", "touched")
         msb("ping", "-q", "pinged")

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import machine
+import run
 
 RUN = pathlib.Path(__file__).resolve().parent / "run.py"
 BUILD = os.environ.get("MSB_BUILD", str(machine.image.ROOT / "build-test"))
@@ -71,6 +72,34 @@ def test_a_machine_without_end_is_killed(monkeypatch):
         with pytest.raises(machine.MachineError, match="no end after 21 s"):
             m.run("echo 1 > /proc/sys/kernel/sysrq; trap '' INT; kill -STOP 1; "
                   "kill -STOP $PPID", limit=1)
+
+
+def test_a_machine_that_hangs_is_killed(monkeypatch):
+    monkeypatch.setattr(machine, "SILENCE", 20)
+    with machine.Machine(BUILD) as m:
+        with pytest.raises(machine.MachineError, match="no sign of life for 20 s"):
+            m.run("kill -STOP $(pgrep -P 1); sleep 600")
+
+
+def test_another_machine_goes_on_where_one_died(temporary, monkeypatch, capfd):
+    def order_that_crashes(suite, todo, engine, arguments):
+        orders.append([name for name, _, _ in todo])
+        if len(orders) > 1:
+            return order(suite, todo, engine, arguments)
+        return order(suite, todo[:1], engine, arguments).removesuffix("exit $status\n") \
+            + "echo c > /proc/sysrq-trigger\n"
+
+    where = "tests/kvm/inside/test_machine.py::test_cpu_and_modules"
+    orders, order = [], run.pytest_order
+    monkeypatch.setattr(run, "pytest_order", order_that_crashes)
+    monkeypatch.setattr(run, "runs", lambda suite: [(name, where, "") for name in ("first", "second")])
+    monkeypatch.setattr(sys, "argv", ["run.py", "--build", BUILD, "--tests", "short", "--junit",
+                                      str(temporary / "reports")])
+    assert run.main() == 0
+    assert orders == [["first", "second"], ["second"]]
+    assert "sysrq triggered crash" in capfd.readouterr().err
+    for name in ("first.xml", "second.xml"):
+        assert 'tests="1"' in (temporary / "reports" / name).read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
