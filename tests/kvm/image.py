@@ -15,12 +15,13 @@ PACKAGES = ["bash", "coreutils", "dash", "findutils", "grep", "gzip", "hostname"
             "mount", "procps", "python3", "python3-pytest", "python3-pytest-xdist", "sed", "tar",
             "util-linux", "busybox-static"]
 # what the longer suites run besides
-TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "curl", "dnsmasq-base",
-               "docker-registry", "e2fsprogs", "erofs-utils", "fcgiwrap", "fish", "gcc", "git", "iperf3",
-               "iproute2", "iputils-ping", "libc6-dev", "mandoc", "nginx-light", "node-typescript", "nodejs",
-               "openssl", "pkg-config", "prometheus", "prometheus-node-exporter", "python3-cryptography",
-               "qemu-utils", "rsync", "skopeo", "socat", "stress-ng", "tinyproxy", "tmux", "umoci", "unzip",
-               "wget", "zsh", "zstd"]
+TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "bsdutils", "curl", "debianutils",
+               "diffutils", "dnsmasq-base", "docker-registry", "e2fsprogs", "erofs-utils", "fcgiwrap",
+               "fish", "gcc", "git", "iperf3", "iproute2", "iputils-ping", "libc6-dev", "mandoc",
+               "ncurses-base", "ncurses-bin", "netbase", "nginx-light", "node-typescript", "nodejs",
+               "openssl", "perl-base", "pkg-config", "prometheus", "prometheus-node-exporter",
+               "python3-cryptography", "qemu-utils", "rsync", "skopeo", "socat", "stress-ng",
+               "tinyproxy", "tmux", "umoci", "unzip", "wget", "xz-utils", "zsh", "zstd"]
 LEFT_OUT = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|i18n)/"
                       r"|/usr/lib/x86_64-linux-gnu/gconv/|/usr/lib/python3/dist-packages/.*/tests?/")
 FREE_MIB = 3072  # sparse; room for what runs in the machine
@@ -130,8 +131,9 @@ class Tree:
 
 def add_system(tree, packages):
     tree.add_packages([*PACKAGES, *packages])
-    for name in ("ld.so.cache", "ld.so.conf"):
+    for name in ("ld.so.cache", "ld.so.conf", "nsswitch.conf", "ssl/certs/ca-certificates.crt"):
         tree.add(f"/etc/{name}")
+    tree.write("/etc/resolv.conf", "")  # tests mount theirs over it
     tree.add_tree("/etc/alternatives", "/etc/alternatives")
     tree.write("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"
                "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
