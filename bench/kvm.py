@@ -256,7 +256,6 @@ class Bench:
         program = self.base / "first_run"
         subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
                         ROOT / "bench/first_run.c"], check=True)
-        home = self.base / "first"
         env = {**self.env, "MSB_HOME": str(self.base / "first")}
         ours = [BUILD / "msb", "run", "--engine", "kvm", self.rootfs, "--", "true"]
         microvm = self.microvm("console=hvc0")

@@ -92,7 +92,7 @@ def runs(suite):
     return [("sdk", shlex.join(files), prefix), ("python", "sdk/python/tests", ORDINARY)]
 
 
-def pytest_order(suite, todo, engine, arguments):
+def pytest_order(suite, left, engine, arguments):
     """Script that does some runs; each report is a file in /results, kept at once.
 
     Tests that fail are run again, alone, up to two times: in a slow machine on a busy one some are
@@ -101,8 +101,8 @@ def pytest_order(suite, todo, engine, arguments):
     order = exports(engine) + "status=0\n" \
         f"export MSB_TEST_UNITS={'units-short' if suite == 'short' else 'units'}\n" \
         "cp -a rootfs /home/rootfs; chown -hR 65533:65533 /home/rootfs\n"
-    for name, where, prefix in todo:
-        tests = (f"MSB_TEST_ROOTFS={'/home/rootfs' if prefix else '$PWD/rootfs'} {prefix} "
+    for name, where, prefix in left:
+        tests = (f"{'MSB_TEST_ROOTFS=/home/rootfs ' if prefix else ''}{prefix} "
                  f"python3 -m pytest -v --tb=short -o cache_dir=/tmp/{name}.cache "
                  f"-o junit_family=xunit2 {shlex.join(arguments)}")
         order += (f"{tests} -n 2 --dist=load --junitxml=/results/{name}.xml {where}\ns=$?\n"
@@ -114,13 +114,13 @@ def pytest_order(suite, todo, engine, arguments):
     return order + "exit $status\n"
 
 
-def one_machine(args, build, todo):
+def one_machine(args, build, left):
     """Do runs of a suite in a new machine: (status, reports by name, why it died or None)."""
     with new_machine(args, build) as m:
         units = m.directory / "units.json"
         units.write_text(unit_tests(build))
         m.extra.append((units, image.HOME / "units.json"))
-        order = pytest_order(args.tests, todo, args.engine, args.command)
+        order = pytest_order(args.tests, left, args.engine, args.command)
         status, died = 0, None
         try:
             status = m.run(order, sys.stdout.buffer, args.limit)
@@ -134,19 +134,19 @@ def run_tests(args, build):
 
     Returns 0, 1 if tests failed, or 125 if they did not all run.
     """
-    todo, status, reports = runs(args.tests), 0, {}
+    left, status, reports = runs(args.tests), 0, {}
     for _ in range(MACHINES):
-        status, found, died = one_machine(args, build, todo)
+        status, found, died = one_machine(args, build, left)
         reports |= found
-        todo = [run for run in todo if f"{run[0]}.xml" not in found]
-        if not died or not todo:
+        left = [run for run in left if f"{run[0]}.xml" not in found]
+        if not died or not left:
             break
         print(f"kvm: {died}", file=sys.stderr, flush=True)
     if args.junit:
         pathlib.Path(args.junit).mkdir(parents=True, exist_ok=True)
         for name, data in reports.items():
             (pathlib.Path(args.junit) / name).write_bytes(data)
-    if todo:
+    if left:
         return 125
     last = {name.removesuffix(".xml"): data for name, data in reports.items() if name.endswith(".xml")}
     last |= {name.removesuffix(AGAIN): data for name, data in reports.items() if name.endswith(AGAIN)}

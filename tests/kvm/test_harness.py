@@ -82,11 +82,11 @@ def test_a_machine_that_hangs_is_killed(monkeypatch):
 
 
 def test_another_machine_goes_on_where_one_died(temporary, monkeypatch, capfd):
-    def order_that_crashes(suite, todo, engine, arguments):
-        orders.append([name for name, _, _ in todo])
+    def order_that_crashes(suite, left, engine, arguments):
+        orders.append([name for name, _, _ in left])
         if len(orders) > 1:
-            return order(suite, todo, engine, arguments)
-        return order(suite, todo[:1], engine, arguments).removesuffix("exit $status\n") \
+            return order(suite, left, engine, arguments)
+        return order(suite, left[:1], engine, arguments).removesuffix("exit $status\n") \
             + "echo c > /proc/sysrq-trigger\n"
 
     where = "tests/kvm/inside/test_machine.py::test_cpu_and_modules"
