@@ -3,16 +3,11 @@
 #include "engine/kvm/loader.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include "base/io.h"
 
 #define PIECE (2ull << 20)
-
-#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
-#define MADV_POPULATE_WRITE 23
-#endif
 
 void loader_init(struct loader *l)
 {
@@ -21,25 +16,15 @@ void loader_init(struct loader *l)
 	pthread_cond_init(&l->cond, NULL);
 }
 
-static int add(struct loader *l, struct load_job job)
-{
-	if (!job.len)
-		return 0;
-	if (l->njobs == LOADER_JOBS)
-		return -E2BIG;
-	l->job[l->njobs++] = job;
-	return 0;
-}
-
 int loader_add_file(struct loader *l, void *to, int fd, uint64_t off,
 		    uint64_t len)
 {
-	return add(l, (struct load_job){ to, len, off, fd });
-}
-
-void loader_add_pages(struct loader *l, void *to, uint64_t len)
-{
-	(void)add(l, (struct load_job){ to, len, 0, -1 });
+	if (!len)
+		return 0;
+	if (l->njobs == LOADER_JOBS)
+		return -E2BIG;
+	l->job[l->njobs++] = (struct load_job){ to, len, off, fd };
+	return 0;
 }
 
 static int read_piece(const struct load_job *piece)
@@ -61,8 +46,7 @@ static int read_piece(const struct load_job *piece)
 
 /* Cut the next piece from a job; pieces end where large pages do, so that two
  * threads do not wait for the same one. Holds the lock. */
-static bool next_piece(struct loader *l, bool files_only,
-		       struct load_job *piece)
+static bool next_piece(struct loader *l, struct load_job *piece)
 {
 	struct load_job *job;
 
@@ -71,8 +55,6 @@ static bool next_piece(struct loader *l, bool files_only,
 	if (l->stop || l->rc || l->at == l->njobs)
 		return false;
 	job = &l->job[l->at];
-	if (job->fd < 0 && files_only)
-		return false;
 	*piece = *job;
 	piece->len = PIECE - ((uintptr_t)job->to & (PIECE - 1));
 	if (piece->len > job->len)
@@ -83,23 +65,19 @@ static bool next_piece(struct loader *l, bool files_only,
 	return true;
 }
 
-static void work(struct loader *l, bool files_only)
+static void work(struct loader *l)
 {
 	struct load_job piece;
 
 	pthread_mutex_lock(&l->lock);
-	while (next_piece(l, files_only, &piece)) {
-		bool file = piece.fd >= 0;
-		int rc = 0;
+	while (next_piece(l, &piece)) {
+		int rc;
 
-		l->reading += file;
+		l->reading++;
 		pthread_mutex_unlock(&l->lock);
-		if (file)
-			rc = read_piece(&piece);
-		else
-			(void)madvise(piece.to, piece.len, MADV_POPULATE_WRITE);
+		rc = read_piece(&piece);
 		pthread_mutex_lock(&l->lock);
-		l->reading -= file;
+		l->reading--;
 		if (!l->rc)
 			l->rc = rc;
 		pthread_cond_broadcast(&l->cond);
@@ -113,7 +91,7 @@ static void *thread_main(void *arg)
 {
 	struct loader *l = arg;
 
-	work(l, false);
+	work(l);
 	pthread_mutex_lock(&l->lock);
 	while (!l->stop)
 		pthread_cond_wait(&l->cond, &l->lock);
@@ -132,7 +110,7 @@ int loader_finish(struct loader *l)
 {
 	int rc;
 
-	work(l, true);
+	work(l);
 	pthread_mutex_lock(&l->lock);
 	while (l->reading)
 		pthread_cond_wait(&l->cond, &l->lock);

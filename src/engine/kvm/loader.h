@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Filling guest memory. Most of a start is the host's kernel clearing large
- * pages, so a thread does it: it reads the files, with the owner's help in the
- * end, and then clears in advance what the guest will use first.
+ * pages, so a thread reads the files, with the owner's help in the end.
  */
 #ifndef MSB_ENGINE_KVM_LOADER_H
 #define MSB_ENGINE_KVM_LOADER_H
@@ -15,9 +14,9 @@
 
 struct load_job {
 	uint8_t *to;
-	uint64_t len; /* what is still to be done */
+	uint64_t len; /* what is still to be read */
 	uint64_t off; /* in the file */
-	int fd;	      /* borrowed; -1: clear the pages */
+	int fd;	      /* borrowed */
 };
 
 struct loader {
@@ -26,9 +25,9 @@ struct loader {
 	pthread_cond_t cond;
 	bool started;
 	/* guarded by lock */
-	struct load_job job[LOADER_JOBS]; /* files first */
+	struct load_job job[LOADER_JOBS];
 	unsigned njobs, at;
-	unsigned reading; /* pieces of files that are being read */
+	unsigned reading; /* pieces that are being read */
 	bool stop;
 	int rc; /* of the first piece that failed */
 };
@@ -39,10 +38,6 @@ void loader_init(struct loader *l);
  * loader_start(). -E2BIG: too many jobs. */
 int loader_add_file(struct loader *l, void *to, int fd, uint64_t off,
 		    uint64_t len);
-
-/* Give memory to whole pages of to, whose contents stay as they are; after all
- * files. Only a hint. */
-void loader_add_pages(struct loader *l, void *to, uint64_t len);
 
 /* Begin; without a thread loader_finish() does all. */
 void loader_start(struct loader *l);

@@ -202,16 +202,3 @@ int vm_load_file(struct vm *vm, uint64_t gpa, int fd, uint64_t off,
 		return len ? -EFAULT : 0;
 	return loader_add_file(&vm->loader, to, fd, off, len);
 }
-
-void vm_expect_use(struct vm *vm, uint64_t gpa, uint64_t end)
-{
-	void *at;
-
-	if (end > vm->mem.region[0].len)
-		end = vm->mem.region[0].len;
-	gpa &= ~(LARGE_PAGE - 1);
-	end &= ~(LARGE_PAGE - 1);
-	at = end > gpa ? gmem_range(&vm->mem, gpa, end - gpa) : NULL;
-	if (at)
-		loader_add_pages(&vm->loader, at, end - gpa);
-}

@@ -44,7 +44,4 @@ int vm_create(struct vm *vm, size_t npages, unsigned vcpus, struct err *err);
 int vm_load_file(struct vm *vm, uint64_t gpa, int fd, uint64_t off,
 		 uint64_t len);
 
-/* The guest will soon use what there is of this memory. */
-void vm_expect_use(struct vm *vm, uint64_t gpa, uint64_t end);
-
 #endif

@@ -114,58 +114,31 @@ static void jobs_are_few(void **state)
 	for (int i = 0; i < LOADER_JOBS; i++)
 		assert_int_equal(loader_add_file(&l, &byte, 0, 0, 1), 0);
 	assert_int_equal(loader_add_file(&l, &byte, 0, 0, 1), -E2BIG);
-	loader_add_pages(&l, &byte, 1); /* a hint that is not taken */
 	loader_fini(&l);
 }
 
-/* Of pages, those that have memory. */
-static size_t resident(void *at, size_t len)
+static void the_end_breaks_off(void **state)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = len / page, sum = 0;
-	uint8_t *in = calloc(n, 1);
-
-	assert_non_null(in);
-	assert_int_equal(mincore(at, len, in), 0);
-	for (size_t i = 0; i < n; i++)
-		sum += in[i] & 1;
-	free(in);
-	return sum * page;
-}
-
-static void pages_are_there_in_advance(void **state)
-{
-	uint8_t *to = memory();
-	struct loader l;
+	uint8_t *a, *none = calloc(MEMORY, 1);
+	int fd = file_of(9 * MIB, &a);
 
 	(void)state;
-	if (madvise(to, 4096, 23 /* MADV_POPULATE_WRITE */) < 0)
-		skip(); /* Linux before 5.14 */
-	memcpy(to, "kept", 4);
-	loader_init(&l);
-	loader_add_pages(&l, to, 5 * MIB);
-	loader_start(&l);
-	assert_int_equal(loader_finish(&l), 0); /* waits for files alone */
-	for (int i = 0; i < 10000 && resident(to, 5 * MIB) < 5 * MIB; i++)
-		(void)usleep(1000);
-	assert_int_equal(resident(to, 5 * MIB), 5 * MIB);
-	assert_memory_equal(to, "kept", 4);
-	loader_fini(&l);
-	(void)munmap(to, MEMORY);
-}
-
-static void the_end_waits_for_no_hint(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 50; i++) {
+	assert_non_null(none);
+	for (int i = 0; i < 20; i++) {
 		uint8_t *to = memory();
 		struct loader l;
 
 		loader_init(&l);
-		loader_add_pages(&l, to, MEMORY);
+		assert_int_equal(loader_add_file(&l, to, fd, 0, 9 * MIB), 0);
 		loader_start(&l);
 		loader_fini(&l);
-		(void)munmap(to, MEMORY); /* nobody writes there now */
+		memset(to, 0, MEMORY); /* ours alone now */
+		assert_memory_equal(to, none, MEMORY);
+		(void)munmap(to, MEMORY);
 	}
+	(void)close(fd);
+	free(a);
+	free(none);
 }
 
 int main(void)
@@ -175,8 +148,7 @@ int main(void)
 		cmocka_unit_test(one_thread_reads_files),
 		cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(jobs_are_few),
-		cmocka_unit_test(pages_are_there_in_advance),
-		cmocka_unit_test(the_end_waits_for_no_hint),
+		cmocka_unit_test(the_end_breaks_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

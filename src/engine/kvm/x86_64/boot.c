@@ -210,20 +210,6 @@ void boot_params_fill(struct boot_params *p, const struct boot_facts *f)
 		add_e820(p, ram[1].gpa, ram[1].gpa + ram[1].len, E820_RAM);
 }
 
-/* Where the kernel takes its first memory from: the first pages it gives out
- * are those below 16 MiB, its own tables are below the initramfs. */
-static void expect_use(struct vm *vm, const struct elf_image *img,
-		       const struct boot_facts *f)
-{
-	const uint64_t tables = 8ull << 20, dma = 16ull << 20;
-	uint64_t top = f->initramfs ? f->initramfs : vm->mem.region[0].len;
-
-	if (top > img->end + tables)
-		vm_expect_use(vm, top - tables, top);
-	vm_expect_use(vm, img->end, img->end + 2 * LARGE_PAGE);
-	vm_expect_use(vm, LARGE_PAGE, dma);
-}
-
 int arch_vm_load(struct vm *vm, const struct arch_boot *boot, struct err *err)
 {
 	struct boot_facts f = { .ram_len = vm->ram_len };
@@ -246,7 +232,6 @@ int arch_vm_load(struct vm *vm, const struct arch_boot *boot, struct err *err)
 	put_page_tables(vm);
 	boot_params_fill(&params, &f);
 	put(vm, LAYOUT_ZERO_PAGE, &params, sizeof(params));
-	expect_use(vm, &img, &f);
 	vm->entry = img.entry;
 	return 0;
 }
