@@ -15,13 +15,14 @@ PACKAGES = ["bash", "coreutils", "dash", "findutils", "grep", "gzip", "hostname"
             "mount", "procps", "python3", "python3-pytest", "python3-pytest-xdist", "sed", "tar",
             "util-linux", "busybox-static"]
 # what the longer suites run besides
-TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "bsdutils", "curl", "debianutils",
-               "diffutils", "dnsmasq-base", "docker-registry", "e2fsprogs", "erofs-utils", "fcgiwrap",
-               "fish", "gcc", "git", "iperf3", "iproute2", "iputils-ping", "libc6-dev", "mandoc",
-               "ncurses-base", "ncurses-bin", "netbase", "nginx-light", "node-typescript", "nodejs",
-               "openssl", "perl-base", "pkg-config", "prometheus", "prometheus-node-exporter",
-               "python3-cryptography", "qemu-utils", "rsync", "skopeo", "socat", "stress-ng",
-               "tinyproxy", "tmux", "umoci", "unzip", "wget", "xz-utils", "zsh", "zstd"]
+TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "bsdutils", "buildah", "curl",
+               "debianutils", "diffutils", "dnsmasq-base", "docker-registry", "e2fsprogs",
+               "erofs-utils", "fcgiwrap", "fish", "gcc", "git", "iperf3", "iproute2",
+               "iputils-ping", "libc6-dev", "mandoc", "ncurses-base", "ncurses-bin", "netbase",
+               "nginx-light", "node-typescript", "nodejs", "openssl", "perl-base", "pkg-config",
+               "prometheus", "prometheus-node-exporter", "python3-cryptography", "qemu-utils",
+               "rsync", "skopeo", "socat", "stress-ng", "tinyproxy", "tmux", "tzdata", "umoci",
+               "unzip", "wget", "xz-utils", "zsh", "zstd"]
 LEFT_OUT = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|i18n)/"
                       r"|/usr/lib/x86_64-linux-gnu/gconv/|/usr/lib/python3/dist-packages/.*/tests?/")
 FREE_MIB = 3072  # sparse; room for what runs in the machine
