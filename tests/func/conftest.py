@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -170,6 +171,18 @@ class Msb:
 
     def runtime_pid(self, name):
         return int((self.dir(name) / "runtime/runtime.lock").read_text().split()[0])
+
+    def runtime_memory(self, name):
+        """KiB of memory that a runtime has for itself: all but the mapping of its guest's size."""
+        guest = self.json("inspect", name)["config"]["memory_mib"] << 20
+        own, dirty = True, 0
+        for line in pathlib.Path(f"/proc/{self.runtime_pid(name)}/smaps").read_text().splitlines():
+            span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+            if span:
+                own = int(span[2], 16) - int(span[1], 16) != guest
+            elif own and line.startswith("Private_Dirty:"):
+                dirty += int(line.split()[1])
+        return dirty
 
     def processes(self):
         return host_processes(self.home)

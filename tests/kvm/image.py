@@ -22,7 +22,7 @@ TESTED_WITH = ["apache2-utils", "bash-completion", "bind9-dnsutils", "bsdutils",
                "nginx-light", "node-typescript", "nodejs", "openssl", "perl-base", "pkg-config",
                "prometheus", "prometheus-node-exporter", "python3-cryptography", "qemu-utils",
                "rsync", "skopeo", "socat", "stress-ng", "tinyproxy", "tmux", "tzdata", "umoci",
-               "unzip", "wget", "xz-utils", "zsh", "zstd"]
+               "unzip", "valgrind", "wget", "xz-utils", "zsh", "zstd"]
 LEFT_OUT = re.compile(r"/usr/share/(doc|man|info|locale|lintian|bug|i18n)/"
                       r"|/usr/lib/x86_64-linux-gnu/gconv/|/usr/lib/python3/dist-packages/.*/tests?/")
 FREE_MIB = 3072  # sparse; room for what runs in the machine
@@ -158,6 +158,9 @@ def add_project(tree, build):
     tree.add_tree(build, HOME / "build", ignore=(
         "*.p", "*.a", "*.o", "meson-*", "build.ninja", "rootfs", "compile_commands.json", ".ninja_*",
         "replay_*"))
+    for source in (build / "meson-uninstalled").glob("*.pc"):
+        text = source.read_text().replace(str(build), f"{HOME}/build").replace(str(ROOT), str(HOME))
+        tree.write(HOME / "build/meson-uninstalled" / source.name, text)
     tree.add_libraries(executables(tree.at(HOME / "build")))
     subprocess.run([ROOT / "scripts/make-rootfs.sh", tree.at(HOME / "rootfs")], check=True)
     for name in ("tests", "scripts", "bench", "docs", "examples", "include", "sdk"):

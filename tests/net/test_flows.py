@@ -25,13 +25,6 @@ def box(msb):
     return msb.boot(*OPEN)
 
 
-def rss(msb, name):
-    """KiB of memory that the runtime has of its own."""
-    status = open(f"/proc/{msb.runtime_pid(name)}/smaps_rollup").read()
-    return int(next(line for line in status.splitlines() if line.startswith("Private_Dirty"))
-               .split()[1])
-
-
 def test_connecting(msb, world, box):
     """Success, refusal, silence and no route look as they do without a network between."""
     out = msb.python(box, f"""
@@ -160,7 +153,7 @@ print(len(set(results)), results[0])
 
 def test_back_pressure(msb, world, box):
     """Neither a peer nor a guest that never reads costs memory, nor anybody else anything."""
-    before = rss(msb, box)
+    before = msb.runtime_memory(box)
     out = msb.python(box, f"""
 stalled, written = [], 0
 for i in range(32):
@@ -200,7 +193,7 @@ sys.stdin.read()
     # Rings of 64 connections, at most two of a MiB each, all given back: by who has read, and where
     # nobody ever will, when the peer is gone.
     world.peers.end_stalls()
-    wait_for(lambda: rss(msb, box) < before + 24 * 1024, "the rings to be given back")
+    wait_for(lambda: msb.runtime_memory(box) < before + 24 * 1024, "the rings to be given back")
 
 
 def test_limits(msb, world):

@@ -2,7 +2,6 @@
 """Published ports, from the sandbox's host."""
 import errno
 import hashlib
-import os
 import pathlib
 import re
 import shutil
@@ -357,16 +356,6 @@ def netload(tmp_path_factory):
     return path
 
 
-class Usage:
-    """What a sandbox's runtime has at hand."""
-
-    def __init__(self, pid):
-        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        # in KiB; the guest's memory is a shared file
-        self.anonymous = int(re.search(r"^Anonymous: *(\d+)", rollup, re.M).group(1))
-        self.files = len(os.listdir(f"/proc/{pid}/fd"))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["flows", "udp-flows"])
 @pytest.mark.parametrize("inbound", [False, True], ids=["out", "in"])
@@ -389,11 +378,11 @@ def test_ten_thousand_flows(msb, world, netload, what, inbound):
         assert p.returncode == 0, p.stderr
         assert int(p.stdout.split()[1]) == count
 
-    pid = msb.runtime_pid(box)
+    files = pathlib.Path(f"/proc/{msb.runtime_pid(box)}/fd")
     flows(500)
-    before = Usage(pid)
+    memory, sockets = msb.runtime_memory(box), len(list(files.iterdir()))
     flows(10000)
-    wait_for(lambda: Usage(pid).files <= before.files, "sockets to go")
-    assert Usage(pid).anonymous - before.anonymous < 256, "KiB that were not there before"
+    wait_for(lambda: len(list(files.iterdir())) <= sockets, "sockets to go")
+    assert msb.runtime_memory(box) - memory < 256, "KiB that were not there before"
     server.send_signal(signal.SIGKILL)
     server.communicate()

@@ -414,14 +414,10 @@ def test_a_long_upload(msb, boot, servers):
     box = boot("--secret-inject", "API_KEY=body")
     passes(msb.clients(box, case(API, ask(API, "/", "POST", body=PLACE))))
     servers.recorder.take()
-
-    def private():
-        text = open(f"/proc/{msb.runtime_pid(box)}/smaps_rollup").read()
-        return int(text.split("Private_Dirty:")[1].split()[0])
-    before = private()
+    before = msb.runtime_memory(box)
     msb.sh(box, f"""(head -c 200M /dev/zero; printf %s "$API_KEY") |
         curl -sS -X POST -H 'Transfer-Encoding: chunked' -T - https://{API}/""")
-    grown = private() - before
+    grown = msb.runtime_memory(box) - before
     r, = servers.recorder.requests()
     want = hashlib.sha256(bytes(200 << 20))
     want.update(VALUE.encode())

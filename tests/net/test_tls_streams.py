@@ -44,13 +44,6 @@ def box(msb, options):
     return msb.boot(*options)
 
 
-def private(msb, name):
-    """KiB of memory that the runtime has of its own."""
-    status = open(f"/proc/{msb.runtime_pid(name)}/smaps_rollup").read()
-    return int(next(line for line in status.splitlines() if line.startswith("Private_Dirty"))
-               .split()[1])
-
-
 @pytest.mark.parametrize("port", [443, OLD, NEW])
 def test_uploads_and_downloads(msb, box, servers, port):
     """All of it arrives, whatever the two sides speak, and one direction does not wait for the other."""
@@ -151,7 +144,7 @@ def test_slow_readers(msb, box, servers):
     """Whoever does not read stops the other side; what waits is bounded."""
     msb.clients(box, case(API, ask(API)))
     servers.recorder.take()
-    before = private(msb, box)
+    before = msb.runtime_memory(box)
     out = msb.python(box, CONNECT + f"""
 def stuck(t, data):
     "How much goes out until nothing has for two seconds."
@@ -182,7 +175,7 @@ for t in up + down:
     t.close()
 """).splitlines()
     assert out == ["True"] * 5 + ["others go on"]
-    grown = private(msb, box) - before
+    grown = msb.runtime_memory(box) - before
     assert SANITIZED or grown < 16 << 10, f"{grown} KiB more"
     servers.recorder.released.set()
 
