@@ -23,7 +23,7 @@ import neighbour  # noqa: E402
 
 func = neighbour.load("func_conftest", ROOT / "tests/func/conftest.py")
 BUILD, MSB, DEADLINE, wait_for = func.BUILD, func.MSB, func.DEADLINE, func.wait_for
-SANITIZED = func.SANITIZED
+SANITIZED, SCALE = func.SANITIZED, func.SCALE
 pytest_collection_modifyitems = func.pytest_collection_modifyitems
 pytest_configure = func.pytest_configure
 pytest_runtest_makereport = func.pytest_runtest_makereport
@@ -204,7 +204,7 @@ class Msb(func.Msb):
 
     def probe(self, name, targets):
         """{target: what became of it}, for targets of inside.py."""
-        p = self("exec", name, "--", "/usr/bin/python3", "-S", "/inside.py",
+        p = self("exec", "-e", f"SCALE={SCALE}", name, "--", "/usr/bin/python3", "-S", "/inside.py",
                  input=json.dumps(targets))
         assert p.returncode == 0, f"{p.stdout}\n{p.stderr}"
         return json.loads(p.stdout)

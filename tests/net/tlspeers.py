@@ -27,7 +27,7 @@ BAD = ["expired.example.com", "not-yet.example.com", "mismatch.example.com",
 NAMES = {**{n: [SITE4, SITE6] for n in SITES}, **{n: [API4, API6] for n in APIS + BAD},
          "nobody.example.com": [NOBODY4], "four.example.com": [API4]}
 # ports of API: TLS 1.2, 1.3, both, both with a certificate of the client's; without, behind nginx
-OLD, NEW, AGAIN, DEMANDING, PLAIN_BEHIND = 8442, 8443, 9443, 8444, 8081
+OLD, NEW, AGAIN, DEMANDING, PLAIN_BEHIND = 8442, 8443, 9443, 8444, 9081
 S_SERVER = 8445  # another one: openssl's
 PASSWORD = "pass.word-0123456789"  # of someone, below /locked
 # what tests keep secret, and what the guest has instead
