@@ -51,7 +51,7 @@ class Run:
         name = re.sub(r"[^a-z0-9]+", "-", case["name"])
         self.names = {"case": name, "tmp": str(base), "home": str(home.path),
                       "rootfs": str(home.rootfs), "language": driver.language,
-                      "limit": 2 * conftest.func.SCALE}  # seconds, in which a sandbox starts
+                      "limit": 3 * conftest.func.SCALE}  # seconds, in which a sandbox starts
 
     def call(self, op, args, background=False):
         args = bodies(fill(args, self.names), wire)
