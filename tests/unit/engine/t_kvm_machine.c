@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "engine/kvm/kvm.h"
 #include "engine/machine.h"
@@ -463,6 +464,19 @@ static void start_fails(struct box *b, enum err_kind kind, const char *text)
 	box_fini(b);
 }
 
+/* It fits into the memory, but not with the kernel. */
+static void too_large_initramfs(void)
+{
+	autoclose int fd = io_memfd("initramfs", "", 0);
+	struct box b;
+
+	box_init(&b, "start");
+	assert_int_equal(ftruncate(fd, (off_t)(b.desc.memory_mib - 1) << 20),
+			 0);
+	b.desc.initramfs_fd = fd;
+	start_fails(&b, ERR_INVALID, "too little memory");
+}
+
 static void bad_machines_are_refused(void **state)
 {
 	static char many[5000];
@@ -484,6 +498,7 @@ static void bad_machines_are_refused(void **state)
 	box_init(&b, "start");
 	b.desc.memory_mib = 16;
 	start_fails(&b, ERR_INVALID, "too little memory");
+	too_large_initramfs();
 	memset(many, 'x', sizeof(many) - 1);
 	box_init(&b, many);
 	start_fails(&b, ERR_INVALID, "command line is longer");

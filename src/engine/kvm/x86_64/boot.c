@@ -79,13 +79,14 @@ static int load_kernel(struct vm *vm, const struct arch_boot *boot,
 	return load_segments(vm, boot, img, err);
 }
 
-/* --- initramfs: at the end of the memory below the hole --- */
+/* --- initramfs: right behind the kernel, where it often fits into the last of
+ * the large pages which the kernel needs anyway --- */
 
 static int load_initramfs(struct vm *vm, const struct arch_boot *boot,
 			  const struct elf_image *img, struct boot_facts *f,
 			  struct err *err)
 {
-	uint64_t top = vm->mem.region[0].len, len;
+	uint64_t top = vm->mem.region[0].len, at, len;
 	struct stat st;
 	int rc;
 
@@ -94,13 +95,12 @@ static int load_initramfs(struct vm *vm, const struct arch_boot *boot,
 	if (fstat(boot->initramfs_fd, &st) < 0)
 		return err_sys(err, ERR_BOOT, errno, "read the initramfs");
 	len = (uint64_t)st.st_size;
-	if (len > UINT32_MAX || len + ARCH_PAGE > top)
+	at = (img->end + ARCH_PAGE - 1) & ~(uint64_t)(ARCH_PAGE - 1);
+	if (at > top || len > top - at)
 		return outside(err);
-	f->initramfs = (top - len) & ~(uint64_t)(ARCH_PAGE - 1);
+	rc = vm_load_file(vm, at, boot->initramfs_fd, 0, len);
+	f->initramfs = at;
 	f->initramfs_len = len;
-	if (f->initramfs < img->end)
-		return outside(err);
-	rc = vm_load_file(vm, f->initramfs, boot->initramfs_fd, 0, len);
 	return rc ? err_sys(err, ERR_BOOT, -rc, "read the initramfs") : 0;
 }
 

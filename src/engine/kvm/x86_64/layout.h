@@ -3,7 +3,7 @@
  * Guest physical addresses of an x86-64 machine.
  *
  *   0 .. 640 KiB      memory; what the kernel is started with lies here
- *   1 MiB .. 3 GiB    memory; the kernel where it wants to be, initramfs on top
+ *   1 MiB .. 3 GiB    memory; the kernel where it wants to be, initramfs behind
  *   3 GiB .. 4 GiB    devices
  *   from 4 GiB on     the rest of the memory
  */
