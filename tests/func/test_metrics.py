@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of real sandboxes, read through the library: what moves them, and what ends them."""
+import contextlib
 import json
 import os
 import signal
@@ -260,7 +261,8 @@ def test_a_runtime_has_its_own_page_and_no_other(msb, metrics):
         assert end - start == 4096
         pages.add(found[0][2])
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            assert "msb-met-" not in os.readlink(f"/proc/{pid}/fd/{fd}")
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                assert "msb-met-" not in os.readlink(f"/proc/{pid}/fd/{fd}")
     assert len(pages) == 2
 
 
@@ -271,7 +273,8 @@ def test_samples_write_nothing_to_a_disk(msb, metrics):
     def written():
         with open(f"/proc/{pid}/io") as f:
             counts = {k: int(v) for k, v in (line.split(":") for line in f)}
-        return counts["write_bytes"], counts["wchar"]
+        # an eventfd is signalled with eight bytes: by a slow machine's guest, busy enough to be asked for its usage
+        return counts["write_bytes"], counts["wchar"] - 8 * counts["syscw"]
 
     def twenty_samples_write_nothing():  # but a guest that has just begun may say something
         before, first = written(), metrics.of("box")
