@@ -22,7 +22,7 @@ def chosen():
 def test_unit(test):
     p = subprocess.run(test["cmd"], cwd=HOME / "build", env={**os.environ, **test["env"]},
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       text=True, errors="replace", timeout=test["timeout"] * SCALE)
+                       text=True, errors="replace", timeout=2 * SCALE * test["timeout"])
     if p.returncode == 77:
         pytest.skip(p.stdout.strip().splitlines()[-1] if p.stdout.strip() else "no reason given")
     assert p.returncode == 0, p.stdout[-8000:]
