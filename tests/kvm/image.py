@@ -79,8 +79,8 @@ class Tree:
 
     def __init__(self, top):
         self.top = pathlib.Path(top)
-        for name in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc", "proc", "sys", "dev",
-                     "run", "root", "home", "var/tmp", "tmp", "mnt", "opt"):
+        for name in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local", "etc", "proc", "sys",
+                     "dev", "run", "root", "home", "var/tmp", "tmp", "mnt", "opt"):
             (self.top / name).mkdir(parents=True)
         for name in ("bin", "sbin", "lib", "lib64"):
             (self.top / name).symlink_to(f"usr/{name}")
@@ -132,7 +132,8 @@ class Tree:
 
 def add_system(tree, packages):
     tree.add_packages([*PACKAGES, *packages])
-    for name in ("ld.so.cache", "ld.so.conf", "nsswitch.conf", "ssl/certs/ca-certificates.crt"):
+    for name in ("ca-certificates.conf", "ld.so.cache", "ld.so.conf", "nsswitch.conf",
+                 "ssl/certs/ca-certificates.crt"):
         tree.add(f"/etc/{name}")
     tree.write("/etc/resolv.conf", "")  # tests mount theirs over it
     tree.add_tree("/etc/alternatives", "/etc/alternatives")
