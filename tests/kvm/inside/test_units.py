@@ -20,6 +20,7 @@ def chosen():
 
 @pytest.mark.parametrize("test", [pytest.param(t, id=t["name"]) for t in chosen()])
 def test_unit(test):
+    # twice the time: another test runs beside it
     p = subprocess.run(test["cmd"], cwd=HOME / "build", env={**os.environ, **test["env"]},
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        text=True, errors="replace", timeout=2 * SCALE * test["timeout"])
